@@ -1,0 +1,69 @@
+# Every target builds .venv first if it isn't there, and again when setup.cfg has changed.
+#
+#   PYTHON=...       the interpreter that makes .venv (default: python3.11, else the first of 3.12, 3.13, python3 that fits)
+#   JOBS=2           test processes
+#   PYTEST_ARGS=...  more arguments for pytest, as in  make test PYTEST_ARGS="-k elbo"
+#   PIP_ARGS=...     more arguments for pip, as in  make bench PIP_ARGS="--extra-index-url <where torch's CPU builds are>"
+
+VENV ?= .venv
+JOBS ?= 2
+PYTEST_ARGS ?=
+PIP_ARGS ?=
+
+CANDIDATES = $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_BENCH := $(VENV)/.installed-bench
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+FAST = not slow and not examples
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check bench
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED)  ## train a VAE on handwritten digits, save it, reload it, draw a picture
+	$(BIN)/python examples/00_demo.py
+
+test: $(INSTALLED)  ## the fast tests on TensorFlow, then on JAX
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "$(FAST)" $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTEST) -m "$(FAST) and not once" $(PYTEST_ARGS)
+
+test-all: $(INSTALLED)  ## every test on both backends, the slow ones and the examples too
+	KERAS_BACKEND=tensorflow $(PYTEST) $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTEST) -m "not once" $(PYTEST_ARGS)
+
+check: $(INSTALLED)  ## lint, format, types, the order of imports, and every example in brief
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_architecture.py tests/test_examples.py $(PYTEST_ARGS)
+
+bench: $(INSTALLED_BENCH)  ## kprob beside Pyro, NumPyro and plain Keras + TFP
+	$(BIN)/python -m benchmarks
+
+# `python3.12` may be a shim that runs nothing, so each candidate is asked for its version.
+$(INSTALLED): setup.cfg pyproject.toml
+	@set -e; fits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
+	if ! $(BIN)/python -c "$$fits" 2>/dev/null; then \
+	  for python in $(CANDIDATES); do \
+	    if $$python -c "$$fits" 2>/dev/null; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "kprob needs Python 3.11, 3.12 or 3.13 with its venv module; tried $(CANDIDATES)." \
+	      "Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with $$found"; $$found -m venv --clear $(VENV); \
+	fi; \
+	echo "Installing kprob into $(VENV): a minute or two, once"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[test,examples,plots,jax]'
+	@touch $@
+
+$(INSTALLED_BENCH): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[bench]' || { \
+	  echo "If pip found no CPU build of torch: name the index that has it, with PIP_ARGS (see the top of the Makefile)." >&2; \
+	  exit 1; }
+	@touch $@

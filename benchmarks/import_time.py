@@ -1,0 +1,49 @@
+"""(d) Seconds of `import kprob`, beside those of the packages that it can't do without."""
+
+import subprocess
+import sys
+from functools import partial
+
+from benchmarks.contest import Result, environment, last_error
+from benchmarks.table import Section, difference_bar, timing_rows
+
+ROUNDS = 4
+KPROB = "import kprob"
+# TFP is lazy: touching its distributions is what loads them.
+STACK = "import keras, tensorflow, tensorflow_probability as tfp; tfp.distributions.Normal"
+LABELS = {"import kprob": KPROB, "import keras, tensorflow, TFP": STACK}
+
+
+def import_seconds(statement: str) -> dict[str, float]:
+    """Returns the seconds that `statement` takes in a fresh interpreter.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    program = (
+        f"import time; start = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"failed: {last_error(done.stderr)}")
+    return {"seconds": float(done.stdout.split()[-1]), "answer": 0.0}
+
+
+def run() -> list[Section]:
+    """Measures the case."""
+    results = [Result(label) for label in LABELS]
+    for statement in LABELS.values():
+        # Once unmeasured: compiled bytecode and a warm page cache for both.
+        Result(statement).attempt(partial(import_seconds, statement))
+    for _ in range(ROUNDS):
+        for result in results:
+            result.attempt(partial(import_seconds, LABELS[result.label]))
+    ours, theirs = LABELS
+    bars = [difference_bar(results, ours, theirs, 0.3)]
+    return [Section("(d) Import, in fresh processes", timing_rows(results, theirs), bars)]

@@ -1,0 +1,76 @@
+"""kprob's fit of a normal's mean and scale, on either backend, with the automatic mean-field q."""
+
+import keras
+
+import kprob
+from benchmarks import problems
+from benchmarks.contestant import Measurement
+from kprob import layers
+from kprob.models import fitting
+
+STEPS_AT_ONCE = 1_000  # an epoch is a step here, and one call of the loop runs at most 1,024 epochs
+
+
+class Normal(kprob.ProbabilisticModel):
+    """loc, scale and the data"""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.loc = layers.Normal(loc=0.0, scale=problems.NORMAL_PRIOR_SCALE)
+        self.scale = layers.HalfNormal(scale=problems.NORMAL_PRIOR_SCALE)
+        self.x = layers.Normal()
+
+    def generative(self):
+        """p"""
+        loc, scale = self.loc(), self.scale()
+        with kprob.plate("data"):
+            self.x(loc=loc, scale=scale)
+
+
+def new_model() -> Normal:
+    """Returns a compiled model."""
+    keras.utils.set_random_seed(0)
+    return Normal().compile(kprob.ELBO(), keras.optimizers.Adam(problems.NORMAL_LEARNING_RATE))
+
+
+def fit(model: Normal) -> float:
+    """Runs all steps, each an epoch, and returns the last loss."""
+    history = model.fit(
+        {"x": problems.normal_data()},
+        batch_size=problems.NORMAL_ROWS,
+        epochs=problems.NORMAL_STEPS,
+        verbose=0,
+    )
+    return history.history["loss"][-1]
+
+
+class BareLoop:
+    """The compiled loop that `fit` calls, without what `fit` does around it.
+
+    It uses kprob's inside, since no user has a reason to: if `FastLoop` changes, so must this.
+    """
+
+    def __init__(self):
+        self.model = new_model()
+        fit(self.model)
+        data = self.model.prepare_data({"x": problems.normal_data()})
+        loop = fitting.FastLoop(self.model, data, None, fitting.Plan(), problems.NORMAL_ROWS)
+        self.program = loop._program()
+        self.arguments = (loop._device_data(), loop._orders(0, STEPS_AT_ONCE), STEPS_AT_ONCE, 0, 1)
+
+    def run(self) -> float:
+        """Runs all steps and returns the last loss."""
+        for _ in range(problems.NORMAL_STEPS // STEPS_AT_ONCE):
+            results = self.program(*self.arguments)
+        return float(results["loss"][STEPS_AT_ONCE - 1])
+
+
+def prepare() -> dict[str, Measurement]:
+    """Returns `fit` and its compiled loop alone."""
+    model, loop = new_model(), BareLoop()
+    return {"fit": Measurement(lambda: fit(model)), "bare loop": Measurement(loop.run)}
+
+
+def first_result() -> float:
+    """Builds, compiles and runs all steps."""
+    return fit(new_model())

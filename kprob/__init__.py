@@ -1,0 +1,60 @@
+"""kprob: probabilistic models as Keras models.
+
+The map, from the ground up; a module imports only from lines above its own:
+
+    errors           what every message says
+    checks           contracts of names, shapes and plates
+    backend | saving         TensorFlow or JAX behind one door | registration and the archive
+    distributions | diagnostics      registry of families
+    effects          sites, the stack, the primitives, the handlers
+    layers | objectives      random variables as layers | what `fit` maximises
+    guides           ready inference networks
+    engine           data to batches, runs of the networks, checks of p against q
+    queries          prior, posterior, posterior predictive
+    models           ProbabilisticModel and ready models
+    callbacks | plots        Keras callbacks | figures
+"""
+
+from kprob import guides, handlers, layers
+from kprob.backend import tfb, tfd
+from kprob.effects import (
+    LocScale,
+    Trace,
+    Transform,
+    datamodel,
+    deterministic,
+    factor,
+    module,
+    param,
+    plate,
+    sample,
+)
+from kprob.engine import Whole
+from kprob.models import ProbabilisticModel, probmodel
+from kprob.objectives import ELBO, AnalyticKLELBO, Objective
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AnalyticKLELBO",
+    "ELBO",
+    "LocScale",
+    "Objective",
+    "ProbabilisticModel",
+    "Trace",
+    "Transform",
+    "Whole",
+    "datamodel",
+    "deterministic",
+    "factor",
+    "guides",
+    "handlers",
+    "layers",
+    "module",
+    "param",
+    "plate",
+    "probmodel",
+    "sample",
+    "tfb",
+    "tfd",
+]

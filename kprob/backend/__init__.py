@@ -1,0 +1,61 @@
+"""The one door to TensorFlow and JAX: TFP of the active backend, random numbers, loops, compiled programs.
+
+Everything else in kprob is written with `keras.ops` and what this package exports. May import: errors.
+"""
+
+import keras
+
+from kprob.errors import KprobError, explain
+
+name = keras.backend.backend()
+
+if name == "tensorflow":
+    from kprob.backend.tensorflow_backend import (
+        compile_function,
+        executing_eagerly,
+        gradients,
+        is_tensor,
+        map_draws,
+        static_shape,
+        tfp,
+    )
+    from kprob.backend import tensorflow_random as random
+    from kprob.backend import tensorflow_training as training
+elif name == "jax":
+    from kprob.backend.jax_backend import (
+        compile_function,
+        executing_eagerly,
+        gradients,
+        is_tensor,
+        map_draws,
+        static_shape,
+        tfp,
+    )
+    from kprob.backend import jax_random as random
+    from kprob.backend import jax_training as training
+else:
+    raise KprobError(
+        explain(
+            "kprob runs on Keras's TensorFlow and JAX backends.",
+            received=f"the Keras backend {name!r}",
+            fix="set the environment variable KERAS_BACKEND to 'tensorflow' or 'jax' before Keras is imported",
+        )
+    )
+
+tfd = tfp.distributions
+tfb = tfp.bijectors
+
+__all__ = [
+    "compile_function",
+    "executing_eagerly",
+    "gradients",
+    "is_tensor",
+    "map_draws",
+    "name",
+    "random",
+    "static_shape",
+    "tfb",
+    "tfd",
+    "tfp",
+    "training",
+]

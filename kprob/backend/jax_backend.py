@@ -1,0 +1,67 @@
+"""JAX: TFP's JAX substrate, compiled functions, maps over draws, gradients."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import keras
+
+# TFP 0.25 reads a table that JAX 0.10 has moved (tensorflow/probability#2040); its home is looked up again here.
+if not hasattr(jax.interpreters.xla, "pytype_aval_mappings"):
+    jax.interpreters.xla.pytype_aval_mappings = jax._src.core.pytype_aval_mappings
+
+import tensorflow_probability.substrates.jax as tfp  # noqa: E402
+
+__all__ = [
+    "compile_function",
+    "executing_eagerly",
+    "gradients",
+    "is_tensor",
+    "map_draws",
+    "static_shape",
+    "tfp",
+]
+
+
+def executing_eagerly() -> bool:
+    """Whether operations run at once, rather than being recorded by a transformation."""
+    return not isinstance(jnp.zeros(()) + jnp.zeros(()), jax.core.Tracer)
+
+
+def is_tensor(value) -> bool:
+    """Whether a value is a tensor of the backend or a Keras variable."""
+    return isinstance(value, jax.Array | keras.Variable)
+
+
+def static_shape(value) -> tuple[int | None, ...]:
+    """Returns the shape; JAX always knows it."""
+    return tuple(value.shape)
+
+
+def compile_function(function: Callable, variables: Callable = lambda: (), jit: bool = False) -> Callable:
+    """Compiles a function of arrays; it is traced once per structure and shape of its arguments.
+
+    Args:
+        function: The function; it may read Keras variables and must not write them.
+        variables: Returns the variables that `function` reads: JAX would otherwise take their values of today for ever.
+        jit: Accepted for the sake of TensorFlow; JAX always compiles.
+    """
+    del jit
+
+    def stateless(values, *arguments):
+        with keras.StatelessScope(state_mapping=list(zip(variables(), values, strict=True))):
+            return function(*arguments)
+
+    compiled = jax.jit(stateless)
+    return lambda *arguments: compiled([variable.value for variable in variables()], *arguments)
+
+
+def map_draws(function: Callable, seeds: jax.Array):
+    """Runs `function(seed)` once per seed and stacks what it returns along a new first axis."""
+    return jax.lax.map(function, seeds)
+
+
+def gradients(function: Callable, *arguments):
+    """Returns the value of a scalar function and its gradients with respect to its arguments."""
+    value, found = jax.value_and_grad(function, argnums=tuple(range(len(arguments))))(*arguments)
+    return value, found

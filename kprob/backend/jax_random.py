@@ -1,0 +1,46 @@
+"""Random numbers on JAX: the counter-based Threefry generator, which JAX uses eagerly and compiled alike.
+
+A seed is a raw key, a uint32 array of shape (2,), as TFP's JAX substrate takes it.
+"""
+
+import random as python_random
+
+import jax
+import jax.numpy as jnp
+
+
+def seed(number: int) -> jax.Array:
+    """Returns the seed that belongs to an integer."""
+    number = int(number)
+    return jnp.array([(number >> 31) & 0x7FFFFFFF, number & 0x7FFFFFFF], dtype=jnp.uint32)
+
+
+def fresh_seed() -> jax.Array:
+    """Returns a new seed from Python's generator, which `keras.utils.set_random_seed` sets."""
+    return seed(python_random.getrandbits(62))
+
+
+def from_generator(generator) -> jax.Array:
+    """Returns the next seed of a `keras.random.SeedGenerator`."""
+    return jnp.asarray(generator.next(ordered=False), dtype=jnp.uint32)
+
+
+def fold_in(seed: jax.Array, number) -> jax.Array:
+    """Returns a seed made from another seed and an integer; different integers give independent streams."""
+    return jax.random.fold_in(seed, number)
+
+
+def split(seed: jax.Array, number: int) -> jax.Array:
+    """Returns `number` independent seeds, shape (number, 2)."""
+    return jax.vmap(lambda i: jax.random.fold_in(seed, i))(jnp.arange(number))
+
+
+def normal(shape, seed: jax.Array, dtype="float32") -> jax.Array:
+    """Returns standard normal numbers of a shape."""
+    return jax.random.normal(seed, tuple(shape), dtype=dtype)
+
+
+def uniform(shape, seed: jax.Array, dtype="float32") -> jax.Array:
+    """Returns numbers uniform in the open interval (0, 1), so that logarithms of them are finite."""
+    low = 1e-7 if jnp.dtype(dtype).itemsize <= 4 else 1e-16
+    return jax.random.uniform(seed, tuple(shape), dtype=dtype, minval=low, maxval=1.0)

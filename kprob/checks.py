@@ -1,0 +1,241 @@
+"""Contracts of names, shapes and plates, with messages that name the site, its plates, what came and how to mend it."""
+
+import keras
+import numpy as np
+
+from kprob.errors import MismatchError, SiteError, explain, names
+
+RESERVED_NAMES = ("training", "index", "num_data", "rows", "weights", "whole")
+
+
+def check_name(name) -> None:
+    """Raises where a site's name is no name."""
+    if not isinstance(name, str) or not name:
+        raise SiteError(
+            explain(
+                "The first argument of `sample`, `param`, `deterministic` and `factor` is the site's name.",
+                received=f"{name!r} of type {type(name).__name__}",
+                expected="a string that isn't empty",
+                fix='write kprob.sample("name", distribution)',
+            )
+        )
+
+
+def check_distribution(name: str, distribution) -> None:
+    """Raises where what should be a TFP distribution isn't one."""
+    if not (hasattr(distribution, "log_prob") and hasattr(distribution, "batch_shape")):
+        raise SiteError(
+            explain(
+                f"Site `{name}` needs a distribution.",
+                received=f"{distribution!r} of type {type(distribution).__name__}",
+                expected="a distribution of TensorFlow Probability, such as kprob.tfd.Normal(0.0, 1.0)",
+                fix=f"pass a distribution as the second argument; a value that follows from others is "
+                f'kprob.deterministic("{name}", value)',
+            )
+        )
+
+
+def check_constraint(name: str, constraint: str) -> None:
+    """Raises where a parameter's constraint is unknown."""
+    known = ("real", "positive", "unit", "simplex", "lower_triangular")
+    if constraint not in known:
+        raise SiteError(
+            explain(
+                f"Parameter `{name}` has an unknown constraint.",
+                received=repr(constraint),
+                expected=f"one of {names(known)}",
+                fix="pick one of these, or transform the value of an unconstrained parameter yourself",
+            )
+        )
+
+
+def check_plate(plate, open_plates) -> None:
+    """Raises where a plate can't be opened here."""
+    if plate.is_data and open_plates:
+        raise SiteError(
+            explain(
+                f"The data plate `{plate.name}` is opened inside {names(p.name for p in open_plates)}.",
+                expected="the data plate outermost: its axis is axis 0, the batch axis",
+                fix=f'open kprob.plate("{plate.name}") first and the others inside it, or give this plate a size',
+            )
+        )
+    if any(plate.name == other.name for other in open_plates):
+        raise SiteError(
+            explain(
+                f"Plate `{plate.name}` is opened inside itself.",
+                fix="leave the inner one out, or give it another name",
+            )
+        )
+    size = plate.size
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1):
+        raise SiteError(
+            explain(
+                f"Plate `{plate.name}` needs a length.",
+                received=repr(size),
+                expected="a positive int, or nothing for the data plate",
+                fix=f'write kprob.plate("{plate.name}", 8), or kprob.plate("{plate.name}") for as many as there are data',
+            )
+        )
+
+
+def known_size(size) -> int | None:
+    """Returns a plate's length where it is known before running, else None."""
+    return int(size) if isinstance(size, int | np.integer) else None
+
+
+def plates_text(plates) -> str:
+    """Formats plates for a message: `data` (100), `groups` (8)."""
+    if not plates:
+        return "no plate"
+    return ", ".join(f"`{p.name}` ({'unknown' if known_size(p.size) is None else p.size})" for p in plates)
+
+
+def shapes_fit(shape, target) -> bool:
+    """Whether static shapes agree axis by axis; None agrees with anything."""
+    return len(shape) == len(target) and all(a is None or b is None or a == b for a, b in zip(shape, target, strict=True))
+
+
+def broadcasts(shape, target) -> bool:
+    """Whether a static shape broadcasts to a target, aligned right."""
+    if len(shape) > len(target):
+        return False
+    tail = target[len(target) - len(shape) :]
+    return all(a is None or b is None or a == b or a == 1 for a, b in zip(shape, tail, strict=True))
+
+
+def check_batch_shape(name: str, distribution, plates) -> bool:
+    """Checks a distribution's batch shape against the plates.
+
+    Returns:
+        Whether axes of length 1 must be broadcast, so that every axis is as long as its plate.
+
+    Raises:
+        SiteError: The batch shape doesn't broadcast to the plates.
+    """
+    batch = tuple(distribution.batch_shape)
+    sizes = tuple(known_size(plate.size) for plate in plates)
+    if not broadcasts(batch, sizes):
+        raise SiteError(
+            explain(
+                f"The parameters of site `{name}` don't fit its plates: {plates_text(plates)}.",
+                received=f"a distribution with batch shape {batch} and event shape {tuple(distribution.event_shape)}",
+                expected=f"a batch shape that broadcasts to {sizes}, aligned right",
+                fix=_plate_fix(name, batch, sizes),
+            )
+        )
+    return any(a == 1 and b != 1 for a, b in zip(batch[::-1], sizes[::-1], strict=False))
+
+
+def _plate_fix(name: str, batch, sizes) -> str:
+    extra = batch[len(sizes) :] if len(batch) > len(sizes) else None
+    if extra is not None and not sizes:
+        return (
+            f'open a plate around it (with kprob.plate("data"): ...), or make the axes one value with '
+            f"kprob.tfd.Independent(distribution, {len(batch)}) or `event_shape={tuple(batch)}` of the layer"
+        )
+    if extra is not None:
+        return (
+            f"axes of one value of `{name}` belong to the event: kprob.tfd.Independent(distribution, "
+            f"{len(batch) - len(sizes)}) or `event_shape` of the layer; or drop an axis of length 1 with "
+            "keras.ops.squeeze(x, -1)"
+        )
+    return "give parameters one value for each element of the plates, or one for all of them"
+
+
+def check_value(site, value, source: str):
+    """Returns a given value as a tensor of the site's type.
+
+    Args:
+        site: The site, with its distribution and plates.
+        value: What came.
+        source: Where it came from, for the message.
+
+    Raises:
+        SiteError: The shape isn't `plate_shape + event_shape`.
+    """
+    expected = tuple(known_size(p.size) for p in site.plates) + tuple(site.distribution.event_shape)
+    value = keras.ops.convert_to_tensor(value)
+    shape = tuple(value.shape)
+    if not shapes_fit(shape, expected):
+        raise SiteError(
+            explain(
+                f"The value for site `{site.name}` from {source} has the wrong shape.",
+                received=f"shape {shape}",
+                expected=f"{expected}: plates {plates_text(site.plates)}, then the event shape "
+                f"{tuple(site.distribution.event_shape)}",
+                fix=_value_fix(site, shape, expected),
+            )
+        )
+    return keras.ops.cast(value, site.distribution.dtype)
+
+
+def _value_fix(site, shape, expected) -> str:
+    if len(shape) == len(expected) + 1 and shape[-1] == 1:
+        return f"drop the last axis, `{site.name}[:, 0]` or `{site.name}.squeeze(-1)`, or declare `event_shape=1`"
+    if len(shape) + 1 == len(expected) and expected[-1] == 1:
+        return f"add an axis, `{site.name}[..., None]`, or declare `event_shape=()`"
+    if len(shape) == len(expected) and expected and shape[1:] == expected[1:]:
+        return "give as many rows as the other data has"
+    if not site.plates:
+        return (
+            "reshape the value, change `event_shape`, or, where it has a value for each row, declare the site inside "
+            'kprob.plate("data")'
+        )
+    return "reshape the value, or change the `event_shape` of the site"
+
+
+def broadcast_to_plates(name: str, value, plates):
+    """Returns a tensor broadcast to the plates' shape."""
+    sizes = tuple(plate.size for plate in plates)
+    static = tuple(known_size(size) for size in sizes)
+    if not broadcasts(tuple(value.shape), static):
+        raise SiteError(
+            explain(
+                f"The log-weight of factor `{name}` doesn't fit its plates: {plates_text(plates)}.",
+                received=f"shape {tuple(value.shape)}",
+                expected=f"a shape that broadcasts to {static}",
+                fix="sum it over the axes that aren't plates",
+            )
+        )
+    return value if not sizes else keras.ops.broadcast_to(value, sizes)
+
+
+def check_replayed(site, other) -> None:
+    """Raises where a value of the inference network can't be one of the generative network's site."""
+    shape, event = tuple(other.value.shape), tuple(site.distribution.event_shape)
+    expected = tuple(known_size(plate.size) for plate in site.plates) + event
+    if not shapes_fit(shape, expected):
+        raise MismatchError(
+            explain(
+                f"Latent `{site.name}` has another shape in the inference network than in the generative one.",
+                received=f"inference: {shape}, in {plates_text(other.plates)}, event shape "
+                f"{tuple(other.distribution.event_shape)}",
+                expected=f"generative: {expected}, in {plates_text(site.plates)}, event shape {event}",
+                fix="declare both in the same plates and with the same `event_shape`",
+            )
+        )
+
+
+def broadcast_static(shapes) -> tuple:
+    """Returns the common shape of static shapes, aligned right; None where it isn't known.
+
+    Raises:
+        SiteError: They don't broadcast to a common shape.
+    """
+    shapes = [tuple(shape) for shape in shapes]
+    rank = max((len(shape) for shape in shapes), default=0)
+    common = []
+    for axis in range(-rank, 0):
+        sizes = {shape[axis] for shape in shapes if len(shape) >= -axis} - {1}
+        known = sizes - {None}
+        if len(known) > 1:
+            raise SiteError(
+                explain(
+                    "Parameters of a random variable don't broadcast to a common shape.",
+                    received=", ".join(map(str, shapes)),
+                    expected="shapes that agree axis by axis, aligned right, or are 1 there",
+                    fix="reshape one of them; a value per row of a vector needs x[:, None]",
+                )
+            )
+        common.append(known.pop() if known else None if None in sizes else 1)
+    return tuple(common)

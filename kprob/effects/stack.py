@@ -1,0 +1,86 @@
+"""The stack of handlers, and what happens when a network meets a site.
+
+A network is an ordinary function. It calls a primitive (`sample`, `param`, ...), which makes a `Site` and sends it along
+the stack of handlers that are open at the moment, the innermost first: each may give the site a value, a seed, a scale,
+or hide it from those further out. If no one gave a value, it is drawn. Then the site goes back inwards-out once more,
+so that `trace` sees it complete. That is all; every handler in `handlers.py` is a few lines on these two visits.
+
+The stack belongs to a thread, so that chains may run side by side.
+"""
+
+import threading
+
+from kprob import distributions
+from kprob.backend import random
+from kprob.effects.site import Plate, Site
+
+
+class _State(threading.local):
+    def __init__(self):
+        self.handlers: list[Handler] = []
+        self.plates: list[Plate] = []
+
+
+STATE = _State()
+
+
+class Handler:
+    """Base class of handlers: a context manager that is also a wrapper of a network.
+
+    To subclass, override any of `on_site` (before a value is drawn, innermost handler first), `after_site` (once the
+    value is there) and `on_plate` (when a plate opens).
+
+    Args:
+        network: The network that calling the handler runs with the handler open; None for use in a `with` block.
+    """
+
+    def __init__(self, network=None):
+        self.network = network
+
+    def __enter__(self):
+        STATE.handlers.append(self)
+        return self
+
+    def __exit__(self, *exception):
+        STATE.handlers.remove(self)
+
+    def __call__(self, *args, **kwargs):
+        with self:
+            return self.network(*args, **kwargs)
+
+    def on_site(self, site: Site) -> None:
+        """Called before a value is drawn."""
+
+    def after_site(self, site: Site) -> None:
+        """Called when the site is complete."""
+
+    def on_plate(self, plate: Plate) -> None:
+        """Called when a plate opens."""
+
+
+def send(site: Site) -> Site:
+    """Sends a site along the open handlers and draws its value where none gave one."""
+    visited = []
+    for handler in reversed(STATE.handlers):
+        visited.append(handler)
+        handler.on_site(site)
+        if site.hidden:
+            break
+    if site.value is None and site.kind == "sample":
+        seed = random.fresh_seed() if site.seed is None else site.seed
+        site.value = draw_in_plates(site, seed)
+    for handler in visited:
+        handler.after_site(site)
+    return site
+
+
+def draw_in_plates(site: Site, seed):
+    """Draws a site's value: its distribution repeated over those outer plates that its parameters don't have."""
+    sizes = tuple(plate.size for plate in site.plates)
+    batch_ndims = len(site.distribution.batch_shape)
+    return distributions.draw(site.distribution, sizes[: len(sizes) - batch_ndims], seed)
+
+
+def running() -> bool:
+    """Whether a network is being run by handlers (rather than a layer being called on its own)."""
+    return bool(STATE.handlers)

@@ -1,0 +1,147 @@
+"""What a run of a network leaves behind: its sites in order, and their log-densities summed by the rules of plates."""
+
+from collections.abc import Iterator
+
+import keras
+
+from kprob.effects.site import Plate, Site
+from kprob.errors import MismatchError, SiteError, did_you_mean, explain, names
+
+
+class Trace:
+    """The sites of one run, by name, in the order in which the network met them.
+
+    A run may stand for S draws at once: where every latent has a value per row, the engine repeats the rows S times
+    (`num_draws` is S then, and the data plate is S times the batch long). `log_prob` puts the draws apart again.
+
+    Example:
+        ```python
+        import kprob
+        from kprob import tfd
+
+        def network():
+            kprob.sample("x", tfd.Normal(0.0, 1.0))
+
+        trace = kprob.handlers.trace(network).get_trace()
+        assert list(trace) == ["x"] and trace.log_prob().shape == ()
+        ```
+    """
+
+    def __init__(self, num_draws: int | None = None):
+        self.sites: dict[str, Site] = {}
+        self.num_draws = num_draws
+
+    def __getitem__(self, name: str) -> Site:
+        if name not in self.sites:
+            raise KeyError(f"The trace has no site `{name}`; it has {names(self.sites)}.{did_you_mean(name, self.sites)}")
+        return self.sites[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sites)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.sites
+
+    def __len__(self) -> int:
+        return len(self.sites)
+
+    def add(self, site: Site) -> None:
+        """Adds a site.
+
+        Raises:
+            SiteError: The name is taken.
+        """
+        if site.name in self.sites:
+            raise SiteError(
+                explain(
+                    f"Site `{site.name}` is declared twice in one run of the network.",
+                    received=f"`{site.name}` again, after {names(self.sites)}",
+                    expected="a name that no other site of the network has",
+                    fix="rename one of the two; a layer is named by `name=` or by its attribute, and stands for one "
+                    "random variable, so it's called once in a run",
+                )
+            )
+        self.sites[site.name] = site
+
+    def random_sites(self, observed: bool | None = None) -> list[Site]:
+        """Returns the sites that are random variables; only observed or only latent ones where asked."""
+        found = [site for site in self.sites.values() if site.kind == "sample"]
+        return [site for site in found if observed is None or site.observed == observed]
+
+    def values(self) -> dict:
+        """Returns the values of all random and deterministic sites by name."""
+        return {s.name: s.value for s in self.sites.values() if s.kind in ("sample", "deterministic")}
+
+    @property
+    def data_plate(self) -> Plate | None:
+        """The data plate, or None where no site is in it."""
+        for site in self.sites.values():
+            for plate in site.plates:
+                if plate.is_data:
+                    return plate
+        return None
+
+    def weighed_sites(self) -> list[Site]:
+        """Returns the sites that have a log-density: random ones and factors."""
+        return [s for s in self.sites.values() if s.kind in ("sample", "factor") and not s.intervened]
+
+    def log_prob(self, sites=None):
+        """Returns the log-density of the run.
+
+        Rows of the data plate are weighted and scaled up to the whole data set; every other term counts once.
+
+        Args:
+            sites: Names of the sites to sum; all by default.
+
+        Returns:
+            A scalar, or one number per draw, shape (S,), where the run stands for S draws.
+        """
+        total = keras.ops.zeros(() if self.num_draws is None else (self.num_draws,))
+        for site in self.weighed_sites():
+            if sites is None or site.name in sites:
+                total = total + self.site_log_prob(site)
+        return total
+
+    def site_log_prob(self, site: Site):
+        """Returns one site's share of `log_prob`."""
+        if not site.in_data_plate:
+            return keras.ops.sum(site.log_prob())
+        plate = site.plates[0]
+        return keras.ops.sum(self.rows(site), axis=-1) * plate.scale
+
+    def rows(self, site: Site):
+        """Returns a site's log-density per row of the batch, weighted: shape (B,) or (S, B)."""
+        rows = site.log_prob()
+        if len(rows.shape) > 1:
+            rows = keras.ops.sum(rows, axis=tuple(range(1, len(rows.shape))))
+        plate = site.plates[0]
+        if plate.weights is not None:
+            rows = rows * keras.ops.cast(plate.weights, rows.dtype)
+        return rows if self.num_draws is None else keras.ops.reshape(rows, (self.num_draws, -1))
+
+    def log_prob_rows(self, sites=None):
+        """Returns the log-density per row of the batch, for objectives that work row by row.
+
+        Args:
+            sites: Names of the sites to sum; all by default.
+
+        Returns:
+            Shape (B,), or (S, B) where the run stands for S draws. Not scaled up to the whole data set.
+
+        Raises:
+            MismatchError: A latent site is outside the data plate, so that rows aren't independent.
+        """
+        total = 0.0
+        for site in self.weighed_sites():
+            if sites is not None and site.name not in sites:
+                continue
+            if not site.in_data_plate:
+                raise MismatchError(
+                    explain(
+                        f"Site `{site.name}` is outside the data plate, so the log-density has no rows.",
+                        expected='every site inside kprob.plate("data")',
+                        fix="use `log_prob()`, which sums over everything",
+                    )
+                )
+            total = total + self.rows(site)
+        return total

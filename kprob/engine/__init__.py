@@ -1,0 +1,25 @@
+"""How a model's networks are run on data: names to arrays, one run or many draws, the checks of p against q.
+
+May import: errors, checks, backend, saving, distributions, effects, layers, objectives, guides.
+"""
+
+from kprob.engine.arrays import Whole, to_array, to_dict
+from kprob.engine.batch import Data, batch_of, rows_of
+from kprob.engine.matching import check_pair, check_support
+from kprob.engine.networks import Networks
+from kprob.engine.structure import SiteInfo, Structure, discover
+
+__all__ = [
+    "Data",
+    "Networks",
+    "SiteInfo",
+    "Structure",
+    "Whole",
+    "batch_of",
+    "check_pair",
+    "check_support",
+    "discover",
+    "rows_of",
+    "to_array",
+    "to_dict",
+]

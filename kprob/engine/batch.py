@@ -1,0 +1,70 @@
+"""Data as the engine sees it: rows, what belongs to no row, weights; and batches of it.
+
+A batch is a dict of tensors, the one thing that travels through Keras's loops and compiled programs:
+
+    index     (B,)  which rows of the data set these are
+    num_data  (1,)  rows of the whole data set
+    rows      by name, (B, ...)
+    weights   (B,)  sample weights, where there are any
+    whole     by name
+
+`index` sorts first: Keras weighs a step's loss by the first axis of the first tensor, the rows of the batch.
+"""
+
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+
+@dataclass
+class Data:
+    """A data set by name.
+
+    Attributes:
+        rows: Arrays with one entry per row.
+        whole: Arrays that belong to no row.
+        num_rows: Rows, or None where the model has no data plate.
+        weights: A weight per row, or None.
+    """
+
+    rows: dict[str, np.ndarray] = field(default_factory=dict)
+    whole: dict[str, np.ndarray] = field(default_factory=dict)
+    num_rows: int | None = None
+    weights: np.ndarray | None = None
+
+    def take(self, rows) -> "Data":
+        """Returns some of the rows: a slice or an array of indices."""
+        weights = None if self.weights is None else self.weights[rows]
+        taken = {name: value[rows] for name, value in self.rows.items()}
+        number = None if self.num_rows is None else len(np.arange(self.num_rows)[rows])
+        return Data(taken, self.whole, number, weights)
+
+
+def batch_of(data: Data, num_data: int | None = None, with_index: bool = True) -> dict:
+    """Returns all of a data set as one batch of tensors.
+
+    Args:
+        data: The data.
+        num_data: Rows of the whole data set, where `data` is only a part of it.
+        with_index: Whether rows are known by their index in the data set that was fitted.
+    """
+    convert = keras.ops.convert_to_tensor
+    number = num_data or data.num_rows or 1
+    batch = {"num_data": convert(np.full((1,), number, "float32"))}
+    if data.num_rows is not None and with_index:
+        batch["index"] = convert(np.arange(data.num_rows, dtype="int32"))
+    batch["rows"] = {name: convert(value) for name, value in data.rows.items()}
+    if data.weights is not None:
+        batch["weights"] = convert(data.weights)
+    batch["whole"] = {name: convert(value) for name, value in data.whole.items()}
+    return batch
+
+
+def rows_of(batch: dict):
+    """Returns the number of rows of a batch: an int, a tensor where it isn't known, or None without a data plate."""
+    if batch.get("rows"):
+        return keras.ops.shape(next(iter(batch["rows"].values())))[0]
+    if "index" in batch:
+        return keras.ops.shape(batch["index"])[0]
+    return None

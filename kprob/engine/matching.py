@@ -1,0 +1,124 @@
+"""The checks of p against q, and of data against supports: all errors, never warnings."""
+
+import keras
+import numpy as np
+
+from kprob import distributions
+from kprob.backend import executing_eagerly, random
+from kprob.checks import plates_text
+from kprob.effects import Site, Trace
+from kprob.errors import DataError, MismatchError, did_you_mean, explain, names
+
+
+def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> None:
+    """Checks that q has just the latents of p, in the same plates, with the same shapes and supports.
+
+    Args:
+        generative: A trace of p.
+        inference: A trace of q.
+        observed: Names that the data gives.
+        owner: Name of the model, for messages.
+
+    Raises:
+        MismatchError: They don't fit together.
+    """
+    p_sites = {site.name: site for site in generative.random_sites()}
+    q_sites = {site.name: site for site in inference.random_sites()}
+    for name in q_sites:
+        if name not in p_sites:
+            raise MismatchError(
+                explain(
+                    f"The inference network of {owner} declares `{name}`, which the generative network lacks.",
+                    received=f"inference: {names(q_sites)}",
+                    expected=f"generative: {names(p_sites)}.{did_you_mean(name, p_sites)}",
+                    fix="give it the name of the generative network's site that it infers, or remove it",
+                )
+            )
+    for name, site in p_sites.items():
+        if name not in observed and name not in q_sites:
+            raise MismatchError(
+                explain(
+                    f"Latent `{name}` of {owner}'s generative network has no match in the inference network.",
+                    received=f"inference: {names(q_sites)}; data: {names(observed)}",
+                    expected=f"`{name}` in the inference network or in the data."
+                    + did_you_mean(name, [*q_sites, *observed]),
+                    fix=f"declare `{name}` in `inference`, in plates {plates_text(site.plates)}, or add it to the data",
+                )
+            )
+    for name, q_site in q_sites.items():
+        if name not in observed:
+            _check_site(p_sites[name], q_site)
+
+
+def _check_site(p_site: Site, q_site: Site) -> None:
+    p_plates, q_plates = [p.name for p in p_site.plates], [p.name for p in q_site.plates]
+    if p_plates != q_plates:
+        raise MismatchError(
+            explain(
+                f"Latent `{p_site.name}` is in other plates in the inference network than in the generative one.",
+                received=f"inference: {plates_text(q_site.plates)}",
+                expected=f"generative: {plates_text(p_site.plates)}",
+                fix="open the same plates, by the same names, around both",
+            )
+        )
+    p_event, q_event = tuple(p_site.distribution.event_shape), tuple(q_site.distribution.event_shape)
+    if p_event != q_event:
+        raise MismatchError(
+            explain(
+                f"Latent `{p_site.name}` has another event shape in the inference network than in the generative one.",
+                received=f"inference: {q_event}",
+                expected=f"generative: {p_event}",
+                fix="declare both with the same `event_shape`",
+            )
+        )
+    p_discrete, q_discrete = (distributions.is_discrete(s.distribution) for s in (p_site, q_site))
+    if p_discrete != q_discrete or not (_inside(q_site, p_site) and _inside(p_site, q_site)):
+        raise MismatchError(
+            explain(
+                f"Latent `{p_site.name}` has another support in the inference network than in the generative one.",
+                received=f"inference: {_family(q_site)}",
+                expected=f"the support of the generative network's {_family(p_site)}",
+                fix="use a family with the same support, such as LogNormal or Gamma for a positive latent, or leave "
+                "`inference` out: the automatic guide takes care of supports",
+            )
+        )
+
+
+def _inside(drawn: Site, of: Site) -> bool:
+    if distributions.contains(of.distribution, of.value) is None:
+        return True
+    values = distributions.draw(drawn.distribution, (64,), random.seed(0))
+    values = keras.ops.cast(values, of.distribution.dtype)
+    return bool(keras.ops.all(distributions.contains(of.distribution, values)))
+
+
+def _family(site: Site) -> str:
+    distribution = site.distribution
+    while type(distribution).__name__.strip("_") in ("Independent", "BatchBroadcast"):
+        distribution = distribution.distribution
+    return type(distribution).__name__.strip("_")
+
+
+def check_support(trace: Trace) -> None:
+    """Checks that observed values of a run are possible under their distributions (eagerly only).
+
+    Raises:
+        DataError: One isn't.
+    """
+    if not executing_eagerly():
+        return
+    for site in trace.random_sites(observed=True):
+        valid = distributions.contains(site.distribution, site.value)
+        if valid is None or bool(keras.ops.all(valid)):
+            continue
+        valid = np.broadcast_to(keras.ops.convert_to_numpy(valid), tuple(site.value.shape)[: valid.ndim])
+        first = tuple(int(i) for i in np.argwhere(~valid)[0])
+        value = keras.ops.convert_to_numpy(site.value)[first]
+        raise DataError(
+            explain(
+                f"The data for `{site.name}` has values outside the support of its {_family(site)} distribution.",
+                received=f"{value} at index {first}, and {int((~valid).sum())} of {valid.size} in all",
+                expected=f"values that a {_family(site)} with these parameters can have",
+                fix="correct or rescale the data (such as pixels / 255, labels from 0), or choose another family",
+            )
+        )

@@ -1,0 +1,174 @@
+"""The two networks of a model and how they are run: for one draw, or for several folded into the batch."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+
+import keras
+
+from kprob.backend import random
+from kprob.effects import Handler, Trace, handlers
+from kprob.engine.batch import rows_of
+from kprob.errors import DataError, KprobError, add_note, explain, names
+from kprob.guides import Guide
+
+
+class Networks:
+    """The generative network p and the inference network q of a model.
+
+    Args:
+        generative: p, a function of covariates.
+        inference: q, a function of data, a `Guide`, or None while there is none.
+        store: Returns the handler that gives the networks their parameters.
+        owner: Name of the model, for messages.
+    """
+
+    def __init__(self, generative: Callable, inference, store: Callable[[], Handler], owner: str):
+        self.generative = generative
+        self.inference = inference
+        self.store = store
+        self.owner = owner
+        self.generative_arguments = arguments_of(generative)
+        self.inference_arguments = {} if inference is None or isinstance(inference, Guide) else arguments_of(inference)
+
+    def pair(self, batch: dict, seed, num_draws: int | None = None) -> tuple[Trace, Trace]:
+        """Runs q, then p with q's values and the data: one draw, or several folded into the rows.
+
+        Args:
+            batch: A batch (see `batch.py`).
+            seed: A seed.
+            num_draws: Draws to fold into the rows; only where every latent is inside the data plate.
+
+        Returns:
+            The traces of p and q.
+        """
+        batch = repeat_rows(batch, num_draws)
+        inference = self.run_inference(batch, random.fold_in(seed, 0), num_draws)
+        generative = self.run_generative(batch, random.fold_in(seed, 1), inference, num_draws)
+        return generative, inference
+
+    def run_inference(
+        self, batch: dict, seed, num_draws: int | None = None, size=None, given: Mapping | None = None
+    ) -> Trace:
+        """Runs q on a batch. A site of q that the data has is pinned, and has no density.
+
+        Args:
+            batch: The data.
+            seed: A seed.
+            num_draws: Draws that the run stands for.
+            size: Rows of the data plate where the batch has none.
+            given: Values of latents, still latent.
+        """
+        trace = handlers.trace(num_draws=num_draws)
+        pinned, fixed = handlers.do(values=data_of(batch)), handlers.substitute(values=given)
+        with plate_of(batch, num_draws, size), trace, self.store(), handlers.seed(seed=seed), pinned, fixed:
+            if isinstance(self.inference, Guide):
+                self._call("inference", trace, self.inference.run, {"network": lambda: self._generate(batch)}, batch)
+            else:
+                self._call("inference", trace, self.inference, self._bind(self.inference_arguments, batch, "inference"), batch)
+        return trace.result
+
+    def run_generative(
+        self,
+        batch: dict,
+        seed,
+        latents: Trace | None = None,
+        num_draws: int | None = None,
+        size=None,
+        given: Mapping | None = None,
+        extra: Handler | None = None,
+        unobserved: Iterable[str] = (),
+    ) -> Trace:
+        """Runs p on a batch.
+
+        Args:
+            batch: The data; its sites are observed.
+            seed: A seed.
+            latents: Trace of q whose values are used.
+            num_draws: Draws that the run stands for.
+            size: Rows of the data plate where the batch has none.
+            given: Values of further sites, still latent.
+            extra: One more handler, which sees what no value was given for.
+            unobserved: Sites that are drawn even where the batch has data for them.
+        """
+        trace = handlers.trace(num_draws=num_draws)
+        with plate_of(batch, num_draws, size), trace, self.store(), handlers.seed(seed=seed), extra or Handler():
+            with handlers.replay(guide=latents), handlers.substitute(values=given):
+                with handlers.condition(data={k: v for k, v in data_of(batch).items() if k not in unobserved}):
+                    self._call("generative", trace, self._generate, {"batch": batch}, batch)
+        return trace.result
+
+    def _generate(self, batch: dict):
+        return self.generative(**self._bind(self.generative_arguments, batch, "generative"))
+
+    def _bind(self, arguments: dict[str, bool], batch: dict, network: str) -> dict:
+        values, bound = data_of(batch), {}
+        for name, required in arguments.items():
+            if name in values:
+                bound[name] = values[name]
+            elif required:
+                raise DataError(
+                    explain(
+                        f"`{network}` of {self.owner} needs `{name}`, which the data lacks.",
+                        received=f"data for {names(values)}",
+                        expected=f"data for {names(n for n, r in arguments.items() if r)}",
+                        fix=f'add "{name}" to the data',
+                    )
+                )
+        return bound
+
+    def _call(self, network: str, trace, function: Callable, arguments: dict, batch: dict) -> None:
+        try:
+            function(**arguments)
+        except KprobError:
+            raise
+        except Exception as error:
+            reached = list(trace.result)
+            shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in data_of(batch).items())
+            add_note(
+                error,
+                f"kprob: this happened in `{network}` of {self.owner}, "
+                f"{f'after site `{reached[-1]}`' if reached else 'before its first site'}; data: {shapes or 'none'}.",
+            )
+            raise
+
+
+def arguments_of(function: Callable) -> dict[str, bool]:
+    """Returns a network's arguments: whether each is required."""
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            found[name] = parameter.default is parameter.empty
+    return found
+
+
+def data_of(batch: dict) -> dict:
+    """Returns all data of a batch by name, rows or not."""
+    return {**batch.get("whole", {}), **batch.get("rows", {})}
+
+
+def plate_of(batch: dict, num_draws: int | None = None, size=None) -> handlers.rows:
+    """Returns the handler that makes the data plate as long as the batch (whose rows are repeated already)."""
+    number = rows_of(batch)
+    if number is None:
+        return handlers.rows(size=(size or 1) * (num_draws or 1))
+    if num_draws is None:
+        per_draw = number
+    else:
+        per_draw = number // num_draws
+    scale = batch["num_data"][0] / keras.ops.cast(per_draw, "float32")
+    return handlers.rows(size=number, scale=scale, weights=batch.get("weights"), indices=batch.get("index"))
+
+
+def repeat_rows(batch: dict, num_draws: int | None) -> dict:
+    """Returns a batch with its rows repeated once per draw, the draws outermost."""
+    if num_draws is None:
+        return batch
+
+    def repeat(value):
+        return keras.ops.tile(value, (num_draws, *[1] * (len(value.shape) - 1)))
+
+    repeated = {**batch, "rows": {name: repeat(value) for name, value in batch.get("rows", {}).items()}}
+    for name in ("index", "weights"):
+        if name in batch:
+            repeated[name] = repeat(batch[name])
+    return repeated

@@ -1,0 +1,102 @@
+"""What a model is made of, found by running its generative network once: sites, shapes, plates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kprob import distributions
+from kprob.checks import known_size
+from kprob.effects import Site, Trace
+
+
+@dataclass(frozen=True)
+class SiteInfo:
+    """What is known of a site before any data.
+
+    Attributes:
+        name: Its name.
+        kind: "sample", "deterministic", "param" or "factor".
+        family: Name of its distribution's class.
+        plates: Names and lengths of its plates, outermost first; the data plate's length is None.
+        event_shape: Shape of one value.
+        dtype: Type of its values.
+        discrete: Whether its values are discrete.
+    """
+
+    name: str
+    kind: str
+    family: str
+    plates: tuple[tuple[str, int | None], ...]
+    event_shape: tuple[int | None, ...]
+    dtype: str
+    discrete: bool
+    in_data_plate: bool
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The sites of a generative network.
+
+    Attributes:
+        sites: By name, in order.
+    """
+
+    sites: dict[str, SiteInfo]
+
+    @property
+    def has_data_plate(self) -> bool:
+        """Whether any site has a value per row."""
+        return any(site.in_data_plate for site in self.sites.values())
+
+    def random_sites(self) -> list[str]:
+        """Returns the names of the random variables."""
+        return [name for name, site in self.sites.items() if site.kind == "sample"]
+
+
+def site_info(site: Site) -> SiteInfo:
+    """Describes a site of a run."""
+    plates = tuple((p.name, None if p.is_data else known_size(p.size)) for p in site.plates)
+    if site.kind == "sample":
+        shape = tuple(site.distribution.event_shape)
+        inner = site.distribution
+        while hasattr(inner, "distribution") and type(inner).__name__ in ("Independent", "_Independent", "BatchBroadcast"):
+            inner = inner.distribution
+        family, discrete = type(inner).__name__.strip("_"), distributions.is_discrete(site.distribution)
+    else:
+        value_shape = tuple(np.shape(site.value)) if not hasattr(site.value, "shape") else tuple(site.value.shape)
+        shape, family, discrete = value_shape[len(plates) :], site.kind, False
+    dtype = str(getattr(site.value, "dtype", "float32")).split("'")[-2 if "'" in str(getattr(site.value, "dtype", "")) else -1]
+    return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, site.in_data_plate)
+
+
+def structure_of(trace: Trace) -> Structure:
+    """Describes all sites of a run."""
+    return Structure({site.name: site_info(site) for site in trace.sites.values()})
+
+
+def discover(run: Callable[[dict, int | None], Trace], covariates: dict[str, np.ndarray], whole: set[str]) -> Trace:
+    """Runs a generative network on its covariates, whatever their kind.
+
+    A covariate is per row if there is a data plate, and whole if there is none; which of the two is only known after
+    the run. So the first try takes few rows of large arrays, and the second one all of everything.
+
+    Args:
+        run: `(batch, size) -> trace`.
+        covariates: Arrays by name.
+        whole: Names that the user marked as belonging to no row.
+
+    Returns:
+        The trace of the prior run that went through.
+    """
+    rows = {name: value for name, value in covariates.items() if name not in whole and value.ndim}
+    longest = max((len(value) for value in rows.values()), default=0)
+    if longest > PROBE_ROWS:
+        try:
+            return run({name: value[:PROBE_ROWS] if name in rows else value for name, value in covariates.items()}, None)
+        except Exception:  # noqa: BLE001  (the whole arrays decide whether the program is wrong)
+            pass
+    return run(covariates, None)
+
+
+PROBE_ROWS = 1000

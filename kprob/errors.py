@@ -1,0 +1,61 @@
+"""Errors of kprob: every one says what came, what was expected and how to mend it.
+
+Each class below is also a `ValueError`, so that code that catches Keras's errors catches these too. Messages are put
+together by `explain`, so that they read alike everywhere.
+"""
+
+import difflib
+
+
+class KprobError(ValueError):
+    """Base class of all errors that kprob raises about a user's program."""
+
+
+class SiteError(KprobError):
+    """A random variable is declared or used wrongly: its name, parameters, shape or value."""
+
+
+class MismatchError(KprobError):
+    """The generative and the inference network don't fit together."""
+
+
+class DataError(KprobError):
+    """Data doesn't fit the model: an unknown name, a wrong shape, a missing or impossible value."""
+
+
+class ArchiveError(KprobError):
+    """A saved file is damaged or isn't one of kprob's."""
+
+
+class CompileError(KprobError):
+    """`compile` received something that it can't train with, or wasn't called."""
+
+
+def explain(what: str, *, received: object = None, expected: object = None, fix: str | None = None) -> str:
+    """Puts an error message together: what went wrong, what came, what was expected, how to mend it."""
+    lines = [what]
+    if received is not None:
+        lines.append(f"  Received: {received}")
+    if expected is not None:
+        lines.append(f"  Expected: {expected}")
+    if fix is not None:
+        lines.append(f"  Fix: {fix}")
+    return "\n".join(lines)
+
+
+def did_you_mean(name: str, candidates) -> str:
+    """Returns ' Did you mean "..."?' for the closest of `candidates`, or nothing where none is close."""
+    close = difflib.get_close_matches(str(name), [str(c) for c in candidates], n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def names(values) -> str:
+    """Formats names for a message: `a`, `b`, or 'none'."""
+    values = [f"`{value}`" for value in values]
+    return ", ".join(values) if values else "none"
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Adds a note to an error that isn't ours, once, so that its own message stays as it was."""
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)

@@ -1,0 +1,6 @@
+"""Guides: ready inference networks. May import: errors, checks, backend, saving, distributions, effects, layers, objectives."""
+
+from kprob.guides.guide import Guide
+from kprob.guides.normal import Normal
+
+__all__ = ["Guide", "Normal"]

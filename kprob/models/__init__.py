@@ -1,0 +1,6 @@
+"""`ProbabilisticModel` and ready models. May import: everything but callbacks and plots."""
+
+from kprob.models.function_model import FunctionModel, probmodel
+from kprob.models.probabilistic_model import ProbabilisticModel
+
+__all__ = ["FunctionModel", "ProbabilisticModel", "probmodel"]

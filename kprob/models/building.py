@@ -1,0 +1,190 @@
+"""How a model comes to its variables: its networks are run once on some of the data, and checked against each other."""
+
+import inspect
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kprob import distributions
+from kprob.backend import random
+from kprob.effects import Handler, Site
+from kprob.engine import Data, Networks, Structure, batch_of, check_pair, check_support, discover, to_array
+from kprob.engine.arrays import Whole
+from kprob.engine.structure import structure_of
+from kprob.models.metrics import first_non_finite
+
+BUILD_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a build was made from, and what it found.
+
+    Attributes:
+        rows: Shape of one row and type, by name.
+        whole: Shape and type, by name.
+        num_data: Rows of the data set.
+        latents: Names of the latents, those of q.
+        foldable: Whether all latents are inside the data plate, so that draws can be folded into the batch.
+        terms: Names of the terms of the objective, q's and then p's, in order.
+    """
+
+    rows: dict
+    whole: dict
+    num_data: int | None
+    latents: tuple[str, ...]
+    foldable: bool
+    terms: tuple[str, ...]
+
+
+class MedianStart(Handler):
+    """Gives each latent the median of draws of its own distribution, given those before it: where a guide starts."""
+
+    def on_site(self, site: Site) -> None:
+        if site.kind != "sample" or site.value is not None:
+            return
+        sizes = tuple(plate.size for plate in site.plates)
+        lead = sizes[: len(sizes) - len(site.distribution.batch_shape)]
+        draws = distributions.draw(site.distribution, (15, *lead), random.fold_in(random.seed(0), len(site.name)))
+        if distributions.is_discrete(site.distribution):
+            site.value = draws[0]
+            return
+        bijector = distributions.support_bijector(site.distribution)
+        site.value = bijector.forward(keras.ops.median(bijector.inverse(draws), axis=0))
+
+
+def structure(model, named: dict) -> Structure:
+    """Returns the sites of a model's generative network, found by one prior run."""
+    private = model.__dict__
+    if private["_structure"] is None:
+        networks: Networks = model.networks
+        covariates = {
+            name: to_array(name, value.value if isinstance(value, Whole) else value)
+            for name, value in named.items()
+            if name in networks.generative_arguments
+        }
+        whole = {name for name, value in named.items() if isinstance(value, Whole)}
+
+        def run(values, size):
+            batch = batch_of(Data(*_split(values, whole), None), with_index=False)
+            return networks.run_generative(batch, random.seed(0), size=size)
+
+        private["_structure"] = structure_of(discover(run, covariates, whole))
+    return private["_structure"]
+
+
+def _split(values: dict, whole: set) -> tuple[dict, dict]:
+    rows = {name: value for name, value in values.items() if name not in whole and value.ndim}
+    return rows, {name: value for name, value in values.items() if name not in rows}
+
+
+def build(model, data: Data, num_data: int | None = None, check_values: bool = True) -> None:
+    """Makes a model's variables and checks its networks against each other and the data.
+
+    Args:
+        model: The model.
+        data: Some rows, or all.
+        num_data: Rows of the whole data set, where `data` is only a part of it.
+        check_values: Whether observed values must lie in their supports.
+    """
+    if model.built:
+        check_again(model, data)
+        return
+    num_data = num_data or data.num_rows
+    sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
+    batch = batch_of(sample, num_data)
+    networks: Networks = model.networks
+    if networks.inference is None or hasattr(model, "guide"):
+        if networks.inference is None:
+            model.guide = model.default_guide()
+        _set_up_guide(model, batch, num_data)
+        networks = model.networks
+    q = networks.run_inference(batch, random.seed(1))
+    p = networks.run_generative(batch, random.seed(2))
+    observed = [*data.rows, *data.whole]
+    check_pair(p, q, observed, networks.owner)
+    if check_values:
+        check_support(p)
+    latents = tuple(site.name for site in q.random_sites() if not site.intervened)
+    p = networks.run_generative(batch, random.seed(2), latents=q)
+    foldable = p.data_plate is not None and all(q[name].in_data_plate for name in latents)
+    terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
+    terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
+    rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
+    whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
+    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, tuple(terms))
+    model.built = True
+    if model.optimizer is not None:
+        model.optimizer.build(model.trainable_variables)
+
+
+def check_again(model, data: Data) -> None:
+    """Checks further data of a built model: its latents and supports."""
+    sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
+    networks = model.networks
+    batch = batch_of(sample, data.num_rows)
+    q = networks.run_inference(batch, random.seed(1))
+    p = networks.run_generative(batch, random.seed(2))
+    check_pair(p, q, [*data.rows, *data.whole], networks.owner)
+    check_support(p)
+
+
+def _set_up_guide(model, batch: dict, num_data: int | None) -> None:
+    if model.guide.built:
+        return
+    trace = model.networks.run_generative(batch, random.seed(0), extra=MedianStart())
+    model.guide.setup(trace.random_sites(observed=False), num_data)
+
+
+def evaluate(networks: Networks, objective, foldable: bool, batch: dict, seed) -> dict:
+    """Evaluates an objective on a batch: its draws folded into the rows where that's possible, else one by one."""
+    draws = objective.num_samples
+    if draws == 1 or foldable:
+        p, q = networks.pair(batch, seed, None if draws == 1 else draws)
+        return {**objective.terms(p, q), "first_non_finite": _non_finite(p, q)}
+    each = [networks.pair(batch, random.fold_in(seed, i)) for i in range(draws)]
+    terms = [objective.terms(p, q) for p, q in each]
+    mean = {name: sum(t[name] for t in terms) / draws for name in terms[0]}
+    return {**mean, "first_non_finite": _non_finite(*each[0])}
+
+
+def _non_finite(p, q):
+    terms = [keras.ops.sum(t.site_log_prob(site)) for t in (q, p) for site in t.weighed_sites()]
+    return first_non_finite(terms)
+
+
+def get_build_config(model) -> dict | None:
+    """Returns what rebuilds the variables without data."""
+    spec: Spec | None = model.__dict__["_spec"]
+    if spec is None:
+        return None
+    return {
+        "rows": {name: [list(shape), dtype] for name, (shape, dtype) in spec.rows.items()},
+        "whole": {name: [list(shape), dtype] for name, (shape, dtype) in spec.whole.items()},
+        "num_data": spec.num_data,
+    }
+
+
+def build_from_config(model, config: dict | None) -> None:
+    """Makes the variables again, on rows of ones: only shapes matter."""
+    if not config or model.built:
+        return
+    number = config["num_data"]
+    some = None if number is None else min(number, 2)
+    rows = {name: np.ones((some, *shape), dtype) for name, (shape, dtype) in config["rows"].items()}
+    whole = {name: np.ones(tuple(shape), dtype) for name, (shape, dtype) in config["whole"].items()}
+    structure(model, {**rows, **{name: Whole(value) for name, value in whole.items()}})
+    build(model, Data(rows, whole, some), number, check_values=False)
+
+
+def track_closure(model: keras.Model, function) -> None:
+    """Makes networks that a function refers to part of the model, so that their weights are trained and saved."""
+    found = inspect.getclosurevars(inspect.unwrap(function)) if inspect.isfunction(function) else None
+    if found is None:
+        return
+    for name, value in {**found.globals, **found.nonlocals}.items():
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+        for i, layer in enumerate(values):
+            if isinstance(layer, keras.layers.Layer):
+                model.modules[name if layer is value else f"{name}_{i}"] = layer

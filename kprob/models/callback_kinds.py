@@ -1,0 +1,44 @@
+"""Which callbacks must see what: every batch, the end of every epoch, or only what was logged."""
+
+import keras
+
+_RECORDERS = (keras.callbacks.History, keras.callbacks.ProgbarLogger)
+
+# Keras's callbacks that override a batch hook and yet need no batch between two ends of epochs, or only its logs.
+_CONTENT_WITH_EPOCHS = (
+    keras.callbacks.History,
+    keras.callbacks.ProgbarLogger,
+    keras.callbacks.CSVLogger,
+    keras.callbacks.EarlyStopping,
+    keras.callbacks.LearningRateScheduler,
+    keras.callbacks.ReduceLROnPlateau,
+    keras.callbacks.RemoteMonitor,
+    keras.callbacks.TerminateOnNaN,
+)
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+def needs_every_batch(callbacks) -> bool:
+    """Whether any of the user's callbacks acts between batches, so that steps must be taken one at a time."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    if callbacks is None:
+        return False
+    callbacks = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    return any(_acts_between_batches(callback) for callback in callbacks)
+
+
+def only_records(callbacks) -> bool:
+    """Whether all callbacks only write down logs of epochs, so that several epochs may run at once."""
+    return all(type(callback) in _RECORDERS for callback in callbacks)
+
+
+def _acts_between_batches(callback) -> bool:
+    if type(callback) in _CONTENT_WITH_EPOCHS:
+        return False
+    if type(callback) in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):
+        return callback.save_freq != "epoch"
+    if type(callback) is keras.callbacks.TensorBoard:
+        return callback.update_freq != "epoch" or bool(callback._should_trace)
+    return any(getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook) for hook in _BATCH_HOOKS)

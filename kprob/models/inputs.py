@@ -1,0 +1,175 @@
+"""From what `fit`, `evaluate`, `predict` and queries receive to data by name, split into rows and the rest."""
+
+import numpy as np
+
+from kprob.engine import Data, Structure, Whole, to_array, to_dict
+from kprob.errors import DataError, did_you_mean, explain, names
+
+
+class Inputs:
+    """What a model takes, by name.
+
+    Args:
+        arguments: Arguments of the generative network: whether each is required.
+        inference_arguments: Those of the inference network.
+        structure: Sites of the generative network.
+        owner: Name of the model, for messages.
+    """
+
+    def __init__(self, arguments: dict[str, bool], inference_arguments: dict[str, bool], structure: Structure, owner: str):
+        self.arguments = arguments
+        self.inference_arguments = inference_arguments
+        self.structure = structure
+        self.owner = owner
+
+    @property
+    def known(self) -> list[str]:
+        """All names that data may have."""
+        return list(dict.fromkeys([*self.arguments, *self.inference_arguments, *self.structure.random_sites()]))
+
+    def data(self, named: dict, sample_weight=None) -> Data:
+        """Sorts data by name into rows and the rest.
+
+        Raises:
+            DataError: A name is unknown, lengths differ, or there are no rows.
+        """
+        rows, whole = {}, {}
+        for name, value in named.items():
+            self._check_name(name)
+            array = to_array(name, value.value if isinstance(value, Whole) else value)
+            (rows if self.is_per_row(name, value, array) else whole)[name] = array
+        number = self._num_rows(rows)
+        weights = None
+        if sample_weight is not None:
+            weights = self._weights(sample_weight, number)
+        return Data(rows, whole, number, weights)
+
+    def is_per_row(self, name: str, value, array: np.ndarray) -> bool:
+        """Whether data is split into batches."""
+        if isinstance(value, Whole) or not self.structure.has_data_plate:
+            return False
+        if name in self.structure.sites:
+            return self.structure.sites[name].in_data_plate
+        return array.ndim > 0
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.known:
+            raise DataError(
+                explain(
+                    f"The data has a name that {self.owner} doesn't know: `{name}`.{did_you_mean(name, self.known)}",
+                    received=repr(name),
+                    expected=f"covariates {names([*dict.fromkeys([*self.arguments, *self.inference_arguments])])}, "
+                    f"sites {names(self.structure.random_sites())}",
+                    fix="rename it, or take it out of the data",
+                )
+            )
+
+    def _num_rows(self, rows: dict) -> int | None:
+        if not rows:
+            return None
+        scalars = [name for name, value in rows.items() if value.ndim == 0]
+        if scalars:
+            raise DataError(
+                explain(
+                    f"The data for `{scalars[0]}` is one number, and the site is inside the data plate.",
+                    received=f"{rows[scalars[0]]}",
+                    expected="an array with one value per row",
+                    fix=f'wrap it in a list, "{scalars[0]}": [value], or declare the site outside the data plate',
+                )
+            )
+        lengths = {name: len(value) for name, value in rows.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(
+                explain(
+                    "The data has different numbers of rows.",
+                    received=", ".join(f"`{name}`: {length}" for name, length in lengths.items()),
+                    expected="as many rows everywhere",
+                    fix="cut to the same rows; what belongs to no row is wrapped: kprob.Whole(value)",
+                )
+            )
+        number = next(iter(lengths.values()))
+        if number == 0:
+            raise DataError(
+                explain(
+                    "The data has no rows.",
+                    received=", ".join(f"`{name}`: shape {value.shape}" for name, value in rows.items()),
+                    expected="at least one row",
+                    fix="check how the data was loaded or filtered",
+                )
+            )
+        return number
+
+    def _weights(self, sample_weight, number: int | None) -> np.ndarray:
+        weights = to_array("sample_weight", sample_weight).astype("float32")
+        if number is None or weights.shape != (number,):
+            raise DataError(
+                explain(
+                    "`sample_weight` doesn't fit the data.",
+                    received=f"shape {weights.shape}",
+                    expected="one weight per row: " + (f"shape ({number},)" if number else "this model has no data plate"),
+                    fix="pass a vector as long as the data",
+                )
+            )
+        if (weights < 0).any():
+            raise DataError(
+                explain(
+                    "`sample_weight` has negative weights.",
+                    received=f"a minimum of {weights.min()}",
+                    expected="weights of zero or more",
+                    fix="drop rows by a weight of 0",
+                )
+            )
+        return weights
+
+
+def name_data(x, y, arguments: dict, inference_arguments: dict, structure, owner: str) -> dict:
+    """Gives data without names the only names that they can have.
+
+    Args:
+        x: What came first: a dict, a data frame, or an array.
+        y: What came second, or None.
+        arguments: Arguments of the generative network.
+        inference_arguments: Those of the inference network.
+        structure: Returns the sites, given covariates; called only where names are missing.
+        owner: Name of the model, for messages.
+
+    Raises:
+        DataError: More than one reading is possible.
+    """
+    if isinstance(x, list | tuple) and len(x) == 1 and y is None and to_dict(x[0]) is not None:
+        x = x[0]
+    named = {} if x is None else to_dict(x)
+    if named is not None and y is None:
+        return named
+    if named is not None:
+        targets = _targets(structure(named), [*arguments, *inference_arguments, *named])
+        if len(targets) == 1:
+            return {**named, targets[0]: y}
+        raise DataError(_ambiguous(owner, [*arguments, *inference_arguments], targets))
+    inputs = [n for n, required in {**arguments, **inference_arguments}.items() if required]
+    if y is None:
+        if len(inputs) == 1:
+            return {inputs[0]: x}
+        targets = [] if inputs else _targets(structure({}), ())
+        if len(targets) == 1:
+            return {targets[0]: x}
+        raise DataError(_ambiguous(owner, inputs, targets))
+    if len(inputs) == 1:
+        targets = _targets(structure({inputs[0]: x}), inputs)
+        if len(targets) == 1:
+            return {inputs[0]: x, targets[0]: y}
+        raise DataError(_ambiguous(owner, inputs, targets))
+    raise DataError(_ambiguous(owner, inputs, []))
+
+
+def _targets(structure: Structure, taken) -> list[str]:
+    return [n for n in structure.random_sites() if structure.sites[n].in_data_plate and n not in taken]
+
+
+def _ambiguous(owner: str, inputs, targets) -> str:
+    return explain(
+        f"{owner} can't tell which names the data has.",
+        received="data without names",
+        expected=f"a dict by name; covariates {names(inputs)}, sites {names(targets)}",
+        fix='write fit({"name": values, ...})',
+    )

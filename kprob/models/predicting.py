@@ -1,0 +1,313 @@
+"""Queries and predictions of a model: which networks run, on what, and how many draws at once."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kprob import checks
+from kprob.backend import compile_function, map_draws, random
+from kprob.effects import Trace
+from kprob.engine import Data, batch_of, rows_of
+from kprob.engine.networks import repeat_rows
+from kprob.errors import KprobError, SiteError, did_you_mean, explain
+from kprob.errors import names as listed
+from kprob.queries import Query
+
+MAX_FOLDED_ROWS = 100_000
+PREDICT_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a query is about: hashable, so that its compiled programs are found again.
+
+    Attributes:
+        kind: "prior", "posterior" or "posterior_predictive".
+        names: Sites asked for.
+        size: Length of the data plate where the data has no rows.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    size: int
+
+
+def query(model, kind: str, names, data, size: int = 1) -> Query:
+    """Makes a query (see `ProbabilisticModel.prior`, `posterior` and `posterior_predictive`)."""
+    single = isinstance(names, str)
+    if kind != "prior":
+        _require_fitted(model, kind)
+    prepared = model.prepare_data(data)
+    wanted = [names] if single else list(names) if names is not None else _default_names(model, kind, prepared)
+    _check_names(model, kind, wanted)
+    target = Target(kind, tuple(wanted), size)
+    batch = _batch(model, prepared)
+    return Query(
+        wanted,
+        single,
+        lambda number, seed: sample(model, target, batch, number, seed),
+        lambda values, seed: log_prob(model, target, batch, values, seed),
+        lambda seed: parameters(model, target, batch, seed),
+        lambda: exact_moments(model, target, batch),
+    )
+
+
+def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, np.ndarray]:
+    """Draws jointly, `number` times."""
+    fold = _foldable(model, target, batch) and number * (_static_rows(batch) or target.size) <= MAX_FOLDED_ROWS
+
+    def program(batch, seed):
+        def once(seed):
+            trace = run(model, target, batch, seed)
+            return {name: trace[name].value for name in target.names}
+
+        if not fold:
+            return map_draws(once, random.split(seed, number))
+        trace = run(model, target, batch, seed, number)
+        return {name: _unfold(trace[name], number) for name in target.names}
+
+    return _to_numpy(_compiled(model, ("sample", target, number, fold), program)(batch, _seed(model, seed)))
+
+
+def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str, np.ndarray]:
+    """Returns log-densities of values by site."""
+    _check_values(model, target, batch, values)
+    ranks = {name: _rank(model, name) for name in values}
+    values = {name: keras.ops.convert_to_tensor(value) for name, value in values.items()}
+    draws = {name for name, value in values.items() if len(value.shape) == ranks[name] + 1}
+    single = {name: value for name, value in values.items() if name not in draws}
+
+    def program(batch, values, seed):
+        trace = run(model, target, batch, seed, given=values)
+        return {name: keras.ops.broadcast_to(trace[name].log_prob(), _plate_shape(trace[name])) for name in target.names}
+
+    compiled = _compiled(model, ("log_prob", target, tuple(sorted(values))), program)
+    if not draws:
+        return _to_numpy(compiled(batch, single, _seed(model, seed)))
+    number = {int(values[name].shape[0]) for name in draws}.pop()
+    each = [
+        _to_numpy(compiled(batch, {**single, **{name: values[name][i] for name in draws}}, _seed(model, seed)))
+        for i in range(number)
+    ]
+    return {name: np.stack([found[name] for found in each]) for name in target.names}
+
+
+def parameters(model, target: Target, batch: dict, seed) -> dict[str, dict]:
+    """Returns the parameters of the sites' distributions."""
+
+    def program(batch, seed):
+        trace = run(model, target, batch, seed)
+        return {name: _tensors(trace[name].distribution) for name in target.names}
+
+    return _to_numpy(_compiled(model, ("parameters", target), program)(batch, _seed(model, seed)))
+
+
+def exact_moments(model, target: Target, batch: dict) -> dict[str, tuple]:
+    """Returns mean and standard deviation of the first site drawn: nothing that it depends on is random."""
+    trace = run(model, target, batch, random.seed(0))
+    exact: dict[str, tuple] = {}
+    for name in trace:
+        site = trace[name]
+        if site.kind != "sample" or site.observed or site.intervened:
+            continue
+        if name in target.names:
+            try:
+                moments = site.distribution.mean(), site.distribution.stddev()
+            except (NotImplementedError, ValueError):
+                break
+            shape = keras.ops.shape(site.value)
+            exact[name] = tuple(np.array(keras.ops.convert_to_numpy(keras.ops.broadcast_to(m, shape))) for m in moments)
+        break
+    return exact
+
+
+def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
+    """Returns the posterior-predictive mean: the mean of each site's distribution, averaged over posterior draws."""
+    _require_fitted(model, "predict")
+    data = model.prepare_data(x)
+    target = Target("posterior_predictive", tuple(_default_names(model, "posterior_predictive", data)), 1)
+    fold = _foldable(model, target, _batch(model, data))
+    size = batch_size or (max(1, MAX_FOLDED_ROWS // num_samples) if fold else PREDICT_ROWS)
+
+    def program(batch, seed):
+        def once(seed):
+            trace = run(model, target, batch, seed)
+            return {name: _mean(trace[name]) for name in target.names}
+
+        if not fold:
+            return {name: keras.ops.mean(v, axis=0) for name, v in map_draws(once, random.split(seed, num_samples)).items()}
+        trace = run(model, target, batch, seed, num_samples)
+        return {n: keras.ops.mean(_unfold(trace[n], num_samples, _mean(trace[n])), axis=0) for n in target.names}
+
+    compiled = _compiled(model, ("predict", target, num_samples, fold), program)
+    parts, key = [], _seed(model, seed)
+    for start in range(0, data.num_rows or 1, size):
+        part = data if data.num_rows is None else data.take(slice(start, start + size))
+        parts.append(_to_numpy(compiled(_batch(model, part, start), random.fold_in(key, start))))
+    per_row = {n: model.structure().sites[n].in_data_plate for n in target.names}
+    joined = {n: np.concatenate([p[n] for p in parts]) if per_row[n] else parts[0][n] for n in target.names}
+    return joined[target.names[0]] if len(target.names) == 1 else joined
+
+
+def run(model, target: Target, batch: dict, seed, num_draws: int | None = None, given: dict | None = None) -> Trace:
+    """Runs the networks that a query is about, once, and returns the trace that has its sites."""
+    networks = model.networks
+    if num_draws is not None and rows_of(batch) is not None:
+        batch = repeat_rows(batch, num_draws)
+    size = target.size
+    if target.kind == "prior":
+        return networks.run_generative(batch, seed, None, num_draws, size, given=given)
+    first, second = random.fold_in(seed, 0), random.fold_in(seed, 1)
+    if target.kind == "posterior":
+        return networks.run_inference(batch, first, num_draws, size, given=given)
+    latents = networks.run_inference(batch, first, num_draws, size, given=given)
+    return networks.run_generative(batch, second, latents, num_draws, size, given=given, unobserved=target.names)
+
+
+def _batch(model, data: Data, start: int = 0) -> dict:
+    # Only a guide with parameters per row wants to know which rows these are, and it knows no other rows than the fit's.
+    spec = model.__dict__["_spec"]
+    if spec is None or not hasattr(model, "guide") or not model.guide.has_rows:
+        return batch_of(data, with_index=False)
+    if data.num_rows is None:
+        data = Data(data.rows, data.whole, spec.num_data)
+    batch = batch_of(data, with_index=data.num_rows == spec.num_data or start > 0)
+    if "index" in batch:
+        batch["index"] = batch["index"] + start
+    return batch
+
+
+def _foldable(model, target: Target, batch: dict) -> bool:
+    # Draws may share a run where everything that is drawn has a value per row.
+    given = {*batch["rows"], *batch["whole"]}
+    sites = model.structure().sites
+    drawn = [s for s in sites.values() if s.kind == "sample" and (s.name not in given or s.name in target.names)]
+    return bool(drawn) and all(site.in_data_plate for site in drawn)
+
+
+def _unfold(site, number: int, value=None):
+    value = site.value if value is None else value
+    shape = keras.ops.shape(value)
+    if not site.in_data_plate:
+        return keras.ops.broadcast_to(value, (number, *shape))
+    return keras.ops.reshape(value, (number, shape[0] // number, *shape[1:]))
+
+
+def _mean(site):
+    if site.kind != "sample":
+        return site.value
+    try:
+        mean = site.distribution.mean()
+    except NotImplementedError:
+        mean = site.value
+    return keras.ops.broadcast_to(keras.ops.cast(mean, "float32"), keras.ops.shape(site.value))
+
+
+def _plate_shape(site) -> tuple:
+    return tuple(plate.size for plate in site.plates)
+
+
+def _tensors(distribution) -> dict:
+    while "distribution" in distribution.parameters and type(distribution).__name__.strip("_") in (
+        "Independent",
+        "BatchBroadcast",
+        "Sample",
+    ):
+        distribution = distribution.distribution
+    found = {}
+    for name, value in distribution.parameters.items():
+        if name == "distribution":
+            found |= _tensors(value)
+        elif hasattr(value, "shape") and hasattr(value, "dtype"):
+            found[name] = value
+        elif isinstance(value, float | int) and not isinstance(value, bool):
+            found[name] = keras.ops.convert_to_tensor(value, dtype="float32")
+    return found
+
+
+def _default_names(model, kind: str, data: Data) -> list[str]:
+    random_sites = model.structure().random_sites()
+    given = {*data.rows, *data.whole}
+    if kind == "prior":
+        return [name for name in random_sites if name not in given]
+    latents = model.__dict__["_spec"].latents
+    if kind == "posterior":
+        return list(latents)
+    return [name for name in random_sites if name not in latents]
+
+
+def _check_names(model, kind: str, wanted) -> None:
+    sites = model.structure().sites
+    allowed = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
+    if kind == "posterior":
+        allowed = list(model.__dict__["_spec"].latents)
+    elif kind == "posterior_predictive":
+        allowed = [name for name in allowed if name not in model.__dict__["_spec"].latents]
+    for name in wanted:
+        if name not in allowed:
+            raise SiteError(
+                explain(
+                    f"`{kind}` of {type(model).__name__} has no site `{name}`.{did_you_mean(name, allowed)}",
+                    received=repr(name),
+                    expected=listed(allowed),
+                    fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",
+                )
+            )
+
+
+def _check_values(model, target: Target, batch: dict, values: dict) -> None:
+    # A site that is drawn where a value was needed would make the answer random: all sites that come before the last
+    # one asked for need a value, since it may depend on them.
+    given = {*values, *batch["rows"], *batch["whole"]}
+    order = model.structure().random_sites()
+    if target.kind == "posterior":
+        order = list(model.__dict__["_spec"].latents)
+    last = max((order.index(name) for name in target.names if name in order), default=-1)
+    missing = [name for name in order[: last + 1] if name not in given]
+    if missing:
+        raise KprobError(
+            explain(
+                "`log_prob` needs a value for every random variable that the sites asked for may depend on.",
+                received=f"values for {listed(given)}",
+                expected=f"also {listed(missing)}",
+                fix=f'add them: log_prob({{"{missing[0]}": value, ...}})',
+            )
+        )
+
+
+def _rank(model, name: str) -> int:
+    site = model.structure().sites[name]
+    return len(site.plates) + len(site.event_shape)
+
+
+def _require_fitted(model, kind: str) -> None:
+    if not model.built:
+        raise KprobError(
+            explain(
+                f"`{kind}` of {type(model).__name__} needs a fitted model.",
+                received="a model that was never fitted or loaded",
+                expected="a trained inference network",
+                fix="call model.compile(...).fit(data) first; `prior` works at any time",
+            )
+        )
+
+
+def _static_rows(batch: dict) -> int | None:
+    rows = rows_of(batch)
+    return None if rows is None else checks.known_size(rows)
+
+
+def _seed(model, seed):
+    return random.from_generator(model.seed_generator) if seed is None else random.seed(seed)
+
+
+def _compiled(model, key, program):
+    programs = model.__dict__["_programs"]
+    if key not in programs:
+        programs[key] = compile_function(program, lambda: model.variables)
+    return programs[key]
+
+
+def _to_numpy(found):
+    return keras.tree.map_structure(lambda value: np.array(keras.ops.convert_to_numpy(value)), found)

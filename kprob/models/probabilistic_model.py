@@ -1,0 +1,370 @@
+"""The model: a generative network p(x, z) paired with an inference network q(z | x), as a Keras model."""
+
+from collections.abc import Callable, Mapping
+
+import keras
+
+from kprob import objectives
+from kprob.backend import random
+from kprob.engine import Data, Networks, Structure, batch_of, rows_of
+from kprob.errors import CompileError, SiteError, explain
+from kprob.guides import Normal
+from kprob.layers import RandomVariable
+from kprob.models import building, fitting, predicting
+from kprob.models.inputs import Inputs, name_data
+from kprob.models.metrics import NAMES, FirstNonFinite, first_non_finite
+from kprob.models.parameters import Parameters
+from kprob.models.summary import print_summary
+from kprob.queries import Query
+from kprob.saving import register
+
+_KERAS_NAMES = frozenset(dir(keras.Model)) | {"history", "optimizer"}
+
+
+@register
+class ProbabilisticModel(keras.Model):
+    """A probabilistic model: random variables as Keras layers, trained by `compile(...).fit(...)`.
+
+    To subclass, make layers in `__init__` and override `generative`, which declares every random variable; its arguments
+    are covariates, looked up in the data by name. Override `inference` too for a hand-written q, whose arguments are
+    looked up likewise; without it, q is the automatic guide `kprob.guides.Normal()`. Both are written for one draw.
+
+    Args:
+        generative: The generative network as a function, instead of a subclass.
+        inference: The inference network as a function, or a guide.
+        **kwargs: Keras's `name`, `dtype`, `trainable`.
+
+    Example:
+        ```python
+        import keras
+        import kprob
+        from kprob import layers
+
+        class Mean(kprob.ProbabilisticModel):
+            def __init__(self, **kwargs):
+                super().__init__(**kwargs)
+                self.mu = layers.Normal(loc=0.0, scale=10.0)
+                self.x = layers.Normal(scale=1.0)
+
+            def generative(self):
+                mu = self.mu()
+                with kprob.plate("data"):
+                    self.x(loc=mu)
+
+        model = Mean().compile(kprob.ELBO(), keras.optimizers.Adam(0.1))
+        model.fit({"x": [4.0, 5.0, 6.0]}, epochs=300, verbose=0)
+        assert abs(model.posterior("mu").mean() - 5.0) < 0.5
+        ```
+    """
+
+    def __new__(cls, *args, **kwargs):
+        # Keras's Model drops the constructor's arguments from the saved config; its Layer keeps them.
+        return keras.layers.Layer.__new__(cls, *args, **kwargs)
+
+    def __init__(self, generative: Callable | None = None, inference=None, **kwargs):
+        super().__init__(**kwargs)
+        self.autocast = False
+        private = self.__dict__
+        private["_objective"], private["_programs"], private["_named_parameters"] = None, {}, {}
+        private["_phase"], private["_structure"], private["_spec"] = None, None, None
+        private["_inference_given"] = inference if inference is None or callable(inference) else inference
+        private["_monitors"] = [keras.metrics.Mean(name=name) for name in NAMES]
+        private["_non_finite"] = FirstNonFinite()
+        self.seed_generator = keras.random.SeedGenerator()
+        self.modules: dict[str, keras.layers.Layer] = {}
+        if generative is not None:
+            building.track_closure(self, generative)
+            private["generative"] = generative
+        if isinstance(inference, keras.layers.Layer):
+            self.guide = inference
+        elif inference is not None:
+            building.track_closure(self, inference)
+            private["inference"] = inference
+
+    def __setattr__(self, name, value):
+        if isinstance(value, RandomVariable):
+            self._claim(name, value, name)
+        elif isinstance(value, list | tuple) and any(isinstance(v, RandomVariable) for v in value):
+            for i, item in enumerate(value):
+                self._claim(name, item, f"{name}_{i}")
+        elif isinstance(value, Mapping) and any(isinstance(v, RandomVariable) for v in value.values()):
+            for key, item in value.items():
+                self._claim(name, item, f"{name}_{key}")
+        super().__setattr__(name, value)
+
+    def generative(self, **covariates) -> None:
+        """The generative network: declares every random variable. To be overridden."""
+        raise NotImplementedError(
+            explain(
+                f"{type(self).__name__} has no generative network.",
+                expected="a method `generative(self, ...)` that declares the random variables",
+                fix="override it in the subclass, or pass generative=function to the constructor",
+            )
+        )
+
+    @property
+    def networks(self) -> Networks:
+        """The two networks, as the engine runs them."""
+        inference = getattr(self, "guide", None) or getattr(self, "inference", None)
+        return Networks(self.generative, inference, lambda: Parameters(self), type(self).__name__)
+
+    def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", **kwargs):
+        """Sets what `fit` maximises, and how.
+
+        Args:
+            objective: An objective such as `kprob.ELBO()`, or a function `(generative_trace, inference_trace)` that
+                returns a scalar to be maximised.
+            optimizer: A Keras optimizer, or its name.
+            jit_compile: Whether to compile with XLA; "auto" does where it works.
+            **kwargs: Keras's `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
+
+        Returns:
+            The model.
+
+        Raises:
+            CompileError: The objective or the optimizer is none, or they are swapped.
+        """
+        for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
+            if kwargs.get(name) is not None:
+                raise CompileError(
+                    explain(
+                        f"`compile` got Keras's `{name}`.",
+                        expected="compile(objective, optimizer): the objective takes the place of a loss",
+                        fix="pass an objective, such as kprob.ELBO(), or a function of the two traces",
+                    )
+                )
+        private = self.__dict__
+        private["_objective"] = objectives.get(objective)
+        private["_jit"] = jit_compile is not False
+        private["_programs"] = {}
+        try:
+            super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        except ValueError as error:
+            raise CompileError(
+                explain(
+                    "`compile` got no optimizer as its second argument.",
+                    received=repr(optimizer),
+                    expected="a Keras optimizer or its name",
+                    fix='write compile(kprob.ELBO(), "adam")',
+                )
+            ) from error
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+        return self
+
+    @property
+    def objective(self) -> objectives.Objective | None:
+        """What `fit` maximises."""
+        return self.__dict__["_objective"]
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self.__dict__["_monitors"], self.__dict__["_non_finite"]] if self.compiled else []
+
+    def get_metrics_result(self):
+        return {m.name: m.result() for m in self.metrics if not isinstance(m, FirstNonFinite)}
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return self.get_metrics_result()
+
+    # Keras's own steps serve every backend; these two only tell `call` that its input is a batch to be evaluated.
+    def train_step(self, *args):
+        return self._in_phase("train", super().train_step, args)
+
+    def test_step(self, *args):
+        return self._in_phase("test", super().test_step, args)
+
+    def call(self, data, training=None):
+        if self.__dict__["_phase"] is not None:
+            return self.evaluate_objective(data, random.from_generator(self.seed_generator))
+        batch = batch_of(self.prepare_data(data))
+        generative, _ = self.networks.pair(batch, random.from_generator(self.seed_generator))
+        return generative.values()
+
+    def __call__(self, data, *args, **kwargs):
+        if self.__dict__["_phase"] is not None:
+            return super().__call__(data, *args, **kwargs)
+        return self.call(data)
+
+    def evaluate_objective(self, batch: dict, seed) -> dict:
+        """Evaluates the objective on a batch.
+
+        Returns:
+            "objective", "elbo", "log_likelihood" and "kl", of the whole data set; "first_non_finite", the number of
+            the first site whose log-density isn't finite, or -1.
+        """
+        return building.evaluate(self.networks, self.objective, self.__dict__["_spec"].foldable, batch, seed)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        num_data = x["num_data"][0]
+        rows = rows_of(x)
+        weight = 1 if rows is None else rows
+        for metric in self.__dict__["_monitors"]:
+            metric.update_state(y_pred[metric.name] / num_data, sample_weight=weight)
+        self.__dict__["_non_finite"].update_state(y_pred["first_non_finite"])
+        loss = -y_pred["objective"] / num_data
+        for extra in self.losses:
+            loss = loss + keras.ops.cast(extra, loss.dtype)
+        return loss
+
+    def fit(self, x=None, y=None, **options):
+        """Trains the model. See `kprob.models.fitting.fit` for the arguments, which are Keras's.
+
+        Args:
+            x: Data by name: a dict or data frame, or a stream of them; or an array where one reading is possible.
+            y: Observed values, where `x` has only the covariates.
+            **options: Keras's `batch_size`, `epochs`, `verbose`, `callbacks`, `validation_split`, `validation_data`,
+                `shuffle`, `sample_weight`, `initial_epoch`, `steps_per_epoch`, `validation_freq`,
+                `validation_batch_size`, `validation_steps`; and `num_data`, the rows of a stream of unknown length.
+
+        Returns:
+            Keras's `History`.
+        """
+        self._require_compiled("fit")
+        return fitting.fit(self, x, y, **options)
+
+    def evaluate(self, x=None, y=None, **options):
+        """Returns the objective and its parts on data, per datum.
+
+        Args:
+            x: Data, as for `fit`.
+            y: Observed values, as for `fit`.
+            **options: `batch_size`, `verbose`, `sample_weight`, `steps`, `callbacks`, `return_dict`, `num_data`,
+                and `seed`, an int that makes the result repeatable.
+        """
+        self._require_compiled("evaluate")
+        return fitting.evaluate(self, x, y, **options)
+
+    def predict(self, x=None, *, num_samples: int = 100, seed: int | None = None, batch_size: int | None = None, **_):
+        """Returns the posterior-predictive mean of what the data doesn't give.
+
+        Args:
+            x: Data by name: covariates, and whatever the inference network takes.
+            num_samples: Posterior draws to average over.
+            seed: Makes the result repeatable.
+            batch_size: Rows at a time.
+
+        Returns:
+            An array, or a dict of arrays where several sites are predicted.
+        """
+        return predicting.predict(self, x, num_samples=num_samples, seed=seed, batch_size=batch_size)
+
+    def prior(self, names=None, data=None, size: int = 1) -> Query:
+        """Returns the prior distribution of sites as a query.
+
+        Args:
+            names: A site, a list of sites, or None for all.
+            data: Covariates and, to condition on, values of sites.
+            size: Length of the data plate where the data has no rows.
+        """
+        return predicting.query(self, "prior", names, data, size)
+
+    def posterior(self, names=None, data=None) -> Query:
+        """Returns the posterior distribution of latents as a query.
+
+        Args:
+            names: A latent, a list of latents, or None for all.
+            data: What the inference network takes; nothing where all latents are outside the data plate.
+        """
+        return predicting.query(self, "posterior", names, data)
+
+    def posterior_predictive(self, names=None, data=None, size: int = 1) -> Query:
+        """Returns the distribution of new observations given the data as a query; each draw has its own posterior draw.
+
+        Args:
+            names: A site, a list of sites, or None for all that aren't latent.
+            data: What the inference network and the generative one take.
+            size: Length of the data plate where the data has no rows.
+        """
+        return predicting.query(self, "posterior_predictive", names, data, size)
+
+    def summary(self, data=None, print_fn=None) -> None:
+        """Prints the sites, their families, shapes and plates, and the parameters.
+
+        Args:
+            data: Covariates, where the model isn't built and its generative network needs them.
+            print_fn: Function that prints a line; `print` by default.
+        """
+        print_summary(self, self.structure(data), print_fn or print)
+
+    def structure(self, data=None) -> Structure:
+        """Returns the sites of the generative network, running it once where that hasn't been done."""
+        return building.structure(self, dict(data or {}))
+
+    def prepare_data(self, x=None, y=None, sample_weight=None) -> Data:
+        """Returns data by name, checked, split into rows and the rest."""
+        networks = self.networks
+        arguments = networks.generative_arguments, networks.inference_arguments
+        owner = type(self).__name__
+        named = name_data(x, y, *arguments, self.structure, owner)
+        return Inputs(*arguments, self.structure(named), owner).data(named, sample_weight)
+
+    def build(self, input_shape=None):
+        # Layers and variables are made when the networks first run on data: see `building`.
+        return None
+
+    def get_build_config(self):
+        return building.get_build_config(self)
+
+    def build_from_config(self, config):
+        building.build_from_config(self, config)
+
+    def get_compile_config(self):
+        if self.objective is None:
+            return None
+        return {
+            "objective": keras.saving.serialize_keras_object(self.objective),
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "jit_compile": self.jit_compile if self.__dict__["_jit"] else False,
+        }
+
+    def compile_from_config(self, config):
+        parts = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("objective", "optimizer")}
+        self.compile(**parts, jit_compile=config["jit_compile"])
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["seed_state"] = keras.ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        contents = {key: store[key] for key in store.keys()}
+        if "seed_state" in contents:
+            self.seed_generator.state.assign(contents.pop("seed_state"))
+        super().load_own_variables(contents)
+
+    def _in_phase(self, phase: str, step: Callable, args):
+        previous, self.__dict__["_phase"] = self.__dict__["_phase"], phase
+        try:
+            return step(*args)
+        finally:
+            self.__dict__["_phase"] = previous
+
+    def _claim(self, attribute: str, variable, site_name: str) -> None:
+        if not isinstance(variable, RandomVariable):
+            return
+        if attribute in _KERAS_NAMES and not attribute.startswith("_"):
+            raise SiteError(
+                explain(
+                    f"A random variable can't be the attribute `{attribute}`: Keras's Model uses it.",
+                    received=f"self.{attribute} = {type(variable).__name__}(...)",
+                    expected="another attribute",
+                    fix=f'write self.{attribute}_ = layers.{type(variable).__name__}(..., name="{attribute}")',
+                )
+            )
+        if variable.owner_name is None:
+            variable.owner_name = site_name
+
+    def _require_compiled(self, verb: str) -> None:
+        if not self.compiled:
+            raise CompileError(
+                explain(
+                    f"`{verb}` needs a compiled model.",
+                    received=f"{type(self).__name__} that was never compiled",
+                    expected="an objective and an optimizer",
+                    fix='call model.compile(kprob.ELBO(), "adam") first',
+                )
+            )
+
+    def default_guide(self):
+        """Returns the guide that stands in where there is no inference network."""
+        return Normal()

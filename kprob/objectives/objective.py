@@ -1,0 +1,93 @@
+"""What `fit` maximises: a function of the two networks' traces."""
+
+from collections.abc import Callable
+
+import keras
+
+from kprob.effects import Trace
+from kprob.errors import CompileError, explain
+from kprob.saving import register
+
+
+@register
+class Objective:
+    """Base class of objectives.
+
+    To subclass, override `call`. An objective sees the traces and nothing else: densities by `trace.log_prob()` (a
+    scalar, or one number per draw) and `trace.log_prob_rows()`, sites by `trace["z"]`.
+
+    Args:
+        num_samples: Draws of the latents for each evaluation.
+    """
+
+    #: Whether the objective of several draws is the mean of the objective of each.
+    separable = True
+
+    def __init__(self, num_samples: int = 1):
+        if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
+            raise CompileError(
+                explain(
+                    f"{type(self).__name__} needs a number of draws.",
+                    received=f"num_samples={num_samples!r}",
+                    expected="a positive int",
+                    fix=f"write {type(self).__name__}(num_samples=1)",
+                )
+            )
+        self.num_samples = num_samples
+
+    def __call__(self, generative_trace: Trace, inference_trace: Trace):
+        """Returns the estimate whose gradient is followed, averaged over draws: a scalar."""
+        return keras.ops.mean(self.call(generative_trace, inference_trace))
+
+    def call(self, generative_trace: Trace, inference_trace: Trace):
+        """Returns the estimate: a scalar, or one number per draw."""
+        raise NotImplementedError(f"{type(self).__name__} must override `call(generative_trace, inference_trace)`.")
+
+    def terms(self, generative_trace: Trace, inference_trace: Trace) -> dict:
+        """Returns what is maximised under "objective", and what is logged: "elbo", "log_likelihood", "kl"."""
+        value = self(generative_trace, inference_trace)
+        log_likelihood = keras.ops.mean(generative_trace.log_prob(observed_names(generative_trace)))
+        elbo = self.elbo(generative_trace, inference_trace, value)
+        return {"objective": value, "elbo": elbo, "log_likelihood": log_likelihood, "kl": log_likelihood - elbo}
+
+    def elbo(self, generative_trace: Trace, inference_trace: Trace, value):
+        """Returns the evidence lower bound that is logged; `value` is the objective's own."""
+        return keras.ops.mean(generative_trace.log_prob() - inference_trace.log_prob())
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {"num_samples": self.num_samples}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Objective":
+        """Makes the objective from `get_config`'s result."""
+        return cls(**config)
+
+
+@register
+class FunctionObjective(Objective):
+    """A plain function of the two traces as an objective.
+
+    Args:
+        function: `function(generative_trace, inference_trace)` returns a scalar to be maximised, for one draw.
+    """
+
+    def __init__(self, function: Callable):
+        super().__init__(1)
+        self.function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def call(self, generative_trace: Trace, inference_trace: Trace):
+        return self.function(generative_trace, inference_trace)
+
+    def get_config(self) -> dict:
+        return {"function": keras.saving.serialize_keras_object(self.function)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "FunctionObjective":
+        return cls(keras.saving.deserialize_keras_object(config["function"]))
+
+
+def observed_names(trace: Trace) -> list[str]:
+    """Returns the names of the sites that make the log-likelihood: observed ones and factors."""
+    return [site.name for site in trace.weighed_sites() if site.observed or site.kind == "factor"]

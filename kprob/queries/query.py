@@ -1,0 +1,121 @@
+"""A query: a distribution over some of a model's sites, to be drawn from and measured."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kprob.errors import KprobError, explain
+
+
+class Query:
+    """A distribution over sites: `model.prior(...)`, `model.posterior(...)` or `model.posterior_predictive(...)`.
+
+    With one name, results are arrays; with several or none, dicts of arrays by name.
+
+    Args:
+        names: Sites, in order.
+        single: Whether results are bare arrays.
+        draw: `(number, seed) -> dict` of arrays with `number` draws along axis 0.
+        density: `(values, seed) -> dict` of log-densities by site.
+        describe: `(seed) -> dict` of parameters by site.
+        exact: `() -> dict` of mean and standard deviation by site, for those sites where they are exact.
+    """
+
+    def __init__(self, names: list[str], single: bool, draw: Callable, density: Callable, describe: Callable, exact: Callable):
+        self.names = names
+        self.single = single
+        self._draw, self._density, self._describe, self._exact = draw, density, describe, exact
+
+    def __repr__(self) -> str:
+        return f"Query({', '.join(self.names)})"
+
+    def sample(self, n: int | None = None, seed: int | None = None):
+        """Draws jointly.
+
+        Args:
+            n: Number of draws, along a new first axis; without it one draw and no such axis.
+            seed: An int that makes the result repeatable.
+
+        Returns:
+            NumPy arrays of shape `(n,) + plate_shape + event_shape`.
+        """
+        if n is not None and (isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1):
+            raise KprobError(
+                explain("`sample` takes the number of draws.", received=repr(n), expected="a positive int", fix="sample(100)")
+            )
+        draws = self._draw(1 if n is None else int(n), seed)
+        return self._result({name: draws[name][0] if n is None else draws[name] for name in self.names})
+
+    def log_prob(self, values=None, seed: int | None = None):
+        """Returns the log-density of values, each site given those before it.
+
+        Args:
+            values: Values by site, or the bare value where the query has one name; with a leading axis of draws or
+                without. Sites that the query's data gives can be left out.
+            seed: For what must be drawn.
+
+        Returns:
+            Log-densities by site of shape `plate_shape`, draws leading.
+
+        Raises:
+            KprobError: A site that others depend on has no value.
+        """
+        if values is not None and not isinstance(values, dict):
+            if not self.single:
+                raise KprobError(
+                    explain(
+                        "`log_prob` got a bare value for several sites.",
+                        expected="a dict by site",
+                        fix=f'write log_prob({{"{self.names[0]}": value, ...}})',
+                    )
+                )
+            values = {self.names[0]: values}
+        found = self._density(values or {}, seed)
+        return self._result({name: found[name] for name in self.names})
+
+    def sum_log_prob(self, values=None, seed: int | None = None) -> float:
+        """Returns the sum of `log_prob` over sites and plates: a float."""
+        found = self.log_prob(values, seed)
+        parts = [found] if self.single else found.values()
+        return float(sum(np.sum(part, dtype="float64") for part in parts))
+
+    def mean(self, num_samples: int = 1000, seed: int | None = None):
+        """Returns means: exact where a site's distribution depends on nothing drawn, else over draws."""
+        return self._moment(0, lambda draws: draws.mean(0), num_samples, seed)
+
+    def stddev(self, num_samples: int = 1000, seed: int | None = None):
+        """Returns standard deviations: exact where a site's distribution depends on nothing drawn, else over draws."""
+        return self._moment(1, lambda draws: draws.std(0, ddof=1), num_samples, seed)
+
+    def interval(self, probability: float = 0.9, num_samples: int = 1000, seed: int | None = None):
+        """Returns the central interval that holds a share of the probability.
+
+        Args:
+            probability: The share, between 0 and 1.
+            num_samples: Draws that quantiles are taken of.
+            seed: Makes the result repeatable.
+
+        Returns:
+            Arrays with the lower and the upper end along a new first axis.
+        """
+        if not 0 < probability < 1:
+            raise KprobError(
+                explain("An interval's share is a probability.", received=probability, expected="0 < probability < 1", fix="0.9")
+            )
+        draws = self._draw(num_samples, seed)
+        ends = [(1 - probability) / 2, (1 + probability) / 2]
+        return self._result({name: np.quantile(draws[name], ends, axis=0) for name in self.names})
+
+    def parameters(self, seed: int | None = None):
+        """Returns the parameters of the sites' distributions, by site, for one joint draw of what they depend on."""
+        found = self._describe(seed)
+        return self._result({name: found[name] for name in self.names})
+
+    def _moment(self, which: int, of_draws: Callable, num_samples: int, seed):
+        exact = self._exact()
+        left = [name for name in self.names if name not in exact]
+        draws = self._draw(num_samples, seed) if left else {}
+        return self._result({n: exact[n][which] if n in exact else of_draws(draws[n]) for n in self.names})
+
+    def _result(self, found: dict):
+        return found[self.names[0]] if self.single else found

@@ -1,0 +1,63 @@
+"""What every test shares: quiet logs, a fixed seed, and the way to data that may not be there."""
+
+import contextlib
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+
+
+@contextlib.contextmanager
+def quiet():
+    """Drops what C++ code writes to standard error; Python's errors still come through."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+# TensorFlow greets on loading whatever its log level is, once in each test process.
+with quiet():
+    import keras
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    """Every test starts from the same random state, whichever tests ran before it."""
+    keras.utils.set_random_seed(20240229)
+
+
+@pytest.fixture(scope="session")
+def requires_shared():
+    """Returns `find(*parts)`: the path of a file under the development data, or a skip.
+
+    The data lie beside the checkout, in `../shared/data`, or where `KPROB_DATA` says. They are not
+    part of kprob, so a test that wants them skips where they are missing.
+
+    Example:
+        def test_digits(requires_shared):
+            path = requires_shared("mnist", "mnist.npz")
+    """
+    folder = Path(os.environ.get("KPROB_DATA", ROOT.parent / "shared" / "data"))
+
+    def find(*parts):
+        path = folder.joinpath(*parts)
+        if not path.exists():
+            pytest.skip(f"development data are not here: {Path(*parts)} (set KPROB_DATA)")
+        return path
+
+    return find
+
+
+def pytest_report_header():
+    """Says which backend the numbers below belong to."""
+    return f"keras {keras.__version__}, backend {keras.backend.backend()}"
