@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks.contest import Result, environment, last_error
 from benchmarks.table import Section, difference_bar, timing_rows
 
-ROUNDS = 4
+ROUNDS = 3
 KPROB = "import kprob"
 # TFP is lazy: touching its distributions is what loads them.
 STACK = "import keras, tensorflow, tensorflow_probability as tfp; tfp.distributions.Normal"

@@ -11,12 +11,15 @@ from pathlib import Path
 # From the ground up. A part imports only parts on lines above its own; parts on one line don't
 # import each other; inside a part anything goes but a cycle; `kprob/__init__` imports everything.
 ORDER = (
-    ("errors", "checks"),
+    ("errors",),
+    ("checks",),
     ("backend", "saving"),
     ("distributions", "diagnostics"),
     ("effects",),
-    ("layers", "objectives", "density"),
-    ("guides", "mcmc", "queries"),
+    ("handlers", "layers", "objectives"),
+    ("guides",),
+    ("engine",),
+    ("queries",),
     ("models",),
     ("callbacks", "plots"),
 )

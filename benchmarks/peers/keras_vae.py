@@ -7,7 +7,7 @@ from keras import ops
 from benchmarks import problems
 from benchmarks.contestant import Measurement
 
-EPOCHS = 2
+EPOCHS = 3
 tfd = tfp.distributions
 
 

@@ -9,7 +9,7 @@ from numpyro.infer import SVI, Trace_ELBO
 from benchmarks import problems
 from benchmarks.contestant import Measurement
 
-EPOCHS = 3
+EPOCHS = 8
 STEPS = problems.VAE_ROWS // problems.VAE_BATCH
 
 ENCODER = stax.serial(

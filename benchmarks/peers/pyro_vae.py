@@ -8,7 +8,7 @@ from pyro.infer import SVI, Trace_ELBO
 from benchmarks import problems
 from benchmarks.contestant import Measurement
 
-EPOCHS = 2
+EPOCHS = 3
 
 
 class Encoder(torch.nn.Module):

@@ -11,6 +11,7 @@ name = keras.backend.backend()
 
 if name == "tensorflow":
     from kprob.backend.tensorflow_backend import (
+        batch_shape,
         compile_function,
         executing_eagerly,
         gradients,
@@ -19,10 +20,12 @@ if name == "tensorflow":
         static_shape,
         tfp,
     )
+    from kprob.backend import tensorflow_data as data
     from kprob.backend import tensorflow_random as random
     from kprob.backend import tensorflow_training as training
 elif name == "jax":
     from kprob.backend.jax_backend import (
+        batch_shape,
         compile_function,
         executing_eagerly,
         gradients,
@@ -31,6 +34,7 @@ elif name == "jax":
         static_shape,
         tfp,
     )
+    from kprob.backend import jax_data as data
     from kprob.backend import jax_random as random
     from kprob.backend import jax_training as training
 else:
@@ -46,7 +50,9 @@ tfd = tfp.distributions
 tfb = tfp.bijectors
 
 __all__ = [
+    "batch_shape",
     "compile_function",
+    "data",
     "executing_eagerly",
     "gradients",
     "is_tensor",

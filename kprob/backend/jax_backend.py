@@ -13,6 +13,7 @@ if not hasattr(jax.interpreters.xla, "pytype_aval_mappings"):
 import tensorflow_probability.substrates.jax as tfp  # noqa: E402
 
 __all__ = [
+    "batch_shape",
     "compile_function",
     "executing_eagerly",
     "gradients",
@@ -65,3 +66,8 @@ def gradients(function: Callable, *arguments):
     """Returns the value of a scalar function and its gradients with respect to its arguments."""
     value, found = jax.value_and_grad(function, argnums=tuple(range(len(arguments))))(*arguments)
     return value, found
+
+
+def batch_shape(distribution) -> tuple:
+    """Returns a distribution's batch shape; JAX always knows it."""
+    return tuple(distribution.batch_shape)

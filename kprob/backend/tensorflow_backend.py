@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 __all__ = [
+    "batch_shape",
     "compile_function",
     "executing_eagerly",
     "gradients",
@@ -41,12 +42,12 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
         jit: Whether to compile with XLA.
     """
     del variables
-    return tf.function(function, jit_compile=jit, reduce_retracing=False)
+    return tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
 
 
 def map_draws(function: Callable, seeds: tf.Tensor):
     """Runs `function(seed)` once per seed and stacks what it returns along a new first axis."""
-    once = tf.function(function).get_concrete_function(tf.TensorSpec(seeds.shape[1:], seeds.dtype))
+    once = tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec(seeds.shape[1:], seeds.dtype))
     signature = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), once.structured_outputs)
     return tf.map_fn(once, seeds, fn_output_signature=signature)
 
@@ -58,3 +59,12 @@ def gradients(function: Callable, *arguments):
         tape.watch(arguments)
         value = function(*arguments)
     return value, tape.gradient(value, arguments)
+
+
+def batch_shape(distribution) -> tuple:
+    """Returns a distribution's batch shape: ints, and scalar tensors for axes that are only known when running."""
+    static = distribution.batch_shape
+    if static.is_fully_defined():
+        return tuple(static)
+    running = distribution.batch_shape_tensor()
+    return tuple(running[i] if size is None else size for i, size in enumerate(static))

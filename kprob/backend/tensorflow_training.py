@@ -54,7 +54,7 @@ def make_program(model: keras.Model, batch_size: int, num_rows: int | None, take
             tf.cond(last == full, lambda: _discard(step(data, order, full * batch_size, rest)), lambda: None)
         return _results(model)
 
-    @tf.function(jit_compile=jit, reduce_retracing=False)
+    @tf.function(jit_compile=jit, reduce_retracing=False, autograph=False)
     def program(data, orders, epochs, first, last):
         capacity = int(orders.shape[0])
         names = list(model.get_metrics_result())
@@ -97,7 +97,7 @@ COMPILER_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError,
 def make_evaluator(model: keras.Model) -> Callable:
     """Compiles one evaluation step: `evaluator(batch)` returns the logs of that batch alone."""
 
-    @tf.function(reduce_retracing=False)
+    @tf.function(reduce_retracing=False, autograph=False)
     def step(batch):
         _reset(model)
         return model.test_step((batch,))

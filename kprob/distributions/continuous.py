@@ -1,16 +1,16 @@
 """Continuous families on the line. Loc-scale ones are drawn from kprob's own standard noise."""
 
-from kprob.backend import random, tfb, tfd
+from kprob.backend import batch_shape, random, tfb, tfd
 from kprob.distributions.family import Family, Parameter, register_family
 
 
 def _loc_scale_normal(distribution, sample_shape, seed):
-    shape = (*sample_shape, *distribution.batch_shape)
+    shape = (*sample_shape, *batch_shape(distribution))
     return distribution.loc + distribution.scale * random.normal(shape, seed, distribution.dtype)
 
 
 def _half_normal(distribution, sample_shape, seed):
-    shape = (*sample_shape, *distribution.batch_shape)
+    shape = (*sample_shape, *batch_shape(distribution))
     return abs(distribution.scale * random.normal(shape, seed, distribution.dtype))
 
 

@@ -2,12 +2,12 @@
 
 import keras
 
-from kprob.backend import random, tfd
+from kprob.backend import batch_shape, random, tfd
 from kprob.distributions.family import Family, Parameter, register_family
 
 
 def _bernoulli(distribution, sample_shape, seed):
-    shape = (*sample_shape, *distribution.batch_shape)
+    shape = (*sample_shape, *batch_shape(distribution))
     uniform = random.uniform(shape, seed, "float32")
     return keras.ops.cast(uniform < distribution.probs_parameter(), distribution.dtype)
 

@@ -5,12 +5,14 @@ May import: errors, checks, backend, saving, distributions, effects, layers, obj
 
 from kprob.engine.arrays import Whole, to_array, to_dict
 from kprob.engine.batch import Data, batch_of, rows_of
+from kprob.engine.dependencies import Dependencies, find_dependencies
 from kprob.engine.matching import check_pair, check_support
 from kprob.engine.networks import Networks
 from kprob.engine.structure import SiteInfo, Structure, discover
 
 __all__ = [
     "Data",
+    "Dependencies",
     "Networks",
     "SiteInfo",
     "Structure",
@@ -19,6 +21,7 @@ __all__ = [
     "check_pair",
     "check_support",
     "discover",
+    "find_dependencies",
     "rows_of",
     "to_array",
     "to_dict",

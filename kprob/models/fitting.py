@@ -12,7 +12,6 @@ from kprob.errors import CompileError, KprobError, explain
 from kprob.models import building, streams
 from kprob.models.callback_kinds import needs_every_batch, only_records
 
-FULL_BATCH_ROWS = 512
 KERAS_BATCH_SIZE = 32
 ORDER_ENTRIES = 65_536
 SECONDS_BETWEEN_CALLBACKS = 0.25
@@ -47,15 +46,14 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
         model: A compiled model.
         x: Data by name, or a stream of batches by name (`tf.data.Dataset`, `PyDataset`, `DataLoader`, generator).
         y: Observed values where `x` has only covariates.
-        **options: Keras's arguments (see `Plan`). `batch_size` is 32 where it's left out, as in Keras; data of up to
-            512 rows is one full batch. `num_data` is the number of rows of a stream that doesn't know it.
+        **options: Keras's arguments (see `Plan`). `batch_size` is 32 where it's left out, as in Keras. `num_data` is the number of rows of a stream that doesn't know it.
 
     Returns:
         Keras's `History`.
     """
     plan = _plan(options)
     if streams.is_stream(x):
-        return streams.fit(model, x, plan)
+        return _fit_stream(model, x, plan)
     data = model.prepare_data(x, y, plan.sample_weight)
     data, validation = _split(model, data, plan)
     building.build(model, data)
@@ -63,14 +61,60 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     size = _batch_size(data, plan.batch_size)
     if plan.steps_per_epoch is None and _fast(model, plan.callbacks):
         return FastLoop(model, data, validation, plan, size).run()
-    return streams.fit_arrays(model, data, validation, plan, size)
+    shuffle = plan.shuffle and data.num_rows is not None and size < data.num_rows
+    order = (lambda: row_order(model, data.num_rows, 0, True)) if shuffle else lambda: None
+    epochs = _epochs(model, validation, plan, size, order)
+    return _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan)
+
+
+def _fit_stream(model, x, plan: Plan) -> keras.callbacks.History:
+    stream = streams.Stream(model, x, plan.num_data)
+    streams.build(model, stream)
+    model.__dict__["_non_finite"].clear()
+    validation = plan.validation_data
+    if validation is not None and not streams.is_stream(validation):
+        validation = _split(model, Data(), plan)[1]
+    epochs = _epochs(model, validation, plan, plan.batch_size or KERAS_BATCH_SIZE)
+    return _keras_loop(model, stream.dataset(), epochs, plan)
+
+
+def _epochs(model, validation, plan: Plan, size: int, order=lambda: None) -> streams.Epochs:
+    def validate():
+        if isinstance(validation, Data):
+            return evaluate_data(model, validation, plan.validation_batch_size or size, plan.validation_steps)
+        return evaluate(model, validation, None, verbose=0, steps=plan.validation_steps, return_dict=True)
+
+    def check(logs, epoch):
+        check_finite(model, logs, epoch, _callback_list(plan.callbacks))
+
+    return streams.Epochs(check, None if validation is None else validate, plan.validation_freq, order)
+
+
+def _keras_loop(model, dataset, epochs: streams.Epochs, plan: Plan) -> keras.callbacks.History:
+    return model.keras_fit(
+        dataset,
+        epochs=plan.epochs,
+        verbose=plan.verbose,
+        callbacks=[epochs, *_callback_list(plan.callbacks)],
+        initial_epoch=plan.initial_epoch,
+        steps_per_epoch=plan.steps_per_epoch,
+        shuffle=False,
+    )
+
+
+def _callback_list(callbacks) -> list:
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [] if callbacks is None else [callbacks]
 
 
 def evaluate(model, x, y, *, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
              return_dict=False, num_data=None, seed=None):
     """Returns the loss and the logged terms of a model on data, per datum."""
     if streams.is_stream(x):
-        result = streams.evaluate(model, x, verbose=verbose, steps=steps, callbacks=callbacks, num_data=num_data)
+        stream = streams.Stream(model, x, num_data)
+        streams.build(model, stream)
+        result = model.keras_evaluate(stream.dataset(), verbose=verbose, steps=steps, callbacks=callbacks, return_dict=True)
     else:
         data = model.prepare_data(x, y, sample_weight)
         building.build(model, data)
@@ -308,7 +352,7 @@ def _batch_size(data: Data, batch_size: int | None) -> int:
     if data.num_rows is None:
         return 1
     if batch_size is None:
-        return data.num_rows if data.num_rows <= FULL_BATCH_ROWS else KERAS_BATCH_SIZE
+        batch_size = KERAS_BATCH_SIZE
     return min(int(batch_size), data.num_rows)
 
 

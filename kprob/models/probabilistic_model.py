@@ -223,6 +223,14 @@ class ProbabilisticModel(keras.Model):
         self._require_compiled("fit")
         return fitting.fit(self, x, y, **options)
 
+    def keras_fit(self, dataset, **options):
+        """Runs Keras's own loop over batches of the engine."""
+        return super().fit(dataset, **options)
+
+    def keras_evaluate(self, dataset, **options):
+        """Runs Keras's own evaluation over batches of the engine."""
+        return super().evaluate(dataset, **options)
+
     def evaluate(self, x=None, y=None, **options):
         """Returns the objective and its parts on data, per datum.
 
@@ -294,10 +302,15 @@ class ProbabilisticModel(keras.Model):
     def prepare_data(self, x=None, y=None, sample_weight=None) -> Data:
         """Returns data by name, checked, split into rows and the rest."""
         networks = self.networks
+        named = self.name_data(x, y)
         arguments = networks.generative_arguments, networks.inference_arguments
-        owner = type(self).__name__
-        named = name_data(x, y, *arguments, self.structure, owner)
-        return Inputs(*arguments, self.structure(named), owner).data(named, sample_weight)
+        return Inputs(*arguments, self.structure(named), type(self).__name__).data(named, sample_weight)
+
+    def name_data(self, x=None, y=None) -> dict:
+        """Returns data by name; data without names gets the only ones that it can have."""
+        networks = self.networks
+        arguments = networks.generative_arguments, networks.inference_arguments
+        return name_data(x, y, *arguments, self.structure, type(self).__name__)
 
     def build(self, input_shape=None):
         # Layers and variables are made when the networks first run on data: see `building`.
