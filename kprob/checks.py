@@ -3,19 +3,38 @@
 import keras
 import numpy as np
 
-from kprob.errors import MismatchError, SiteError, explain, names
+from kprob.errors import DataError, KprobError, MismatchError, SiteError, did_you_mean, explain, names
 
-RESERVED_NAMES = ("training", "index", "num_data", "rows", "weights", "whole")
+
+def check_count(what: str, value, at_least: int = 1, error: type[KprobError] = KprobError) -> None:
+    """Raises where what should be a number of things isn't one.
+
+    Args:
+        what: Name of the argument.
+        value: What came.
+        at_least: The smallest number allowed.
+        error: Class of the error.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
+        kind = "a positive int" if at_least == 1 else f"an int of {at_least} or more"
+        raise error(
+            explain(
+                f"`{what}` is a number of things.",
+                received=f"{what}={value!r}",
+                expected=kind,
+                fix=f"write {what}={max(at_least, 1)}, or another int",
+            )
+        )
 
 
 def check_name(name) -> None:
     """Raises where a site's name is no name."""
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name or "/" in name:
         raise SiteError(
             explain(
                 "The first argument of `sample`, `param`, `deterministic` and `factor` is the site's name.",
                 received=f"{name!r} of type {type(name).__name__}",
-                expected="a string that isn't empty",
+                expected="a string that isn't empty and has no `/`",
                 fix='write kprob.sample("name", distribution)',
             )
         )
@@ -23,14 +42,15 @@ def check_name(name) -> None:
 
 def check_distribution(name: str, distribution) -> None:
     """Raises where what should be a TFP distribution isn't one."""
-    if not (hasattr(distribution, "log_prob") and hasattr(distribution, "batch_shape")):
+    one = hasattr(distribution, "log_prob") and hasattr(distribution, "batch_shape")
+    if not one or isinstance(distribution, type) or isinstance(distribution.dtype, list | tuple | dict):
         raise SiteError(
             explain(
                 f"Site `{name}` needs a distribution.",
                 received=f"{distribution!r} of type {type(distribution).__name__}",
-                expected="a distribution of TensorFlow Probability, such as kprob.tfd.Normal(0.0, 1.0)",
-                fix=f"pass a distribution as the second argument; a value that follows from others is "
-                f'kprob.deterministic("{name}", value)',
+                expected="a distribution of TensorFlow Probability over one value, such as kprob.tfd.Normal(0.0, 1.0)",
+                fix=f"pass a distribution as the second argument; a random-variable layer is called on its own, without "
+                f'`sample`; a value that follows from others is kprob.deterministic("{name}", value)',
             )
         )
 
@@ -43,7 +63,7 @@ def check_constraint(name: str, constraint: str) -> None:
             explain(
                 f"Parameter `{name}` has an unknown constraint.",
                 received=repr(constraint),
-                expected=f"one of {names(known)}",
+                expected=f"one of {names(known)}.{did_you_mean(constraint, known)}",
                 fix="pick one of these, or transform the value of an unconstrained parameter yourself",
             )
         )
@@ -51,6 +71,15 @@ def check_constraint(name: str, constraint: str) -> None:
 
 def check_plate(plate, open_plates) -> None:
     """Raises where a plate can't be opened here."""
+    if not isinstance(plate.name, str) or not plate.name:
+        raise SiteError(
+            explain(
+                "The first argument of `plate` is its name.",
+                received=f"{plate.name!r} of type {type(plate.name).__name__}",
+                expected="a string, and then the length: nothing for the data plate",
+                fix='write kprob.plate("data"), or kprob.plate("schools", 8)',
+            )
+        )
     if plate.is_data and open_plates:
         raise SiteError(
             explain(
@@ -63,6 +92,8 @@ def check_plate(plate, open_plates) -> None:
         raise SiteError(
             explain(
                 f"Plate `{plate.name}` is opened inside itself.",
+                received=f"`{plate.name}` inside {plates_text(open_plates)}",
+                expected="a plate for each axis",
                 fix="leave the inner one out, or give it another name",
             )
         )
@@ -154,6 +185,8 @@ def check_value(site, value, source: str):
         SiteError: The shape isn't `plate_shape + event_shape`.
     """
     expected = tuple(known_size(p.size) for p in site.plates) + tuple(site.distribution.event_shape)
+    if isinstance(value, float | np.ndarray | np.floating):
+        check_whole_numbers(site.name, np.asarray(value), site.distribution.dtype)
     value = keras.ops.convert_to_tensor(value)
     shape = tuple(value.shape)
     if not shapes_fit(shape, expected):
@@ -169,7 +202,30 @@ def check_value(site, value, source: str):
     return keras.ops.cast(value, site.distribution.dtype)
 
 
+def check_whole_numbers(name: str, value: np.ndarray, dtype) -> None:
+    """Raises where a site's integer type would cut the fractions of its values off."""
+    if value.dtype.kind != "f" or "int" not in keras.backend.standardize_dtype(dtype):
+        return
+    fractions = value != np.rint(value)
+    if fractions.any():
+        first = tuple(int(i) for i in np.argwhere(fractions)[0])
+        raise DataError(
+            explain(
+                f"The data for `{name}` has values outside the support of its distribution: fractions.",
+                received=f"{value[first]} at index {first}, and {int(fractions.sum())} of {value.size} in all",
+                expected="whole numbers",
+                fix="round or threshold the data (such as pixels > 127), or choose a continuous family",
+            )
+        )
+
+
 def _value_fix(site, shape, expected) -> str:
+    if site.plates and len(shape) == len(expected) and shape[1:] == expected[1:] and not site.plates[0].is_data:
+        plate = site.plates[0]
+        return (
+            f"give {plate.size} values; or, where plate `{plate.name}` stands for the rows of the data, leave its "
+            f'length out: kprob.plate("{plate.name}")'
+        )
     if len(shape) == len(expected) + 1 and shape[-1] == 1:
         return f"drop the last axis, `{site.name}[:, 0]` or `{site.name}.squeeze(-1)`, or declare `event_shape=1`"
     if len(shape) + 1 == len(expected) and expected[-1] == 1:

@@ -10,6 +10,10 @@ import difflib
 class KprobError(ValueError):
     """Base class of all errors that kprob raises about a user's program."""
 
+    # Keras wraps errors in a list of the call's arguments, unless they say that this was done already: our messages
+    # stay as they were written.
+    _keras_call_info_injected = True
+
 
 class SiteError(KprobError):
     """A random variable is declared or used wrongly: its name, parameters, shape or value."""
@@ -23,8 +27,11 @@ class DataError(KprobError):
     """Data doesn't fit the model: an unknown name, a wrong shape, a missing or impossible value."""
 
 
-class ArchiveError(KprobError):
-    """A saved file is damaged or isn't one of kprob's."""
+class ArchiveError(KprobError, OSError):
+    """A saved file is damaged, isn't one of kprob's, or needs classes that aren't there or have changed.
+
+    Also an `OSError`: on that, Keras's `BackupAndRestore` goes back to the backup before the last.
+    """
 
 
 class CompileError(KprobError):

@@ -57,9 +57,21 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
     return lambda *arguments: compiled([variable.value for variable in variables()], *arguments)
 
 
-def map_draws(function: Callable, seeds: jax.Array):
-    """Runs `function(seed)` once per seed and stacks what it returns along a new first axis."""
-    return jax.lax.map(function, seeds)
+def map_draws(function: Callable, seeds: jax.Array, variables=()):
+    """Runs `function(seed)` once per seed and stacks what it returns along a new first axis.
+
+    Args:
+        function: From a seed to a structure of arrays.
+        seeds: Seeds, shape (S, 2).
+        variables: Variables that the function may update. Updates inside a map can't leave it and are dropped.
+    """
+    values = [(variable, variable.value) for variable in variables]
+
+    def once(seed):
+        with keras.StatelessScope(state_mapping=values):
+            return function(seed)
+
+    return jax.lax.map(once, seeds)
 
 
 def gradients(function: Callable, *arguments):

@@ -22,7 +22,7 @@ def fresh_seed() -> jax.Array:
 
 def from_generator(generator) -> jax.Array:
     """Returns the next seed of a `keras.random.SeedGenerator`."""
-    return jnp.asarray(generator.next(ordered=False), dtype=jnp.uint32)
+    return jnp.asarray(generator.next(), dtype=jnp.uint32)
 
 
 def fold_in(seed: jax.Array, number) -> jax.Array:

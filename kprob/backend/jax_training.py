@@ -40,10 +40,10 @@ def make_program(model: keras.Model, batch_size: int, num_rows: int | None, take
         def body(i, state):
             return step(state, data, order, i * batch_size, batch_size)
 
-        state = jax.lax.fori_loop(first, last, body, state)
+        state = jax.lax.fori_loop(first, jnp.minimum(last, full), body, state)
         if rest:
             state = jax.lax.cond(
-                last == full, lambda s: step(s, data, order, full * batch_size, rest), lambda s: s, state
+                last > full, lambda s: step(s, data, order, full * batch_size, rest), lambda s: s, state
             )
         return state
 
@@ -113,3 +113,13 @@ def _reset(model: keras.Model, values) -> list:
 def _results(model: keras.Model, values) -> dict:
     with keras.StatelessScope(state_mapping=list(zip(model.metrics_variables, values, strict=True))):
         return model.get_metrics_result()
+
+
+def is_distributed(model: keras.Model) -> bool:
+    """Whether the model is spread over devices by TensorFlow's strategies: never on JAX."""
+    return False
+
+
+def num_replicas() -> int:
+    """Returns the number of replicas that share a step: one, since on JAX arrays are sharded and the step isn't."""
+    return 1

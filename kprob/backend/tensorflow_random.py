@@ -28,8 +28,13 @@ def fresh_seed() -> tf.Tensor:
 
 def from_generator(generator) -> tf.Tensor:
     """Returns the next seed of a `keras.random.SeedGenerator`."""
-    state = generator.next(ordered=False)
+    state = generator.next()
     return tf.cast(tf.math.floormod(state, tf.cast(tf.int32.max - 1, state.dtype)), tf.int32)
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return seed
+    # Mirrored replicas have the same generator and must draw different noise.
+    return fold_in(seed, replica.replica_id_in_sync_group)
 
 
 def _mix(word: tf.Tensor) -> tf.Tensor:

@@ -28,7 +28,7 @@ def make_program(model: keras.Model, batch_size: int, num_rows: int | None, take
     Returns:
         `program(data, orders, epochs, first, last)`: runs the steps from `first` to `last` of each of `epochs` epochs,
         whose rows come in the order of `orders[epoch]`, and returns the logs of each: a dict of arrays as long as
-        `orders`. Steps count full batches; the partial one comes after the last full one.
+        `orders`. The partial batch is the last step.
     """
     full = 0 if num_rows is None else num_rows // batch_size
     rest = 0 if num_rows is None else num_rows % batch_size
@@ -49,9 +49,9 @@ def make_program(model: keras.Model, batch_size: int, num_rows: int | None, take
             step(data, order, i * batch_size, batch_size)
             return (i + 1,)
 
-        tf.while_loop(lambda i: i < last, body, (first,))
+        tf.while_loop(lambda i: i < tf.minimum(last, full), body, (first,))
         if rest:
-            tf.cond(last == full, lambda: _discard(step(data, order, full * batch_size, rest)), lambda: None)
+            tf.cond(last > full, lambda: _discard(step(data, order, full * batch_size, rest)), lambda: None)
         return _results(model)
 
     @tf.function(jit_compile=jit, reduce_retracing=False, autograph=False)
@@ -103,3 +103,13 @@ def make_evaluator(model: keras.Model) -> Callable:
         return model.test_step((batch,))
 
     return lambda batch: {name: value.numpy() for name, value in step(batch).items()}
+
+
+def is_distributed(model: keras.Model) -> bool:
+    """Whether the model was made under a strategy that spreads it over several devices."""
+    return model.distribute_strategy.num_replicas_in_sync > 1
+
+
+def num_replicas() -> int:
+    """Returns the number of replicas that share a step."""
+    return tf.distribute.get_strategy().num_replicas_in_sync

@@ -11,7 +11,7 @@ from kprob.effects.site import Plate, Site
 from kprob.effects.stack import STATE, send
 
 
-def sample(name: str, distribution, observed=None):
+def sample(name: str, distribution=None, observed=None):
     """Draws, or observes, a named random variable.
 
     Args:
@@ -43,7 +43,7 @@ def sample(name: str, distribution, observed=None):
         distribution = tfd.BatchBroadcast(distribution, tuple(plate.size for plate in inner))
     site = Site(name, "sample", distribution=distribution, plates=plates)
     if observed is not None:
-        site.value, site.observed = observed, True
+        site.value, site.observed = checks.check_value(site, observed, "`observed=`"), True
     return send(site).value
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import keras
 
+from kprob import checks
 from kprob.effects.site import Plate, Site
 from kprob.errors import MismatchError, SiteError, did_you_mean, explain, names
 
@@ -29,11 +30,19 @@ class Trace:
 
     def __init__(self, num_draws: int | None = None):
         self.sites: dict[str, Site] = {}
+        self.plates: dict[str, Plate] = {}
         self.num_draws = num_draws
 
     def __getitem__(self, name: str) -> Site:
         if name not in self.sites:
-            raise KeyError(f"The trace has no site `{name}`; it has {names(self.sites)}.{did_you_mean(name, self.sites)}")
+            raise SiteError(
+                explain(
+                    f"The trace has no site `{name}`.{did_you_mean(name, self.sites)}",
+                    received=repr(name),
+                    expected=f"one of {names(self.sites)}",
+                    fix="use the name of a site that the network declares",
+                )
+            )
         return self.sites[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -61,7 +70,22 @@ class Trace:
                     "random variable, so it's called once in a run",
                 )
             )
+        self._check_plates(site)
         self.sites[site.name] = site
+
+    def _check_plates(self, site: Site) -> None:
+        for plate in site.plates:
+            other = self.plates.setdefault(plate.name, plate)
+            sizes = checks.known_size(plate.size), checks.known_size(other.size)
+            if plate.is_data != other.is_data or (None not in sizes and sizes[0] != sizes[1]):
+                raise SiteError(
+                    explain(
+                        f"Plate `{plate.name}` has another length at site `{site.name}` than before.",
+                        received=f"{_length(plate)}, after {_length(other)}",
+                        expected="one length for each name: a plate's name says which axis it is",
+                        fix="give the second plate a name of its own, or both the same length",
+                    )
+                )
 
     def random_sites(self, observed: bool | None = None) -> list[Site]:
         """Returns the sites that are random variables; only observed or only latent ones where asked."""
@@ -145,3 +169,7 @@ class Trace:
                 )
             total = total + self.rows(site)
         return total
+
+
+def _length(plate: Plate) -> str:
+    return "as many as the data" if plate.is_data else str(plate.size)

@@ -6,9 +6,10 @@ May import: errors, checks, backend, saving, distributions, effects, layers, obj
 from kprob.engine.arrays import Whole, to_array, to_dict
 from kprob.engine.batch import Data, batch_of, rows_of
 from kprob.engine.dependencies import Dependencies, find_dependencies
-from kprob.engine.matching import check_pair, check_support
+from kprob.engine.matching import check_pair
 from kprob.engine.networks import Networks
 from kprob.engine.structure import SiteInfo, Structure, discover
+from kprob.engine.support import check_support
 
 __all__ = [
     "Data",

@@ -173,7 +173,7 @@ class _Search:
             changes = (_Change(data={name: other}) for other in other_arrays(value))
             self.try_out(branch, name, self.parents, names, changes, noisy)
         for name, value in held.items():
-            others = other_values(branch.sites[name], random.seed(0))
+            others = other_values(branch.sites[name])
             changes = (_Change(values={name: _like(value, other)}) for other in others)
             later = names[names.index(name) + 1 :]
             self.try_out(branch, name, self.parents, later, changes, noisy)

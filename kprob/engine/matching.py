@@ -1,13 +1,13 @@
-"""The checks of p against q, and of data against supports: all errors, never warnings."""
+"""The checks of p against q: all errors, never warnings."""
 
 import keras
-import numpy as np
 
 from kprob import distributions
-from kprob.backend import executing_eagerly, random
+from kprob.backend import random
 from kprob.checks import plates_text
 from kprob.effects import Site, Trace
-from kprob.errors import DataError, MismatchError, did_you_mean, explain, names
+from kprob.engine.structure import unwrapped
+from kprob.errors import MismatchError, did_you_mean, explain, names
 
 
 def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> None:
@@ -93,32 +93,4 @@ def _inside(drawn: Site, of: Site) -> bool:
 
 
 def _family(site: Site) -> str:
-    distribution = site.distribution
-    while type(distribution).__name__.strip("_") in ("Independent", "BatchBroadcast"):
-        distribution = distribution.distribution
-    return type(distribution).__name__.strip("_")
-
-
-def check_support(trace: Trace) -> None:
-    """Checks that observed values of a run are possible under their distributions (eagerly only).
-
-    Raises:
-        DataError: One isn't.
-    """
-    if not executing_eagerly():
-        return
-    for site in trace.random_sites(observed=True):
-        valid = distributions.contains(site.distribution, site.value)
-        if valid is None or bool(keras.ops.all(valid)):
-            continue
-        valid = np.broadcast_to(keras.ops.convert_to_numpy(valid), tuple(site.value.shape)[: valid.ndim])
-        first = tuple(int(i) for i in np.argwhere(~valid)[0])
-        value = keras.ops.convert_to_numpy(site.value)[first]
-        raise DataError(
-            explain(
-                f"The data for `{site.name}` has values outside the support of its {_family(site)} distribution.",
-                received=f"{value} at index {first}, and {int((~valid).sum())} of {valid.size} in all",
-                expected=f"values that a {_family(site)} with these parameters can have",
-                fix="correct or rescale the data (such as pixels / 255, labels from 0), or choose another family",
-            )
-        )
+    return type(unwrapped(site.distribution)).__name__.strip("_")

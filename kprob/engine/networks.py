@@ -20,13 +20,15 @@ class Networks:
         inference: q, a function of data, a `Guide`, or None while there is none.
         store: Returns the handler that gives the networks their parameters.
         owner: Name of the model, for messages.
+        variables: Returns the variables that the networks read.
     """
 
-    def __init__(self, generative: Callable, inference, store: Callable[[], Handler], owner: str):
+    def __init__(self, generative: Callable, inference, store: Callable[[], Handler], owner: str, variables: Callable):
         self.generative = generative
         self.inference = inference
         self.store = store
         self.owner = owner
+        self.variables = variables
         self.generative_arguments = arguments_of(generative)
         self.inference_arguments = {} if inference is None or isinstance(inference, Guide) else arguments_of(inference)
 

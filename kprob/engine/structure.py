@@ -59,15 +59,31 @@ def site_info(site: Site) -> SiteInfo:
     plates = tuple((p.name, None if p.is_data else known_size(p.size)) for p in site.plates)
     if site.kind == "sample":
         shape = tuple(site.distribution.event_shape)
-        inner = site.distribution
-        while hasattr(inner, "distribution") and type(inner).__name__ in ("Independent", "_Independent", "BatchBroadcast"):
-            inner = inner.distribution
-        family, discrete = type(inner).__name__.strip("_"), distributions.is_discrete(site.distribution)
+        family = family_name(site.distribution)
+        discrete = distributions.is_discrete(site.distribution)
     else:
         value_shape = tuple(np.shape(site.value)) if not hasattr(site.value, "shape") else tuple(site.value.shape)
         shape, family, discrete = value_shape[len(plates) :], site.kind, False
     dtype = str(getattr(site.value, "dtype", "float32")).split("'")[-2 if "'" in str(getattr(site.value, "dtype", "")) else -1]
     return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, site.in_data_plate)
+
+
+def unwrapped(distribution):
+    """Returns the distribution inside those that only move axes."""
+    while type(distribution).__name__.strip("_") in ("Independent", "BatchBroadcast"):
+        distribution = distribution.distribution
+    return distribution
+
+
+def family_name(distribution) -> str:
+    """Returns the name of a family: `Normal`, or `Exp(Normal)` where a bijector carries it elsewhere."""
+    distribution = unwrapped(distribution)
+    name = type(distribution).__name__.strip("_")
+    if name != "TransformedDistribution":
+        return name
+    bijector = distribution.bijector
+    parts = [type(part).__name__.strip("_") for part in getattr(bijector, "bijectors", None) or [bijector]]
+    return "(".join([*parts, family_name(distribution.distribution)]) + ")" * len(parts)
 
 
 def structure_of(trace: Trace) -> Structure:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kprob import distributions
-from kprob.backend import random
+from kprob.backend import map_draws, random
 from kprob.effects import Handler, Site
 from kprob.engine import Data, Networks, Structure, batch_of, check_pair, check_support, discover, to_array
 from kprob.engine.arrays import Whole
@@ -15,6 +15,7 @@ from kprob.engine.structure import structure_of
 from kprob.models.metrics import first_non_finite
 
 BUILD_ROWS = 1000
+UNROLLED_DRAWS = 16
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,33 @@ class Spec:
 
 
 class MedianStart(Handler):
-    """Gives each latent the median of draws of its own distribution, given those before it: where a guide starts."""
+    """Gives each latent its prior median, given the medians of those before it: where a guide starts."""
 
     def on_site(self, site: Site) -> None:
         if site.kind != "sample" or site.value is not None:
             return
         sizes = tuple(plate.size for plate in site.plates)
-        lead = sizes[: len(sizes) - len(site.distribution.batch_shape)]
-        draws = distributions.draw(site.distribution, (15, *lead), random.fold_in(random.seed(0), len(site.name)))
-        if distributions.is_discrete(site.distribution):
-            site.value = draws[0]
-            return
-        bijector = distributions.support_bijector(site.distribution)
-        site.value = bijector.forward(keras.ops.median(bijector.inverse(draws), axis=0))
+        center = _center(site.distribution)
+        site.value = keras.ops.broadcast_to(center, (*sizes, *site.distribution.event_shape))
+
+
+def _center(distribution):
+    inner = distribution
+    while type(inner).__name__.strip("_") in ("Independent", "BatchBroadcast"):
+        inner = inner.distribution
+    for center in (lambda: inner.quantile(0.5), inner.mean):
+        try:
+            value = center()
+        except (NotImplementedError, ValueError, TypeError):
+            continue
+        if bool(keras.ops.all(keras.ops.isfinite(keras.ops.cast(value, "float32")))):
+            return value
+    # Families without either: the median of some draws, taken where it is in the support.
+    draws = distributions.draw(distribution, (15,), random.seed(0))
+    if distributions.is_discrete(distribution):
+        return draws[0]
+    bijector = distributions.support_bijector(distribution)
+    return bijector.forward(keras.ops.median(bijector.inverse(draws), axis=0))
 
 
 def structure(model, named: dict) -> Structure:
@@ -143,10 +158,17 @@ def evaluate(networks: Networks, objective, foldable: bool, batch: dict, seed) -
     if draws == 1 or foldable:
         p, q = networks.pair(batch, seed, None if draws == 1 else draws)
         return {**objective.terms(p, q), "first_non_finite": _non_finite(p, q)}
-    each = [networks.pair(batch, random.fold_in(seed, i)) for i in range(draws)]
-    terms = [objective.terms(p, q) for p, q in each]
-    mean = {name: sum(t[name] for t in terms) / draws for name in terms[0]}
-    return {**mean, "first_non_finite": _non_finite(*each[0])}
+    def once(seed):
+        p, q = networks.pair(batch, seed)
+        return {**objective.terms(p, q), "first_non_finite": _non_finite(p, q)}
+
+    if draws <= UNROLLED_DRAWS:
+        each = [once(random.fold_in(seed, i)) for i in range(draws)]
+        stacked = {name: keras.ops.stack([terms[name] for terms in each]) for name in each[0]}
+    else:
+        stacked = map_draws(once, random.split(seed, draws), networks.variables())
+    first = keras.ops.max(stacked.pop("first_non_finite"))
+    return {**{name: keras.ops.mean(value) for name, value in stacked.items()}, "first_non_finite": first}
 
 
 def _non_finite(p, q):

@@ -59,7 +59,7 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     building.build(model, data)
     model.__dict__["_non_finite"].clear()
     size = _batch_size(data, plan.batch_size)
-    if plan.steps_per_epoch is None and _fast(model, plan.callbacks):
+    if plan.steps_per_epoch is None and _compilable(model):
         return FastLoop(model, data, validation, plan, size).run()
     shuffle = plan.shuffle and data.num_rows is not None and size < data.num_rows
     order = (lambda: row_order(model, data.num_rows, 0, True)) if shuffle else lambda: None
@@ -145,16 +145,15 @@ def evaluate_data(model, data: Data, size: int, steps: int | None = None) -> dic
 class FastLoop:
     """Epochs of compiled steps over rows on the device, with Keras's callbacks between them.
 
-    How many steps go into one call is bounded by what callbacks must see: the end of every epoch where there are any
-    beside History, and a sign of life every quarter of a second for the progress bar.
+    How many steps go into one call is bounded by what callbacks must see: every batch where one acts between batches,
+    the end of every epoch where there are any beside History, and a sign of life every quarter of a second.
     """
 
     def __init__(self, model, data: Data, validation: Data | None, plan: Plan, size: int):
         self.model, self.data, self.validation, self.plan, self.size = model, data, validation, plan, size
         rows = data.num_rows
         self.single = rows is None or size >= rows
-        self.steps = 1 if self.single else rows // size  # full batches of an epoch
-        self.num_steps = 1 if rows is None else -(-rows // size)
+        self.steps = 1 if self.single else -(-rows // size)
         self.capacity = max(1, min(1024, ORDER_ENTRIES // (1 if self.single else rows)))
 
     def run(self) -> keras.callbacks.History:
@@ -165,13 +164,14 @@ class FastLoop:
             add_progbar=plan.verbose != 0,
             verbose=1 if plan.verbose == "auto" else plan.verbose,
             epochs=plan.epochs,
-            steps=self.num_steps,
+            steps=self.steps,
             model=model,
         )
         model.stop_training = False
         callbacks.on_train_begin()
         epoch, logs = getattr(model, "_initial_epoch", None) or plan.initial_epoch, {}
         self.device_data = self._device_data()
+        self.every_batch = needs_every_batch(callbacks)
         self.many = only_records(callbacks.callbacks) and self.validation is None
         at_once = 1
         while epoch < plan.epochs and not model.stop_training:
@@ -200,18 +200,17 @@ class FastLoop:
             results = program(self.device_data, orders, number, 0, self.steps)
             return {name: values[:number] for name, values in results.items()}
         callbacks.on_epoch_begin(epoch)
-        done, chunk = 0, self.steps if self.plan.verbose == 0 else max(1, min(self.steps, 64))
+        done, chunk = 0, 1 if self.every_batch else self.steps if self.plan.verbose == 0 else 64
         while True:
             upto = min(self.steps, done + chunk)
             callbacks.on_train_batch_begin(done)
             started = time.perf_counter()
             results = program(self.device_data, orders, 1, done, upto)
             results = {name: values[:1] for name, values in results.items()}
-            last = self.num_steps if upto == self.steps else upto
-            callbacks.on_train_batch_end(last - 1, {name: float(values[0]) for name, values in results.items()})
-            if upto == self.steps:
+            callbacks.on_train_batch_end(upto - 1, {name: float(values[0]) for name, values in results.items()})
+            if upto == self.steps or self.model.stop_training:
                 return results
-            if time.perf_counter() - started < SECONDS_BETWEEN_CALLBACKS:
+            if not self.every_batch and time.perf_counter() - started < SECONDS_BETWEEN_CALLBACKS:
                 chunk *= 2
             done = upto
 
@@ -230,7 +229,7 @@ class FastLoop:
             return np.zeros((self.capacity, 1), "int32")
         orders = np.zeros((self.capacity, self.data.num_rows), "int32")
         for i in range(number):
-            orders[i] = row_order(self.model, self.data.num_rows, self.num_steps * i, self.plan.shuffle)
+            orders[i] = row_order(self.model, self.data.num_rows, self.steps * i, self.plan.shuffle)
         return orders
 
     def _device_data(self) -> dict:
@@ -356,11 +355,9 @@ def _batch_size(data: Data, batch_size: int | None) -> int:
     return min(int(batch_size), data.num_rows)
 
 
-def _fast(model, callbacks) -> bool:
-    own = type(model)
-    base = own.__mro__[[c.__name__ for c in own.__mro__].index("ProbabilisticModel")]
-    same = own.train_step is base.train_step and own.compute_loss is base.compute_loss
-    return same and not model.run_eagerly and not needs_every_batch(callbacks)
+def _compilable(model) -> bool:
+    # Python control flow on drawn values needs Keras's eager loop, and so do models under a distribution strategy.
+    return not model.run_eagerly and keras.distribution.distribution() is None and not training.is_distributed(model)
 
 
 def _cached(model, key, make):

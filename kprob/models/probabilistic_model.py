@@ -6,13 +6,14 @@ import keras
 
 from kprob import objectives
 from kprob.backend import random
+from kprob.backend import training as training_backend
 from kprob.engine import Data, Networks, Structure, batch_of, rows_of
 from kprob.errors import CompileError, SiteError, explain
 from kprob.guides import Normal
 from kprob.layers import RandomVariable
 from kprob.models import building, fitting, predicting
 from kprob.models.inputs import Inputs, name_data
-from kprob.models.metrics import NAMES, FirstNonFinite, first_non_finite
+from kprob.models.metrics import NAMES, FirstNonFinite
 from kprob.models.parameters import Parameters
 from kprob.models.summary import print_summary
 from kprob.queries import Query
@@ -106,7 +107,9 @@ class ProbabilisticModel(keras.Model):
     def networks(self) -> Networks:
         """The two networks, as the engine runs them."""
         inference = getattr(self, "guide", None) or getattr(self, "inference", None)
-        return Networks(self.generative, inference, lambda: Parameters(self), type(self).__name__)
+        return Networks(
+            self.generative, inference, lambda: Parameters(self), type(self).__name__, lambda: self.variables
+        )
 
     def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", **kwargs):
         """Sets what `fit` maximises, and how.
@@ -205,7 +208,8 @@ class ProbabilisticModel(keras.Model):
         loss = -y_pred["objective"] / num_data
         for extra in self.losses:
             loss = loss + keras.ops.cast(extra, loss.dtype)
-        return loss
+        # Replicas' gradients are summed: each gives its share.
+        return loss / training_backend.num_replicas()
 
     def fit(self, x=None, y=None, **options):
         """Trains the model. See `kprob.models.fitting.fit` for the arguments, which are Keras's.

@@ -1,0 +1,114 @@
+"""Whether data is possible under the model: values inside the supports of their distributions.
+
+A network run on all rows would cost as much as an epoch. So it runs on the first rows, and on the few rows that tell most
+of the rest: those with the smallest and the largest value, one with a fraction, and, for vectors, those with the smallest
+and the largest sum. A support that doesn't change from row to row is an interval, or whole numbers in one, so that this
+finds whatever is wrong; where it does change from row to row, what is missed makes the objective infinite, and the error
+that `fit` raises then names the site.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from kprob import distributions
+from kprob.backend import executing_eagerly
+from kprob.effects import Site, Trace
+from kprob.engine.batch import Data
+from kprob.engine.structure import unwrapped
+from kprob.errors import DataError, explain
+
+CHUNK = 1 << 16
+OTHER_DRAWS = 8
+PROBES = (-1e6, -100.0, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0, 1e6)
+
+
+def check_support(trace: Trace, run: Callable[[np.ndarray | None, int], Trace], data: Data, checked: int) -> None:
+    """Checks that observed values are possible under their distributions (eagerly only).
+
+    Args:
+        trace: A trace of p on the first rows.
+        run: `(rows, seed) -> trace` runs p on some of the rows (None for data without rows), its latents drawn anew.
+        data: All data.
+        checked: Number of rows that `trace` is about.
+
+    Raises:
+        DataError: A value isn't possible, whatever the latents are.
+    """
+    if not executing_eagerly():
+        return
+    _check(trace, run, None if data.num_rows is None else np.arange(checked))
+    if data.num_rows is not None and data.num_rows > checked:
+        rows = telling_rows(trace, data.rows)
+        if len(rows):
+            _check(run(rows, 0), run, rows)
+
+
+def telling_rows(trace: Trace, rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns the rows at which observed sites have their extreme values."""
+    found: set[int] = set()
+    for site in trace.random_sites(observed=True):
+        values = rows.get(site.name)
+        if values is None or not site.in_data_plate or distributions.contains(site.distribution, site.value) is None:
+            continue
+        flat = values.reshape(len(values), -1)
+        found |= {position // flat.shape[1] for position in _telling_positions(flat.ravel())}
+        if len(unwrapped(site.distribution).event_shape):
+            totals = sum(flat[:, i] for i in range(flat.shape[1])) if flat.shape[1] <= 32 else flat.sum(1)
+            found |= {int(totals.argmin()), int(totals.argmax())}
+    return np.array(sorted(found), dtype=int)
+
+
+def _telling_positions(flat: np.ndarray) -> set[int]:
+    # In chunks that fit the processor's cache.
+    low = high = fraction = None
+    for start in range(0, len(flat), CHUNK):
+        chunk = flat[start : start + CHUNK]
+        smallest, largest = start + int(chunk.argmin()), start + int(chunk.argmax())
+        low = smallest if low is None or flat[smallest] < flat[low] else low
+        high = largest if high is None or flat[largest] > flat[high] else high
+        if fraction is None and chunk.dtype.kind == "f":
+            fractions = chunk != np.rint(chunk)
+            fraction = start + int(fractions.argmax()) if fractions.any() else None
+    return {position for position in (low, high, fraction) if position is not None}
+
+
+def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
+    for site in trace.random_sites(observed=True):
+        valid = distributions.contains(site.distribution, site.value)
+        if valid is None or bool(keras.ops.all(valid)):
+            continue
+        valid = keras.ops.convert_to_numpy(valid)
+        valid = np.broadcast_to(valid, tuple(site.value.shape)[: valid.ndim])
+        first = tuple(int(i) for i in np.argwhere(~valid)[0])
+        in_rows = rows is not None and site.in_data_plate
+        if _depends_on_draws(site, run, rows[first[:1]] if in_rows else None, rows is not None):
+            continue
+        value = keras.ops.convert_to_numpy(site.value)[first]
+        index = (int(rows[first[0]]), *first[1:]) if in_rows else first
+        family = type(unwrapped(site.distribution)).__name__.strip("_")
+        raise DataError(
+            explain(
+                f"The data for `{site.name}` has values outside the support of its {family} distribution.",
+                received=f"{value} at index {index}, and {int((~valid).sum())} of the {valid.size} that were checked",
+                expected=f"values that a {family} with these parameters can have",
+                fix="correct or rescale the data (such as pixels / 255, labels from 0), or choose another family",
+            )
+        )
+
+
+def _depends_on_draws(site: Site, run: Callable, row: np.ndarray | None, has_rows: bool) -> bool:
+    """Whether the support of a site depends on what is drawn, so that nothing can be said of its data."""
+    rows = np.array([0]) if row is None and has_rows else row
+    answers = []
+    for number in range(1, OTHER_DRAWS + 1):
+        other = run(rows, number)[site.name]
+        probes = keras.ops.convert_to_tensor(PROBES, dtype=other.value.dtype)
+        probes = keras.ops.reshape(probes, (-1, *[1] * len(other.value.shape)))
+        probes = keras.ops.broadcast_to(probes, (len(PROBES), *other.value.shape))
+        answers.append(
+            [keras.ops.convert_to_numpy(distributions.contains(other.distribution, v)) for v in (other.value, probes)]
+        )
+    first = answers[0]
+    return any(np.any(a != b) for answer in answers[1:] for a, b in zip(first, answer, strict=True))

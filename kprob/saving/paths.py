@@ -1,0 +1,71 @@
+"""Names for the parts of a model that don't depend on the order in which they were made.
+
+A layer is known by the attributes that lead to it, `decoder.layers[0]` or `heads[loc]`, and a variable by its layer and
+its own name, `decoder.layers[0].kernel`. Keras itself numbers most layers in the order of their making.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import keras
+
+# Where Keras keeps layers a second time, in an order of its own.
+_KERAS_LISTS = frozenset({"_functional", "_layers", "_operations", "_operations_by_depth"})
+
+
+def layers_of(model: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
+    """Returns a model's layers by path, itself under "", each once and every one before those inside it."""
+    found: dict[str, keras.layers.Layer] = {}
+    seen: set[int] = set()
+
+    def visit(path: str, layer: keras.layers.Layer) -> None:
+        if id(layer) in seen:
+            return
+        seen.add(id(layer))
+        found[path] = layer
+        for name, child in _children(layer):
+            visit(f"{path}.{name}" if path else name, child)
+
+    visit("", model)
+    return found
+
+
+def variables_of(model: keras.layers.Layer) -> tuple[dict[str, keras.Variable], dict[str, keras.Variable]]:
+    """Returns a model's weights and the states of its random number generators, by path."""
+    weights: dict[str, keras.Variable] = {}
+    seeds: dict[str, keras.Variable] = {}
+    seen: set[int] = set()
+    layers = layers_of(model)
+    # From the inside out: a layer lists the variables of the layers inside it too, and they are theirs.
+    for path, layer in reversed(layers.items()):
+        numbers = {id(variable) for variable in layer.weights}
+        for variable in layer.variables:
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                table = weights if id(variable) in numbers else seeds
+                table[_free_name(f"{path}.{variable.name}" if path else variable.name, table)] = variable
+    return dict(reversed(weights.items())), dict(reversed(seeds.items()))
+
+
+def _children(layer: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Layer]]:
+    names = [name for name in vars(layer) if name not in _KERAS_LISTS and not name.startswith("_self_")]
+    for name in sorted(names, key=lambda name: (name.startswith("_"), name)):
+        yield from _layers_in(name, vars(layer)[name])
+    # What no attribute leads to, such as the layers of a Sequential model.
+    yield from _layers_in("layers", layer.layers if isinstance(layer, keras.Model) else layer._layers)
+
+
+def _layers_in(path: str, value, inside: frozenset = frozenset()) -> Iterator[tuple[str, keras.layers.Layer]]:
+    if isinstance(value, keras.layers.Layer):
+        yield path, value
+    elif isinstance(value, Mapping | list | tuple) and id(value) not in inside:
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in items:
+            yield from _layers_in(f"{path}[{key}]", item, inside | {id(value)})
+
+
+def _free_name(name: str, taken: Mapping) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}#{number}"
+    return free
