@@ -13,11 +13,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 NUM_CORES = 2
+SECONDS = 60.0  # after which a case begins no further round
 KPROB = {"kprob (TensorFlow)": "tensorflow", "kprob (JAX)": "jax"}  # label: Keras backend
 
 
@@ -163,7 +165,7 @@ def last_error(text: str) -> str:
 
 
 def run_warm(contestants: Sequence[Contestant], rounds: int) -> list[Result]:
-    """Measures what every contestant offers, in turn, `rounds` times.
+    """Measures what every contestant offers, in turn, `rounds` times; fewer on a busy machine.
 
     Returns:
         A result for each measurement, and one that says why for each contestant that couldn't run.
@@ -184,9 +186,12 @@ def run_warm(contestants: Sequence[Contestant], rounds: int) -> list[Result]:
         for name in names:
             results.append(Result(f"{contestant.label}, {name}"))
             repetitions.append(partial(results[-1].attempt, partial(process.measure, name)))
+    latest = time.perf_counter() + SECONDS
     for _ in range(rounds):
         for repetition in repetitions:
             repetition()
+        if time.perf_counter() > latest:
+            break
     for process in filter(None, processes):
         process.close()
     return results

@@ -20,9 +20,7 @@ def import_seconds(statement: str) -> dict[str, float]:
     Raises:
         RuntimeError: It failed.
     """
-    program = (
-        f"import time; start = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)"
-    )
+    program = f"import time; start = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

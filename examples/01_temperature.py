@@ -46,8 +46,8 @@ class TenReadings(kprob.ProbabilisticModel):
 
 def fit(model, data, epochs):
     # Draws are noisy, so the steps get smaller and smaller: the answer is then exact to three digits.
-    steps = keras.optimizers.schedules.CosineDecay(0.1, epochs)
-    model.compile(kprob.ELBO(num_samples=4), keras.optimizers.Adam(steps))
+    steps = keras.optimizers.schedules.CosineDecay(0.05, epochs)
+    model.compile(kprob.ELBO(num_samples=10), keras.optimizers.Adam(steps))
     history = model.fit(data, batch_size=len(READINGS), epochs=epochs, verbose=0).history
     return model, np.mean(history["elbo"][-epochs // 10 :])
 

@@ -31,6 +31,7 @@ from kprob.effects import (
 )
 from kprob.engine import Whole
 from kprob.models import ProbabilisticModel, probmodel
+from kprob.saving import load_model
 from kprob.objectives import ELBO, AnalyticKLELBO, Objective
 
 __version__ = "0.1.0"
@@ -50,6 +51,7 @@ __all__ = [
     "guides",
     "handlers",
     "layers",
+    "load_model",
     "module",
     "param",
     "plate",

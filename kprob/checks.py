@@ -19,7 +19,7 @@ def check_count(what: str, value, at_least: int = 1, error: type[KprobError] = K
         kind = "a positive int" if at_least == 1 else f"an int of {at_least} or more"
         raise error(
             explain(
-                f"`{what}` is a number of things.",
+                f"`{what}` must be {kind}.",
                 received=f"{what}={value!r}",
                 expected=kind,
                 fix=f"write {what}={max(at_least, 1)}, or another int",
@@ -84,6 +84,7 @@ def check_plate(plate, open_plates) -> None:
         raise SiteError(
             explain(
                 f"The data plate `{plate.name}` is opened inside {names(p.name for p in open_plates)}.",
+                received=f"`{plate.name}` inside {plates_text(open_plates)}",
                 expected="the data plate outermost: its axis is axis 0, the batch axis",
                 fix=f'open kprob.plate("{plate.name}") first and the others inside it, or give this plate a size',
             )
@@ -151,13 +152,19 @@ def check_batch_shape(name: str, distribution, plates) -> bool:
                 f"The parameters of site `{name}` don't fit its plates: {plates_text(plates)}.",
                 received=f"a distribution with batch shape {batch} and event shape {tuple(distribution.event_shape)}",
                 expected=f"a batch shape that broadcasts to {sizes}, aligned right",
-                fix=_plate_fix(name, batch, sizes),
+                fix=_plate_fix(name, batch, plates),
             )
         )
     return any(a == 1 and b != 1 for a, b in zip(batch[::-1], sizes[::-1], strict=False))
 
 
-def _plate_fix(name: str, batch, sizes) -> str:
+def _plate_fix(name: str, batch, plates) -> str:
+    sizes = tuple(known_size(plate.size) for plate in plates)
+    if sizes and plates[0].is_data and len(batch) == len(sizes) and broadcasts(batch[1:], sizes[1:]):
+        return (
+            "make what has a value for each row an argument of the network: it is then looked up in the data by its "
+            "name, and split into batches with the rest"
+        )
     extra = batch[len(sizes) :] if len(batch) > len(sizes) else None
     if extra is not None and not sizes:
         return (

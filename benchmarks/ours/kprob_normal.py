@@ -6,7 +6,8 @@ import kprob
 from benchmarks import problems
 from benchmarks.contestant import Measurement
 from kprob import layers
-from kprob.models import fitting
+from kprob.models.compiled_loop import CompiledLoop
+from kprob.models.plan import Plan
 
 STEPS_AT_ONCE = 1_000  # an epoch is a step here, and one call of the loop runs at most 1,024 epochs
 
@@ -47,22 +48,22 @@ def fit(model: Normal) -> float:
 class BareLoop:
     """The compiled loop that `fit` calls, without what `fit` does around it.
 
-    It uses kprob's inside, since no user has a reason to: if `FastLoop` changes, so must this.
+    It uses kprob's inside, since no user has a reason to: if `CompiledLoop` changes, so must this.
     """
 
     def __init__(self):
         self.model = new_model()
         fit(self.model)
         data = self.model.prepare_data({"x": problems.normal_data()})
-        loop = fitting.FastLoop(self.model, data, None, fitting.Plan(), problems.NORMAL_ROWS)
-        self.program = loop._program()
-        self.arguments = (loop._device_data(), loop._orders(0, STEPS_AT_ONCE), STEPS_AT_ONCE, 0, 1)
+        loop = CompiledLoop(self.model, data, Plan(verbose=0), problems.NORMAL_ROWS, None, False)
+        self.program = loop.program
+        self.arguments = (loop.device_data, loop._orders(STEPS_AT_ONCE), STEPS_AT_ONCE, 0, 1, loop._fresh())
 
     def run(self) -> float:
         """Runs all steps and returns the last loss."""
         for _ in range(problems.NORMAL_STEPS // STEPS_AT_ONCE):
-            results = self.program(*self.arguments)
-        return float(results["loss"][STEPS_AT_ONCE - 1])
+            logs, _ = self.program(*self.arguments)
+        return float(logs[-1, 0])
 
 
 def prepare() -> dict[str, Measurement]:

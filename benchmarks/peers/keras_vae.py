@@ -7,7 +7,7 @@ from keras import ops
 from benchmarks import problems
 from benchmarks.contestant import Measurement
 
-EPOCHS = 3
+EPOCHS = 2
 tfd = tfp.distributions
 
 

@@ -86,12 +86,8 @@ def prepare() -> dict[str, Measurement]:
     """Returns the step loop and the compiled epoch, on models of their own."""
     steps, compiled = Trainer(), Trainer()
     return {
-        "step loop": Measurement(
-            lambda: [steps.epoch_of_steps() for _ in range(EPOCHS)][-1], EPOCHS
-        ),
-        "compiled epoch": Measurement(
-            lambda: [compiled.epoch_compiled() for _ in range(EPOCHS)][-1], EPOCHS
-        ),
+        "step loop": Measurement(lambda: [steps.epoch_of_steps() for _ in range(EPOCHS)][-1], EPOCHS),
+        "compiled epoch": Measurement(lambda: [compiled.epoch_compiled() for _ in range(EPOCHS)][-1], EPOCHS),
     }
 
 

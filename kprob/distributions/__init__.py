@@ -1,31 +1,58 @@
-"""The registry of families: what kprob knows of distributions beyond TFP. May import: errors, checks, backend, saving."""
+"""The registry of families: what kprob knows of distributions beyond TFP.
 
-from kprob.distributions import continuous, discrete  # noqa: F401  (they fill the registry)
+May import: errors, checks, backend, saving.
+"""
+
+from kprob.distributions import (  # noqa: F401  (they fill the registry)
+    bounded,
+    categorical,
+    counts,
+    multivariate,
+    positive,
+    processes,
+    real,
+)
+from kprob.distributions.components import hidden_markov_family, mixture_family
 from kprob.distributions.constraints import CONSTRAINTS, Constraint, get_constraint
-from kprob.distributions.family import Family, Parameter, families, family_of, get_family, register_family
+from kprob.distributions.draws import draw
+from kprob.distributions.family import Family, Parameter, families, family_of, get_family, is_a, register_family
+from kprob.distributions.from_class import family_from_class, family_key, resolve_family
 from kprob.distributions.operations import (
     contains,
-    draw,
     enumerate_support,
     is_discrete,
     is_reparameterized,
+    split_independent,
     support_bijector,
+    support_name,
 )
+from kprob.distributions.supports import Support
+from kprob.distributions.transformed import transformed_family
 
 __all__ = [
     "CONSTRAINTS",
     "Constraint",
     "Family",
     "Parameter",
-    "get_constraint",
+    "Support",
     "contains",
     "draw",
     "enumerate_support",
     "families",
-    "get_family",
+    "family_from_class",
+    "family_key",
     "family_of",
+    "get_constraint",
+    "get_family",
+    "hidden_markov_family",
+    "is_a",
     "is_discrete",
     "is_reparameterized",
+    "mixture_family",
     "register_family",
+    "resolve_family",
+    "split_independent",
     "support_bijector",
+    "support_name",
+    "transformed_family",
 ]

@@ -1,16 +1,21 @@
 """What kprob knows of a family of distributions beyond what TFP says: the entry that a new one needs.
 
-A `Family` names the constructor, the parameters with their constraints and standard values, how to draw fast, the
-bijector of the support and which values are possible. `layers` makes a random-variable layer of an entry; `draw`,
-`support_bijector` and `contains` work on any TFP distribution and look entries up by its class.
+A `Family` names the constructor, the parameters with their constraints and standard values, the support of its
+values and a fast way to draw. `layers` makes a random-variable layer of an entry; `draw`, `support_bijector` and
+`contains` work on any TFP distribution and look entries up by its class.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from kprob.backend import tfp
+import numpy as np
 
-Distribution = tfp.distributions.Distribution
+from kprob.backend import tfd
+from kprob.distributions.supports import Support
+from kprob.errors import SiteError, did_you_mean, explain
+
+Distribution = tfd.Distribution
+Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -18,18 +23,54 @@ class Parameter:
     """One parameter of a family.
 
     Attributes:
-        standard: Value where the user gives none; `None` where there is no natural one.
-        constraint: Name in `constraints`: "real", "positive", "unit", "simplex", "lower_triangular", ...
+        standard: Value where the user gives none: a number, or a function of the parameter's shape; `None` where there
+            is no natural one.
+        constraint: Name in `CONSTRAINTS`: "real", "positive", "simplex", "lower_triangular", ...
         event_ndims: Axes of one value of the parameter (0 for a scalar, 1 for `probs` of a categorical one, ...).
         shape: `(event_shape, settings) -> shape` of one value of the parameter, from the shape of one value of the
-            variable and the settings of its layer; needed where
-            `event_ndims` isn't 0 for heads and free parameters.
+            variable and the settings of its layer; an entry is None where it doesn't follow from these. Needed where
+            `event_ndims` isn't 0.
+        relate: `(value, others) -> value`: moves a learned value to where it belongs beside the parameters before it,
+            such as the upper bound of an interval above the lower one.
+        spread: Standard deviation of the noise that a learned value starts with, where equal starts are a trap.
+        optional: Whether it may be left out without a standard value.
+        tensor: Whether it is a tensor; a distribution or a function is passed on as it is.
+        keep_integers: Whether integers stay integers rather than becoming floats.
+        start: Where learning starts where there is no standard value: a number, or a function of the shape.
     """
 
-    standard: float | None = None
+    standard: float | Callable | None = None
     constraint: str = "real"
     event_ndims: int = 0
-    shape: Callable[[tuple[int, ...], Mapping[str, object]], tuple[int, ...]] | None = None
+    shape: Callable[[Shape, Mapping[str, object]], Shape] | None = None
+    relate: Callable | None = None
+    spread: float = 0.0
+    optional: bool = False
+    tensor: bool = True
+    keep_integers: bool = False
+    start: float | Callable | None = None
+
+    def own_shape(self, event: Shape, settings: Mapping[str, object]) -> Shape:
+        """Returns the shape of one value of the parameter; entries that aren't known are None."""
+        if self.event_ndims == 0:
+            return ()
+        if self.shape is None:
+            return (None,) * self.event_ndims
+        return tuple(self.shape(event, settings))
+
+    def standard_value(self, shape: Shape):
+        """Returns the standard value for a shape, or None where there is none or the shape isn't known."""
+        return None if self.standard is None or None in shape else _fill(self.standard, shape)
+
+    def start_value(self, shape: Shape):
+        """Returns where learning starts, or None where that is left to the constraint."""
+        start = self.start if self.standard is None else self.standard
+        return None if start is None else _fill(start, shape)
+
+
+def _fill(value, shape):
+    value = np.asarray(value(shape) if callable(value) else value, dtype="float32")
+    return np.broadcast_to(value, shape)
 
 
 @dataclass(frozen=True)
@@ -38,18 +79,24 @@ class Family:
 
     Attributes:
         name: Its name, that of its layer.
-        constructor: Makes the TFP distribution from keyword parameters.
-        parameters: Its parameters by TFP's names. A learned head is made for those in `learned`.
-        learned: Parameters that a head (or `"learned"`) gives where the user names none; all of them by default.
-        alternatives: Groups of parameters of which just one is given, the first being the one that a head gives.
-        event_ndims: Axes of one value of the variable (1 for vectors such as Dirichlet's).
+        constructor: Makes the TFP distribution from keyword parameters and settings.
+        parameters: Its parameters by TFP's names; those that a `relate` needs come before it.
+        learned: Parameters that a head gives where the user names none; all of them by default.
+        alternatives: Groups of parameters of which just one is given, the first being the one that a head gives and
+            that has the standard value.
+        event_ndims: Axes of one value of the variable (1 for vectors such as Dirichlet's); None where only the
+            distribution knows.
+        event: `(shapes, settings) -> event shape` from the shapes of the parameters given; by default the last axes
+            of the first parameter that has enough of them.
+        infer: `shapes -> settings` that follow from the shapes of the parameters given, where the user gives none.
+        from_event: `event_shape -> settings` of the constructor that follow from the shape of one value.
+        square: Whether one value is a square matrix, so that an event shape may be given as an int.
         discrete: Whether values are discrete.
-        dtype: Type of the values of a discrete family.
+        dtype: Type of the values of a family of integers; None for floats, discrete ones too.
         distribution_class: TFP class that `constructor` returns (for the look-up from a distribution).
-        sampler: `(distribution, sample_shape, seed) -> values` where it is faster than TFP's own.
-        support: `distribution -> bijector` from unconstrained values; TFP's default where it is None.
-        contains: `(distribution, value) -> bool` for each element of the batch; True everywhere where it is None.
-        enumerate: `distribution -> values` with all values along axis 0, for finite supports.
+        sampler: `(distribution, shape, seed) -> values` where it is faster than TFP's own; `shape` is the sample and
+            batch shape, to which the distribution's own batch shape broadcasts.
+        support: What values are possible.
         settings: Constructor arguments that aren't tensors, with their standard values.
     """
 
@@ -58,43 +105,79 @@ class Family:
     parameters: Mapping[str, Parameter]
     learned: tuple[str, ...] | None = None
     alternatives: tuple[tuple[str, ...], ...] = ()
-    event_ndims: int = 0
+    event_ndims: int | None = 0
+    event: Callable[[Mapping[str, Shape], Mapping[str, object]], Shape] | None = None
+    infer: Callable[[Mapping[str, Shape]], Mapping[str, object]] | None = None
+    from_event: Callable[[Shape], Mapping[str, object]] | None = None
+    square: bool = False
     discrete: bool = False
     dtype: str | None = None
     distribution_class: type | None = None
     sampler: Callable | None = None
-    support: Callable | None = None
-    contains: Callable | None = None
-    enumerate: Callable | None = None
+    support: Support | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
 
     def rivals(self, name: str) -> tuple[str, ...]:
-        """Returns the other parameters of which only one of the group can be given together with `name`."""
+        """Returns the parameters of which none may be given together with `name`."""
         for group in self.alternatives:
             if name in group:
                 return tuple(other for other in group if other != name)
         return ()
 
-    def complete(self, parameters: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
+    def needed(self) -> tuple[str, ...]:
+        """Returns the parameters that a distribution needs: the first of each group of alternatives, the rest all."""
+        later = {name for group in self.alternatives for name in group[1:]}
+        return tuple(name for name, p in self.parameters.items() if name not in later and not p.optional)
+
+    def complete(
+        self, given: Mapping[str, object], event: Shape = (), settings: Mapping[str, object] | None = None
+    ) -> tuple[dict[str, object], list[str]]:
         """Fills standard values in.
 
         Args:
-            parameters: What the user gave.
+            given: What the user gave.
+            event: Shape of one value of the variable, as far as it is known.
+            settings: Settings of the layer.
 
         Returns:
             The parameters with standard values, and the names of those that have none and weren't given.
         """
-        completed, missing = dict(parameters), []
-        for name, parameter in self.parameters.items():
-            rivals = self.rivals(name)
-            if name in completed or any(rival in completed for rival in rivals):
+        completed, missing = dict(given), []
+        for name in self.needed():
+            if name in completed or any(rival in completed for rival in self.rivals(name)):
                 continue
-            if parameter.standard is not None:
-                completed[name] = parameter.standard
-            elif not any(self.parameters[rival].standard is not None for rival in rivals):
+            shape = self.parameters[name].own_shape(event, self.settings if settings is None else settings)
+            value = self.parameters[name].standard_value(shape)
+            if value is None:
                 missing.append(name)
-        missing = [name for name in missing if not any(rival in missing[: missing.index(name)] for rival in self.rivals(name))]
+            else:
+                completed[name] = value
         return completed, missing
+
+    def own_event(self, shapes: Mapping[str, Shape], settings: Mapping[str, object]) -> Shape:
+        """Returns the shape of one value as far as the parameters' shapes tell."""
+        if self.event is not None:
+            return self.event(shapes, settings)
+        if self.event_ndims:
+            for name, shape in shapes.items():
+                if name in self.parameters and self.parameters[name].event_ndims >= self.event_ndims <= len(shape):
+                    return tuple(shape)[-self.event_ndims :]
+        return (None,) * (self.event_ndims or 0)
+
+
+def vector(event: Shape, settings: Mapping[str, object]) -> Shape:
+    """Shape of a parameter that is as long as the variable."""
+    return event[-1:]
+
+
+def matrix(event: Shape, settings: Mapping[str, object]) -> Shape:
+    """Shape of a parameter that is a square matrix with a row for each element of the variable."""
+    return (event[-1], event[-1])
+
+
+def sized(*names: str) -> Callable[[Shape, Mapping[str, object]], Shape]:
+    """Shape of a parameter whose axes are settings of the layer, such as `num_classes`."""
+    return lambda event, settings: tuple(settings[name] for name in names)
 
 
 _FAMILIES: dict[str, Family] = {}
@@ -102,10 +185,14 @@ _BY_CLASS: dict[type, Family] = {}
 
 
 def register_family(family: Family) -> Family:
-    """Adds a family to the registry and returns it."""
+    """Adds a family to the registry and returns it.
+
+    Args:
+        family: The family; one of the same name is replaced.
+    """
     _FAMILIES[family.name] = family
     if family.distribution_class is not None:
-        _BY_CLASS.setdefault(family.distribution_class, family)
+        _BY_CLASS.setdefault(_broadest(family.distribution_class), family)
     return family
 
 
@@ -115,13 +202,50 @@ def families() -> dict[str, Family]:
 
 
 def get_family(name: str) -> Family:
-    """Returns the family of a name."""
+    """Returns the registered family of a name.
+
+    Args:
+        name: Name of the family, that of its layer.
+
+    Raises:
+        SiteError: There is none of that name.
+    """
+    if name not in _FAMILIES:
+        raise SiteError(
+            explain(
+                f"There is no family of distributions called {name!r}.{did_you_mean(name, _FAMILIES)}",
+                received=repr(name),
+                expected=f"a class of TFP distributions or one of {', '.join(sorted(_FAMILIES))}",
+                fix="pass the class itself, such as kprob.tfd.Skellam",
+            )
+        )
     return _FAMILIES[name]
 
 
 def family_of(distribution: Distribution) -> Family | None:
-    """Returns the entry of a distribution's class, or None where there is none."""
+    """Returns the entry of a distribution's class, or None where there is none.
+
+    Args:
+        distribution: A TFP distribution.
+    """
     for cls in type(distribution).__mro__:
         if cls in _BY_CLASS:
             return _BY_CLASS[cls]
     return None
+
+
+def is_a(distribution: Distribution, distribution_class: type) -> bool:
+    """Whether a distribution is of a TFP class, or a subclass of it.
+
+    Args:
+        distribution: A TFP distribution.
+        distribution_class: A class of `kprob.tfd`.
+    """
+    return isinstance(distribution, _broadest(distribution_class))
+
+
+def _broadest(cls: type) -> type:
+    # Around a distribution that TensorFlow can't see as a composite tensor, TFP's `Independent(...)` makes an
+    # `_Independent`, which is the base of `Independent` and no instance of it; so with other wrappers.
+    base = cls.__mro__[1]
+    return base if base.__name__ == f"_{cls.__name__}" else cls

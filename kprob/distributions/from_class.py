@@ -1,22 +1,111 @@
 """A family made from any class of TFP distributions, by what TFP itself says of its parameters."""
 
 import functools
+import inspect
 
-from kprob.backend import tfb
-from kprob.distributions.family import Family, Parameter, families
+import keras
+
+from kprob.backend import tfb, tfd
+from kprob.distributions.family import Family, Parameter, families, get_family, matrix, vector
+from kprob.errors import SiteError, explain
+
+_NOT_PARAMETERS = ("self", "validate_args", "allow_nan_stats", "name", "parameters", "kwargs")
+
+
+def resolve_family(family) -> Family:
+    """Returns the family that a user names.
+
+    Args:
+        family: A `Family`, the name of a registered one or of a TFP class, or a class of TFP distributions.
+
+    Raises:
+        SiteError: It is none of these, or a joint distribution.
+    """
+    if isinstance(family, Family):
+        return family
+    if isinstance(family, str):
+        if family in families():
+            return get_family(family)
+        found = getattr(tfd, family, None) or keras.saving.get_registered_object(family)
+        return get_family(family) if found is None else family_from_class(found)
+    if isinstance(family, type) and issubclass(family, tfd.Distribution):
+        return family_from_class(family)
+    # A layer's class stands for its family: layers.Normal for "Normal".
+    if isinstance(family, type) and family.__name__ in families():
+        return get_family(family.__name__)
+    raise SiteError(
+        explain(
+            "The first argument of a random variable of any family is the family.",
+            received=f"{family!r} of type {type(family).__name__}",
+            expected="a class of TFP distributions such as kprob.tfd.Skellam, or a name such as 'Normal'",
+            fix="pass the class, not a distribution made of it, and give its parameters by keyword",
+        )
+    )
+
+
+def family_key(family: Family) -> str:
+    """Returns the string that `resolve_family` finds a family by, for configs.
+
+    Args:
+        family: A family.
+    """
+    cls = family.distribution_class
+    if family.name in families() or cls is None or getattr(tfd, family.name, None) is cls:
+        return family.name
+    return keras.saving.get_registered_name(cls)
 
 
 @functools.cache
 def family_from_class(distribution_class: type) -> Family:
-    """Returns the registered family of a TFP class, else one made of TFP's own parameter properties."""
-    for family in families().values():
-        if family.distribution_class is distribution_class:
-            return family
-    parameters = {}
-    for name, properties in distribution_class.parameter_properties().items():
-        if properties.is_tensor:
-            parameters[name] = Parameter(None, _constraint_name(properties), int(properties.event_ndims or 0))
-    return Family(distribution_class.__name__, distribution_class, parameters, distribution_class=distribution_class)
+    """Returns the registered family of a TFP class, else one made of TFP's own parameter properties.
+
+    Args:
+        distribution_class: A class of TFP distributions.
+
+    Raises:
+        SiteError: It is a joint distribution, of several variables.
+    """
+    name = distribution_class.__name__
+    arguments = _arguments(distribution_class)
+    registered = families().get(name)
+    if registered is not None and registered.distribution_class is distribution_class:
+        if set(registered.parameters) <= set(arguments):
+            return registered
+    if issubclass(distribution_class, tfd.JointDistribution):
+        raise SiteError(
+            explain(
+                f"A {name} is a model of several variables, not one random variable.",
+                fix="write it as a network, with one random variable for each part",
+            )
+        )
+    try:
+        properties = distribution_class.parameter_properties()
+    except NotImplementedError:
+        properties = {}
+    parameters = {
+        argument: _parameter(properties.get(argument), default is not inspect.Parameter.empty)
+        for argument, default in arguments.items()
+    }
+    learned = [n for n, p in parameters.items() if p.tensor and properties[n].is_preferred]
+    return Family(
+        name, distribution_class, parameters, tuple(learned), event_ndims=None, distribution_class=distribution_class
+    )
+
+
+def _arguments(distribution_class: type) -> dict[str, object]:
+    signature = inspect.signature(distribution_class.__init__)
+    kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD and not p.name.startswith("_")]
+    return {p.name: p.default for p in kept if p.name not in _NOT_PARAMETERS}
+
+
+def _parameter(properties, optional: bool) -> Parameter:
+    # What isn't a tensor, or whose axes depend on other arguments, is passed on as it is.
+    ndims = None if properties is None or not properties.is_tensor else properties.event_ndims
+    if not isinstance(ndims, int):
+        return Parameter(optional=optional, tensor=False)
+    constraint = _constraint_name(properties)
+    shape = {1: vector, 2: matrix}.get(ndims) if constraint in ("lower_triangular", "simplex") else None
+    return Parameter(None, constraint, ndims, shape, optional=optional)
 
 
 def _constraint_name(properties) -> str:
@@ -24,6 +113,12 @@ def _constraint_name(properties) -> str:
         bijector = properties.default_constraining_bijector_fn()
     except (NotImplementedError, TypeError):
         return "real"
-    if isinstance(bijector, tfb.Softplus):
-        return "positive"
-    return "unit" if isinstance(bijector, tfb.Sigmoid) else "real"
+    for cls, name in (
+        (tfb.Softplus, "positive"),
+        (tfb.Sigmoid, "unit"),
+        (tfb.FillScaleTriL, "lower_triangular"),
+        (tfb.SoftmaxCentered, "simplex"),
+    ):
+        if isinstance(bijector, cls):
+            return name
+    return "real"

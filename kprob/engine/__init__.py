@@ -5,8 +5,8 @@ May import: errors, checks, backend, saving, distributions, effects, layers, obj
 
 from kprob.engine.arrays import Whole, to_array, to_dict
 from kprob.engine.batch import Data, batch_of, rows_of
-from kprob.engine.dependencies import Dependencies, find_dependencies
-from kprob.engine.matching import check_pair
+from kprob.engine.dependencies import Dependencies, completed, find_dependencies, on_few_rows
+from kprob.engine.matching import check_pair, check_supports
 from kprob.engine.networks import Networks
 from kprob.engine.structure import SiteInfo, Structure, discover
 from kprob.engine.support import check_support
@@ -21,8 +21,11 @@ __all__ = [
     "batch_of",
     "check_pair",
     "check_support",
+    "check_supports",
+    "completed",
     "discover",
     "find_dependencies",
+    "on_few_rows",
     "rows_of",
     "to_array",
     "to_dict",

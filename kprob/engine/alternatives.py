@@ -35,7 +35,7 @@ def other_values(site: Site) -> Iterator[np.ndarray]:
     try:
         others = _possible(site, value)
     except Exception:  # noqa: BLE001  (an odd distribution is no reason to give up)
-        others = other_arrays(value)
+        others = list(other_arrays(value))
     for other in others:
         yield np.broadcast_to(other, value.shape).astype(value.dtype)
 

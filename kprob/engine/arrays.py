@@ -45,7 +45,7 @@ def to_array(name: str, value) -> np.ndarray:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
         raise DataError(_not_an_array(name, value)) from error
-    if array.dtype == object or array.dtype.kind in "USMmV":
+    if array.dtype == object or array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise DataError(_not_an_array(name, value))
     if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
         array = array.astype(keras.config.floatx(), copy=False)
@@ -64,7 +64,7 @@ def check_finite(name: str, array: np.ndarray) -> None:
                     f"The data for `{name}` holds numbers that aren't finite.",
                     received=f"{int(bad.sum())} NaN or infinite of {array.size}, the first at index {first}",
                     expected="finite numbers",
-                    fix="drop or fill these rows; a value that isn't known is a latent site, left out of the data",
+                    fix="drop or fill these rows; a site whose values aren't known is latent: leave it out of the data",
                 )
             )
 

@@ -11,10 +11,13 @@ A batch is a dict of tensors, the one thing that travels through Keras's loops a
 `index` sorts first: Keras weighs a step's loss by the first axis of the first tensor, the rows of the batch.
 """
 
+import zlib
 from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+
+FINGERPRINT_BYTES = 10_000_000
 
 
 @dataclass
@@ -32,6 +35,13 @@ class Data:
     whole: dict[str, np.ndarray] = field(default_factory=dict)
     num_rows: int | None = None
     weights: np.ndarray | None = None
+
+    def fingerprint(self) -> tuple | None:
+        """Returns what tells this data from other data, or None where it is too large to be read through."""
+        arrays = [*self.rows.items(), *self.whole.items()]
+        if sum(value.nbytes for _, value in arrays) > FINGERPRINT_BYTES:
+            return None
+        return tuple((name, value.shape, value.dtype.name, zlib.crc32(np.ascontiguousarray(value))) for name, value in arrays)
 
     def take(self, rows) -> "Data":
         """Returns some of the rows: a slice or an array of indices."""

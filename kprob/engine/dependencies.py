@@ -10,8 +10,9 @@ Weights don't change: the runs happen in a scope in which Keras drops updates.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import keras
 
@@ -29,8 +30,9 @@ _KINDS = ("sample", "deterministic", "factor", "param")
 _TRIES = 5
 _MAX_BRANCHES = 8
 
+Result = TypeVar("Result")
 Network = Callable[[dict, object], object]
-Layers = Mapping[str, Sequence[keras.Variable]]
+Layers = Mapping[str, keras.layers.Layer]
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,19 @@ class Dependencies:
 
 
 def find_dependencies(
-    networks: Networks, data: Data | None = None, layers: Layers | None = None
+    networks: Networks, data: Data | None = None, layers: Layers | None = None, inference: bool = True
 ) -> tuple[Dependencies, Dependencies | None]:
     """Finds the direct dependencies of a model's two networks.
 
     Args:
-        networks: The networks. A guide must be set up.
+        networks: The networks.
         data: Covariates, and values of sites that are observed; few rows are enough. What the inference network takes
             and the data lacks is drawn from the prior.
-        layers: Variables of layers by name, to find which sites they act on.
+        layers: Layers by name, to find which sites their weights act on.
+        inference: Whether to look at q too.
 
     Returns:
-        Those of p and those of q, which is None where there is no inference network.
+        Those of p and those of q, which is None where there is no inference network, or a guide that isn't set up.
 
     Raises:
         DataError: The networks need data that isn't there.
@@ -85,13 +88,13 @@ def find_dependencies(
     data, layers = data or Data(), layers or {}
     search = _Search(networks.run_generative, data, networks.generative_arguments, layers)
     generative = search.run()
-    if networks.inference is None:
+    guide = networks.inference if isinstance(networks.inference, Guide) else None
+    if not inference or networks.inference is None or (guide is not None and not guide.built):
         return generative, None
-    if isinstance(networks.inference, Guide):
-        arguments = networks.generative_arguments
-    else:
-        arguments = networks.inference_arguments
-        data = _complete(search.data, arguments, search.branches[0])
+    # A guide may run the generative network inside, for supports that depend on it.
+    arguments = networks.inference_arguments if guide is None else networks.generative_arguments
+    if guide is None:
+        data = completed(search.data, arguments, search.branches[0].sites)
     return generative, _Search(networks.run_inference, data, arguments, layers).run()
 
 
@@ -142,7 +145,7 @@ class _Search:
     def __init__(self, network: Network, data: Data, arguments: Iterable[str], layers: Layers):
         self.network, self.layers = network, layers
         # The data may have been cut to few rows.
-        first, self.data = _first_run(network, data)
+        first, self.data = on_few_rows(lambda few: _finite_run(network, few), data)
         self.branches = [first]
         self.sites, batch = dict(first.sites), first.batch
         self.arguments = {name: name in batch["rows"] for name in arguments if name in data_of(batch)}
@@ -177,8 +180,8 @@ class _Search:
             changes = (_Change(values={name: _like(value, other)}) for other in others)
             later = names[names.index(name) + 1 :]
             self.try_out(branch, name, self.parents, later, changes, noisy)
-        for name, variables in self.layers.items():
-            self.try_out(branch, name, self.acting, names, _weight_changes(variables), noisy)
+        for name, layer in self.layers.items():
+            self.try_out(branch, name, self.acting, names, _weight_changes(layer), noisy)
 
     def try_out(
         self,
@@ -211,15 +214,41 @@ class _Search:
             self.sites.setdefault(name, again.sites[name])
 
 
-def _first_run(network: Network, data: Data) -> tuple[_Run, Data]:
+def on_few_rows(run: Callable[[Data], Result], data: Data) -> tuple[Result, Data]:
+    """Runs something on the first rows of the data, or on all where it doesn't go through on these.
+
+    Args:
+        run: What to run.
+        data: The data.
+
+    Returns:
+        What it returned, and the data that it ran on.
+    """
     few = data if data.num_rows is None else data.take(slice(0, PROBE_ROWS))
     try:
-        return _finite_run(network, few), few
+        return run(few), few
     except Exception:
         # A network may count on more rows than these few.
         if few.num_rows == data.num_rows:
             raise
-        return _finite_run(network, data), data
+        return run(data), data
+
+
+def completed(data: Data, arguments: Iterable[str], sites: Mapping[str, Site]) -> Data:
+    """Returns data with the values that sites had in a run, where a network takes them and the data lacks them.
+
+    Args:
+        data: The data of the run.
+        arguments: What the network takes.
+        sites: Sites of the run.
+    """
+    rows, whole = dict(data.rows), dict(data.whole)
+    for name in arguments:
+        if name in sites and name not in rows and name not in whole:
+            site = sites[name]
+            (rows if site.in_data_plate else whole)[name] = to_numpy(site.value)
+    number = len(next(iter(rows.values()))) if rows else data.num_rows
+    return Data(rows, whole, number)
 
 
 def _finite_run(network: Network, data: Data) -> _Run:
@@ -264,8 +293,8 @@ def _with_data(batch: dict, data: Mapping) -> dict:
     return changed
 
 
-def _weight_changes(variables: Sequence[keras.Variable]) -> Iterable[_Change]:
-    values = [(variable, to_numpy(variable)) for variable in variables]
+def _weight_changes(layer: keras.layers.Layer) -> Iterable[_Change]:
+    values = [(variable, to_numpy(variable)) for variable in layer.weights]
     floats = [(variable, value) for variable, value in values if value.dtype.kind in "fV"]
     for number in (float("nan"), 1.0):
         yield _Change(weights=[(variable, value + number) for variable, value in floats])
@@ -276,17 +305,6 @@ def _like(value, other):
     if is_tensor(value):
         return keras.ops.convert_to_tensor(other, dtype=value.dtype)
     return other.item() if isinstance(value, bool | int | float) else other
-
-
-def _complete(data: Data, arguments: Iterable[str], first: _Run) -> Data:
-    # What q takes and nobody gave is drawn from the prior.
-    rows, whole = dict(data.rows), dict(data.whole)
-    for name in arguments:
-        if name in first.sites and name not in data_of(first.batch):
-            site = first.sites[name]
-            (rows if site.in_data_plate else whole)[name] = to_numpy(site.value)
-    number = len(next(iter(rows.values()))) if rows else data.num_rows
-    return Data(rows, whole, number)
 
 
 def _in_order(names: Iterable[str], order: Iterable[str]) -> tuple[str, ...]:

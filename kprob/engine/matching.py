@@ -1,5 +1,7 @@
 """The checks of p against q: all errors, never warnings."""
 
+import math
+
 import keras
 
 from kprob import distributions
@@ -9,9 +11,12 @@ from kprob.effects import Site, Trace
 from kprob.engine.structure import unwrapped
 from kprob.errors import MismatchError, did_you_mean, explain, names
 
+SUPPORT_DRAWS = 64
+SUPPORT_NUMBERS = 100_000
+
 
 def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> None:
-    """Checks that q has just the latents of p, in the same plates, with the same shapes and supports.
+    """Checks that q has just the latents of p, in the same plates, with the same shapes.
 
     Args:
         generative: A trace of p.
@@ -71,6 +76,24 @@ def _check_site(p_site: Site, q_site: Site) -> None:
                 fix="declare both with the same `event_shape`",
             )
         )
+
+
+def check_supports(generative: Trace, inference: Trace) -> None:
+    """Checks that every latent has the same support under p and q.
+
+    Args:
+        generative: A trace of p with the latents of `inference`, since supports may depend on other latents.
+        inference: A trace of q.
+
+    Raises:
+        MismatchError: A support differs.
+    """
+    for q_site in inference.random_sites():
+        if not q_site.intervened and q_site.name in generative:
+            _check_support(generative[q_site.name], q_site)
+
+
+def _check_support(p_site: Site, q_site: Site) -> None:
     p_discrete, q_discrete = (distributions.is_discrete(s.distribution) for s in (p_site, q_site))
     if p_discrete != q_discrete or not (_inside(q_site, p_site) and _inside(p_site, q_site)):
         raise MismatchError(
@@ -87,7 +110,9 @@ def _check_site(p_site: Site, q_site: Site) -> None:
 def _inside(drawn: Site, of: Site) -> bool:
     if distributions.contains(of.distribution, of.value) is None:
         return True
-    values = distributions.draw(drawn.distribution, (64,), random.seed(0))
+    size = max(1, math.prod(drawn.value.shape))
+    number = min(SUPPORT_DRAWS, 1 + SUPPORT_NUMBERS // size)
+    values = distributions.draw(drawn.distribution, (number,), random.seed(0))
     values = keras.ops.cast(values, of.distribution.dtype)
     return bool(keras.ops.all(distributions.contains(of.distribution, values)))
 

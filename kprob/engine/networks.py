@@ -8,7 +8,7 @@ import keras
 from kprob.backend import random
 from kprob.effects import Handler, Trace, handlers
 from kprob.engine.batch import rows_of
-from kprob.errors import DataError, KprobError, add_note, explain, names
+from kprob.errors import DataError, KprobError, SiteError, add_note, explain, names
 from kprob.guides import Guide
 
 
@@ -29,8 +29,10 @@ class Networks:
         self.store = store
         self.owner = owner
         self.variables = variables
-        self.generative_arguments = arguments_of(generative)
-        self.inference_arguments = {} if inference is None or isinstance(inference, Guide) else arguments_of(inference)
+        self.generative_arguments = arguments_of(generative, f"the generative network of {owner}")
+        self.inference_arguments = {}
+        if inference is not None and not isinstance(inference, Guide):
+            self.inference_arguments = arguments_of(inference, f"the inference network of {owner}")
 
     def pair(self, batch: dict, seed, num_draws: int | None = None) -> tuple[Trace, Trace]:
         """Runs q, then p with q's values and the data: one draw, or several folded into the rows.
@@ -134,12 +136,37 @@ class Networks:
             raise
 
 
-def arguments_of(function: Callable) -> dict[str, bool]:
-    """Returns a network's arguments: whether each is required."""
+def arguments_of(function: Callable, network: str) -> dict[str, bool]:
+    """Returns a network's arguments: whether each is required.
+
+    Args:
+        function: The network.
+        network: What it is, for messages.
+
+    Raises:
+        SiteError: It takes *args or **kwargs, or isn't a function.
+    """
+    if not callable(function) or isinstance(function, type):
+        raise SiteError(
+            explain(
+                f"What should be {network} is no function.",
+                received=repr(function),
+                expected="a function that declares random variables" + (", or a guide" if "inference" in network else ""),
+                fix=f"make one: {function.__name__}()" if isinstance(function, type) else "pass the function itself",
+            )
+        )
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            found[name] = parameter.default is parameter.empty
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise SiteError(
+                explain(
+                    f"The arguments of {network} have no names.",
+                    received=str(parameter),
+                    expected="named arguments: each is looked up in the data by its name",
+                    fix="write one argument for each covariate or site that the network takes, such as (self, x)",
+                )
+            )
+        found[name] = parameter.default is parameter.empty
     return found
 
 

@@ -76,18 +76,19 @@ def _telling_positions(flat: np.ndarray) -> set[int]:
 
 def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
     for site in trace.random_sites(observed=True):
-        valid = distributions.contains(site.distribution, site.value)
+        inner = unwrapped(site.distribution)
+        valid = distributions.contains(inner, site.value)
         if valid is None or bool(keras.ops.all(valid)):
             continue
         valid = keras.ops.convert_to_numpy(valid)
         valid = np.broadcast_to(valid, tuple(site.value.shape)[: valid.ndim])
         first = tuple(int(i) for i in np.argwhere(~valid)[0])
         in_rows = rows is not None and site.in_data_plate
-        if _depends_on_draws(site, run, rows[first[:1]] if in_rows else None, rows is not None):
+        if _depends_on_draws(site, run, rows[[first[0]]] if in_rows else None, rows is not None):
             continue
         value = keras.ops.convert_to_numpy(site.value)[first]
         index = (int(rows[first[0]]), *first[1:]) if in_rows else first
-        family = type(unwrapped(site.distribution)).__name__.strip("_")
+        family = type(inner).__name__.strip("_")
         raise DataError(
             explain(
                 f"The data for `{site.name}` has values outside the support of its {family} distribution.",
@@ -104,11 +105,12 @@ def _depends_on_draws(site: Site, run: Callable, row: np.ndarray | None, has_row
     answers = []
     for number in range(1, OTHER_DRAWS + 1):
         other = run(rows, number)[site.name]
+        inner = unwrapped(other.distribution)
         probes = keras.ops.convert_to_tensor(PROBES, dtype=other.value.dtype)
         probes = keras.ops.reshape(probes, (-1, *[1] * len(other.value.shape)))
         probes = keras.ops.broadcast_to(probes, (len(PROBES), *other.value.shape))
         answers.append(
-            [keras.ops.convert_to_numpy(distributions.contains(other.distribution, v)) for v in (other.value, probes)]
+            [keras.ops.convert_to_numpy(distributions.contains(inner, v)) for v in (other.value, probes)]
         )
     first = answers[0]
     return any(np.any(a != b) for answer in answers[1:] for a, b in zip(first, answer, strict=True))

@@ -7,22 +7,36 @@ Where each parameter comes from, in this order: a keyword of the call, the const
 import keras
 import numpy as np
 
-from kprob import checks, effects
-from kprob.backend import is_tensor, random, static_shape, tfd
-from kprob.distributions import Family, draw, get_constraint, get_family
-from kprob.distributions.from_class import family_from_class
-from kprob.errors import SiteError, did_you_mean, explain, names
-from kprob.layers.shapes import batch_shape_of, broadcast_batch, normalize_event_shape
+from kprob import effects
+from kprob.backend import is_tensor, random, tfd
+from kprob.checks import broadcast_static
+from kprob.distributions import Family, draw, family_key, get_constraint, resolve_family
+from kprob.distributions.broadcasting import shape_of
+from kprob.errors import SiteError
+from kprob.layers.config import config_value, restored_value
+from kprob.layers.heads import StartAt, head_value, make_head, related, value_shape
+from kprob.layers.misuse import check_given, check_made_outside, check_parameter, check_positional
+from kprob.layers.parameters import (
+    LEARNED,
+    as_parameter,
+    check_names,
+    features_message,
+    headless_message,
+    is_learned,
+    learnable,
+    missing_message,
+    without_rivals,
+)
+from kprob.layers.shapes import as_event, batch_shapes, fit_event, fit_own_axes, normalize_event_shape
 from kprob.saving import register
-
-LEARNED = "learned"
 
 
 @register
 class RandomVariable(keras.layers.Layer):
-    """A random variable of any family.
+    """A random variable of any family of distributions, such as those that have no layer of their own.
 
-    The named layers (`layers.Normal`, `layers.Bernoulli`, ...) are this layer with their family filled in.
+    The named layers (`layers.Normal`, `layers.Bernoulli`, ...) are this layer with their family filled in, and take
+    the same arguments.
 
     Called with keywords, they are the distribution's parameters: `x(loc=0.0, scale=1.0)`. Called with features, heads
     are learned for the parameters that neither a keyword nor the constructor gives: `z(features)`. Called with nothing,
@@ -30,7 +44,7 @@ class RandomVariable(keras.layers.Layer):
     layer names a site: by `name`, else by the attribute of the model that holds it.
 
     Args:
-        family: A class of TFP distributions, such as `tfd.Skellam`, or the name of a registered family.
+        family: A class of TFP distributions, such as `tfd.Skellam`, or the name of a family that has a layer.
         event_shape: Shape of one value, an int or a tuple; where it is left out, what the parameters' common shape has
             left of the plates' axes.
         name: Name of the site.
@@ -57,119 +71,149 @@ class RandomVariable(keras.layers.Layer):
         ```
     """
 
+    def __new__(cls, *args, **kwargs):
+        check_positional(cls.__name__, len(args), cls.__init__)
+        return super().__new__(cls, *args, **kwargs)
+
     def __init__(self, family, event_shape=None, *, name=None, dtype=None, trainable=True, **parameters):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         # Parameters keep their type: a bfloat16 policy is for networks, not for densities.
         self.autocast = False
         self._allow_non_tensor_positional_args = True
-        self.family: Family = _resolve_family(family)
-        self.event_shape = normalize_event_shape(event_shape)
+        self.family: Family = resolve_family(family)
+        self.event_shape = normalize_event_shape(event_shape, self.family)
         self.explicit_name = name is not None
+        self.made_inside = effects.running()
         self.owner_name: str | None = None
-        self.settings = {k: parameters.pop(k, v) for k, v in self.family.settings.items()}
-        self._check_known(parameters)
-        self._defaults = {k: v for k, v in parameters.items() if not _is_learned(v)}
-        self.learned = tuple(k for k, v in parameters.items() if _is_learned(v))
+        given = {k: v for k, v in parameters.items() if v is not None}
+        self.settings = {k: given.pop(k, v) for k, v in self.family.settings.items()}
+        check_names(self.site_name, self.family, given)
+        self.learned = tuple(k for k, v in given.items() if is_learned(v))
+        self._defaults = {k: self._converted(k, v) for k, v in given.items() if not is_learned(v)}
         self.seed_generator = keras.random.SeedGenerator()
         self.heads: dict[str, keras.layers.Layer] = {}
         self.free: dict[str, keras.Variable] = {}
         self._head_names: tuple[str, ...] | None = None
+        self._features_shape = None
 
     @property
     def site_name(self) -> str:
         """Name of the site that the layer declares."""
         return self.name if self.explicit_name or self.owner_name is None else self.owner_name
 
-    def __call__(self, features=None, **kwargs):
+    def __call__(self, features=None, *others, **kwargs):
+        check_positional(type(self).__name__, 1 + len(others), type(self).call)
         # Functional models hand Keras's own context arguments to every layer that takes keywords.
         kwargs = {k: v for k, v in kwargs.items() if k not in ("training", "mask")}
-        self._check_known(kwargs)
-        if features is not None and not self.built and self._head_names is None:
-            self._head_names = self._free_names(kwargs)
-        kwargs = {k: self._as_tensor(v) for k, v in kwargs.items()}
+        check_names(self.site_name, self.family, kwargs)
+        check_given(self.site_name, kwargs)
+        if self.made_inside and effects.running():
+            check_made_outside(self, features is not None or bool(self.learned))
+        kwargs = self._alike(kwargs)
         if features is None:
             return super().__call__(**kwargs)
+        self._find_heads(kwargs)
         return super().__call__(self._features(features), **kwargs)
 
     def build(self, features_shape=None):
-        if features_shape is not None and self._head_names is None:
-            self._head_names = self._free_names({})
-        for name in self.learned:
-            size = get_constraint(self.family.parameters[name].constraint).size(self._value_shape(name))
-            self.free[name] = self.add_weight(
-                shape=size, initializer=_FreeInitializer(self._initial(name)), name=name, trainable=True
-            )
-        for name in self._head_names or ():
-            size = get_constraint(self.family.parameters[name].constraint).size(self._value_shape(name))
-            head = keras.layers.Dense(int(np.prod(size, dtype=int)), name=f"{name}_head", dtype=self.dtype_policy)
-            head.build(features_shape)
-            self.heads[name] = head
+        if features_shape is not None:
+            self._find_heads({})
+        settings = self._known_settings(self._defaults)
+        for name in (*self.learned, *(self._head_names or ())):
+            shape = value_shape(self.site_name, self.family, name, self.event_shape, settings)
+            if name in self.learned:
+                self.free[name] = self._free_variable(name, shape)
+            else:
+                self.heads[name] = make_head(self.family, name, shape, features_shape, self.dtype_policy)
         self._features_shape = features_shape
         self.built = True
 
     def call(self, features=None, **kwargs):
         value = self._sample(self.distribution(features, **kwargs))
-        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype)):
+        # Counts stay as they are: in 16 bits those above 256 would be rounded.
+        if not self.family.discrete and keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype)):
             value = keras.ops.cast(value, self.compute_dtype)
         return value
 
     def distribution(self, features=None, **kwargs):
-        """Builds the TFP distribution of a call, with the layer's event shape."""
-        values = self._parameters(features, kwargs)
-        family, settings = self.family, self.settings
-        if self.event_shape is None:
-            plates = len(effects.STATE.plates)
-            common = batch_shape_of(family, values)
-            extra = max(0, len(common) - plates)
-        else:
-            extra = len(self.event_shape) - family.event_ndims
-            if extra < 0:
-                raise SiteError(self._event_shape_message())
-            values = broadcast_batch(self.site_name, family, values, self.event_shape[:extra])
-        distribution = family.constructor(**values, **settings)
-        self._check_event(distribution, extra)
-        return tfd.Independent(distribution, extra) if extra else distribution
+        """Builds the TFP distribution of a call, whose event shape is the layer's.
+
+        Args:
+            features: Features for the heads, or nothing.
+            **kwargs: Parameters.
+
+        Returns:
+            A `tfd.Distribution`, made anew in each call.
+        """
+        if not self.built:
+            if features is not None:
+                self._find_heads(kwargs)
+            self.build(None if features is None else tuple(features.shape))
+        family = self.family
+        values = self._values(features, kwargs)
+        settings = self._known_settings(values)
+        values = self._completed(values, settings)
+        tensors = {name: value for name, value in values.items() if family.parameters[name].tensor}
+        own_event = self._own_event(tensors, settings)
+        own_shapes = {name: family.parameters[name].own_shape(own_event, settings) for name in tensors}
+        tensors = fit_own_axes(self.site_name, family, own_shapes, tensors)
+        if family.event_ndims is None:
+            return self._unknown_event(family.constructor(**{**values, **tensors}))
+        extra = self._extra_ndims(tensors)
+        if self.event_shape is not None:
+            tensors = fit_event(self.site_name, family, tensors, self.event_shape[:extra])
+        if family.from_event is not None:
+            settings = {**settings, **family.from_event(own_event)}
+        distribution = family.constructor(**{**values, **tensors}, **settings)
+        return as_event(self.site_name, distribution, self.event_shape, extra)
 
     def compute_output_spec(self, features=None, **kwargs):
         """Shape and type of the value for symbolic calls: batch axes of the parameters, then the event's."""
         family = self.family
-        given = {k: v for k, v in {**self._defaults, **kwargs}.items() if k in family.parameters}
-        shapes = []
-        for name, value in given.items():
-            shape = tuple(np.shape(value)) if not hasattr(value, "shape") else tuple(value.shape)
-            shapes.append(shape[: len(shape) - family.parameters[name].event_ndims])
+        if family.event_ndims is None:
+            return super().compute_output_spec(features, **kwargs)
+        given = {**without_rivals(family, self._defaults, kwargs), **kwargs}
+        shapes = {name: shape_of(value) for name, value in given.items() if family.parameters[name].tensor}
+        settings = self._known_settings(given)
         event = self.event_shape
-        if event is None:
-            event = _family_event(family, given)
-        extra = event[: len(event) - family.event_ndims]
+        own = family.own_event(shapes, settings) if event is None else event[len(event) - family.event_ndims :]
+        extra = () if event is None else event[: len(event) - family.event_ndims]
+        batches = batch_shapes(family, shapes)
         if features is not None:
-            shapes.append((*tuple(features.shape)[:-1], *extra))
-        batch = checks.broadcast_static([*shapes, extra])
-        dtype = family.dtype if family.discrete and family.dtype else self.compute_dtype
-        return keras.KerasTensor((*batch, *event[len(extra) :]), dtype=dtype)
+            batches.append((*tuple(features.shape)[:-1], *extra))
+        batch = broadcast_static([*batches, extra])
+        discrete = "float64" if self.compute_dtype == "float64" else "float32"
+        dtype = family.dtype or (discrete if family.discrete else self.compute_dtype)
+        return keras.KerasTensor((*batch, *own), dtype=dtype)
 
     def get_config(self):
-        parameters = {k: _config_value(v) for k, v in self._defaults.items()}
-        parameters |= dict.fromkeys(self.learned, LEARNED)
-        changed = {k: v for k, v in self.settings.items() if v != self.family.settings[k]}
         config = super().get_config()
         if not self.explicit_name:
             config.pop("name")
-        return {**config, "family": self.family.name, "event_shape": self.event_shape, **parameters, **changed}
+        if type(self) is RandomVariable:
+            config["family"] = family_key(self.family)
+        parameters = {k: config_value(v) for k, v in self._defaults.items()}
+        changed = {k: config_value(v) for k, v in self.settings.items() if v != self.family.settings[k]}
+        return {
+            **config,
+            "event_shape": self.event_shape,
+            **parameters,
+            **dict.fromkeys(self.learned, LEARNED),
+            **changed,
+        }
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{k: _config_restored(v) for k, v in config.items()})
+        return cls(**{k: restored_value(v) for k, v in config.items()})
 
     def get_build_config(self):
-        shape = getattr(self, "_features_shape", None)
-        return {"features_shape": shape, "head_names": list(self._head_names or ())}
+        return {"features_shape": self._features_shape, "head_names": list(self._head_names or ())}
 
     def build_from_config(self, config):
         if self.built:
             return
-        self._head_names = tuple(config["head_names"]) if config["features_shape"] is not None else None
         shape = config["features_shape"]
+        self._head_names = None if shape is None else tuple(config["head_names"])
         self.build(None if shape is None else tuple(shape))
 
     def _sample(self, distribution):
@@ -179,190 +223,109 @@ class RandomVariable(keras.layers.Layer):
         # draws anew at every call of a compiled function.
         return draw(distribution, (), random.from_generator(self.seed_generator))
 
-    def _check_known(self, given) -> None:
-        for name in given:
-            if name not in self.family.parameters:
-                known = (*self.family.parameters, *self.family.settings)
-                raise SiteError(
-                    explain(
-                        f"Random variable `{self.site_name}` has no parameter `{name}`.",
-                        received=f"{name!r}",
-                        expected=f"parameters of {self.family.name}: {names(known)}.{did_you_mean(name, known)}",
-                        fix="use TFP's name of the parameter",
-                    )
-                )
-            for rival in self.family.rivals(name):
-                if rival in given:
-                    raise SiteError(
-                        explain(
-                            f"Random variable `{self.site_name}` got both `{name}` and `{rival}`.",
-                            expected=f"one of {names((name, rival))}",
-                            fix="leave one of them out",
-                        )
-                    )
+    def _find_heads(self, given) -> None:
+        if self._head_names is None and not self.built:
+            self._head_names = learnable(self.family, (*given, *self._defaults, *self.learned))
 
-    def _free_names(self, given) -> tuple[str, ...]:
-        # Parameters that a head gives: those that a head can give and nobody else does.
-        taken = {*given, *self._defaults, *self.learned}
-        candidates = self.family.learned or tuple(self.family.parameters)
-        free = []
-        for name in candidates:
-            rivals = self.family.rivals(name)
-            if name not in taken and not any(rival in taken or rival in free for rival in rivals):
-                free.append(name)
-        return tuple(free)
+    def _free_variable(self, name: str, shape) -> keras.Variable:
+        parameter = self.family.parameters[name]
+        start = StartAt(parameter.constraint, parameter.start_value(shape), parameter.spread)
+        size = get_constraint(parameter.constraint).size(shape)
+        return self.add_weight(shape=size, initializer=start, name=name)
 
-    def _parameters(self, features, given) -> dict:
-        values = {k: v for k, v in self._defaults.items() if not any(r in given for r in self.family.rivals(k))}
-        for name, variable in self.free.items():
-            if not any(r in given for r in self.family.rivals(name)):
-                constraint = get_constraint(self.family.parameters[name].constraint)
-                values[name] = constraint.forward(_widen(keras.ops.convert_to_tensor(variable)))
+    def _alike(self, kwargs: dict) -> dict:
+        # Keras wants keywords that are all tensors or none, and makes tensors of arrays itself; Python's numbers stay what
+        # they are where they can, so that they are known before running.
+        for name, value in kwargs.items():
+            check_parameter(self.site_name, name, value, self.family.parameters[name])
+        kwargs = {k: np.asarray(v, "float32") if isinstance(v, list | tuple) else v for k, v in kwargs.items()}
+        if all(isinstance(v, int | float) for v in kwargs.values()):
+            return kwargs
+        tensors = {k for k in kwargs if self.family.parameters[k].tensor}
+        return {k: _tensor(self._converted(k, v)) if k in tensors else v for k, v in kwargs.items()}
+
+    @property
+    def _density_dtype(self) -> str:
+        return "float64" if self.compute_dtype == "float64" else "float32"
+
+    def _converted(self, name: str, value):
+        if isinstance(value, keras.KerasTensor):
+            return value
+        check_parameter(self.site_name, name, value, self.family.parameters[name])
+        return as_parameter(value, self.family.parameters[name], self._density_dtype)
+
+    def _values(self, features, given) -> dict:
+        # Everything but standard values, converted.
+        family, dtype = self.family, self._density_dtype
+        settings = self._known_settings({**self._defaults, **given})
+        fixed = without_rivals(family, self._defaults, given)
+        fixed |= {name: self._converted(name, value) for name, value in given.items()}
+        learned = {}
+        for name, variable in without_rivals(family, self.free, fixed).items():
+            constraint = get_constraint(family.parameters[name].constraint)
+            learned[name] = constraint.forward(keras.ops.cast(keras.ops.convert_to_tensor(variable), dtype))
         if features is not None:
-            values |= self._head_values(features, given)
-        values |= given
-        values, missing = self.family.complete(values)
+            for name, head in without_rivals(family, self.heads, fixed).items():
+                shape = value_shape(self.site_name, family, name, self.event_shape, settings)
+                learned[name] = head_value(family, name, head, features, shape, dtype)
+        return {**fixed, **learned} if not learned else self._related(learned, fixed, settings)
+
+    def _related(self, learned, fixed, settings) -> dict:
+        event = self._own_event(fixed, settings)
+        others, _ = self.family.complete({**fixed, **learned}, event, settings)
+        values = related(self.family, learned, others)
+        return {name: values[name] for name in (*fixed, *learned)}
+
+    def _completed(self, values, settings) -> dict:
+        tensors = {name: value for name, value in values.items() if self.family.parameters[name].tensor}
+        values, missing = self.family.complete(values, self._own_event(tensors, settings), settings)
         if missing:
-            raise SiteError(
-                explain(
-                    f"Random variable `{self.site_name}` lacks parameters.",
-                    received=f"{names(values)}",
-                    expected=f"{self.family.name} also needs {names(missing)}",
-                    fix=f"pass {missing[0]}=... in the call or the constructor, or features for learned heads",
-                )
-            )
-        return {k: _widen(self._as_tensor(v)) for k, v in values.items()}
+            could = learnable(self.family, ())
+            raise SiteError(missing_message(self.site_name, self.family, values, missing, could))
+        return {name: self._converted(name, value) for name, value in values.items()}
 
-    def _head_values(self, features, given) -> dict:
-        values = {}
-        for name, head in self.heads.items():
-            if name in given or any(rival in given for rival in self.family.rivals(name)):
-                continue
-            constraint = get_constraint(self.family.parameters[name].constraint)
-            size = constraint.size(self._value_shape(name))
-            raw = _widen(head(features))
-            if len(size) != 1:
-                raw = keras.ops.reshape(raw, (*keras.ops.shape(raw)[:-1], *size))
-            values[name] = constraint.forward(raw)
-        return values
+    def _known_settings(self, values) -> dict:
+        # Settings that the user left open may follow from the parameters, such as the number of classes.
+        settings = dict(self.settings)
+        if self.family.infer is not None:
+            shapes = {name: shape_of(value) for name, value in values.items()}
+            settings |= {k: v for k, v in self.family.infer(shapes).items() if settings[k] is None}
+        return settings
 
-    def _value_shape(self, name: str) -> tuple[int, ...]:
-        # Shape of a head's or a free parameter for one element of the plates.
-        family, parameter = self.family, self.family.parameters[name]
-        event = self.event_shape or ()
-        extra = event[: len(event) - family.event_ndims]
-        if parameter.event_ndims == 0:
-            return extra
-        if parameter.shape is None:
-            raise SiteError(
-                explain(
-                    f"Parameter `{name}` of random variable `{self.site_name}` can't be learned.",
-                    expected=f"a keyword: the shape of {name} doesn't follow from the event shape",
-                    fix=f"pass {name}=... in the call or the constructor",
-                )
-            )
-        return (*extra, *parameter.shape(event[len(extra) :], self.settings))
+    def _own_event(self, values, settings) -> tuple:
+        # Shape of one value of the family itself, without the axes that `event_shape` has in front.
+        ndims = self.family.event_ndims or 0
+        if self.event_shape is not None:
+            return self.event_shape[len(self.event_shape) - ndims :]
+        return self.family.own_event({name: shape_of(value) for name, value in values.items()}, settings)
 
-    def _initial(self, name: str):
-        standard = self.family.parameters[name].standard
-        constraint = get_constraint(self.family.parameters[name].constraint)
-        if standard is None or self.family.parameters[name].event_ndims:
-            return 0.0
-        return float(keras.ops.convert_to_numpy(constraint.inverse(keras.ops.convert_to_tensor(standard, "float32"))))
+    def _extra_ndims(self, tensors) -> int:
+        if self.event_shape is not None:
+            return len(self.event_shape) - self.family.event_ndims
+        common = broadcast_static(batch_shapes(self.family, {name: shape_of(v) for name, v in tensors.items()}))
+        return max(0, len(common) - len(effects.STATE.plates))
+
+    def _unknown_event(self, distribution):
+        # A family of which only the distribution itself knows the axes of one value.
+        own = len(distribution.event_shape)
+        if self.event_shape is None:
+            extra = max(0, len(distribution.batch_shape) - len(effects.STATE.plates))
+            return as_event(self.site_name, distribution, None, extra)
+        lead = self.event_shape[: max(0, len(self.event_shape) - own)]
+        batch = tuple(distribution.batch_shape)
+        if lead and batch[max(0, len(batch) - len(lead)) :] != lead:
+            distribution = tfd.BatchBroadcast(distribution, lead)
+        return as_event(self.site_name, distribution, self.event_shape, len(lead))
 
     def _features(self, features):
-        value = features if is_tensor(features) or isinstance(features, keras.KerasTensor) else None
-        value = keras.ops.convert_to_tensor(features, dtype=self.compute_dtype) if value is None else value
+        symbolic = isinstance(features, keras.KerasTensor)
+        value = features if symbolic or is_tensor(features) else np.asarray(features)
         if len(value.shape) == 0:
-            raise SiteError(
-                explain(
-                    f"Random variable `{self.site_name}` got a number as features.",
-                    received=repr(features),
-                    expected="a tensor (..., F) of features by position, or parameters by keyword",
-                    fix="write the parameter's name, such as loc=..., if the number is a parameter",
-                )
-            )
-        if self.built and not self.heads and self._free_names({}):
-            raise SiteError(
-                explain(
-                    f"Random variable `{self.site_name}` got features, but was built without heads by an earlier call.",
-                    expected="calls of one kind: all with features or none",
-                    fix="use two layers with the same `name` in the two networks",
-                )
-            )
-        return value
-
-    def _as_tensor(self, value):
-        if is_tensor(value) or isinstance(value, keras.KerasTensor):
-            return value
-        if isinstance(value, tfd.Distribution) or callable(value):
-            return value
-        dtype = "float64" if self.variable_dtype == "float64" else "float32"
-        return keras.ops.convert_to_tensor(np.asarray(value), dtype=dtype)
-
-    def _check_event(self, distribution, extra: int) -> None:
-        if self.event_shape is None:
-            return
-        own = tuple(distribution.event_shape)
-        if not checks.shapes_fit(own, self.event_shape[extra:]):
-            raise SiteError(
-                explain(
-                    f"The parameters of random variable `{self.site_name}` don't fit its event shape.",
-                    received=f"parameters for values of shape {own}",
-                    expected=f"event shape {self.event_shape}",
-                    fix="change `event_shape` of the layer, or the parameters",
-                )
-            )
-
-    def _event_shape_message(self) -> str:
-        return explain(
-            f"Random variable `{self.site_name}` has too short an event shape.",
-            received=f"event_shape={self.event_shape}",
-            expected=f"at least {self.family.event_ndims} axes: values of {self.family.name} have so many",
-            fix=f"write layers.{self.family.name}(dimension)",
-        )
+            raise SiteError(features_message(self.site_name, features))
+        if self.built and not self.heads and learnable(self.family, (*self._defaults, *self.learned)):
+            raise SiteError(headless_message(self.site_name))
+        return value if symbolic else keras.ops.cast(value, self.compute_dtype)
 
 
-class _FreeInitializer(keras.initializers.Initializer):
-    # A free parameter starts where its constrained value is the family's standard one.
-    def __init__(self, value: float):
-        self.value = value
-
-    def __call__(self, shape, dtype=None, **kwargs):
-        return keras.ops.full(shape, self.value, dtype=dtype)
-
-
-def _resolve_family(family) -> Family:
-    if isinstance(family, Family):
-        return family
-    if isinstance(family, str):
-        return get_family(family)
-    return family_from_class(family)
-
-
-def _is_learned(value) -> bool:
-    return isinstance(value, str) and value == LEARNED
-
-
-def _widen(value):
-    # Log-densities in 16 bits lose all their digits.
-    dtype = getattr(value, "dtype", None)
-    if dtype is not None and keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16"):
-        return keras.ops.cast(value, "float32")
-    return value
-
-
-def _family_event(family: Family, given) -> tuple:
-    for name, value in given.items():
-        ndims = family.parameters[name].event_ndims
-        if ndims and ndims == family.event_ndims:
-            return tuple(static_shape(value) if hasattr(value, "shape") else np.shape(value))[-ndims:]
-    return (None,) * family.event_ndims
-
-
-def _config_value(value):
-    return keras.ops.convert_to_numpy(value) if is_tensor(value) else value
-
-
-def _config_restored(value):
-    return keras.saving.deserialize_keras_object(value) if isinstance(value, dict) and "class_name" in value else value
+def _tensor(value):
+    return value if isinstance(value, keras.KerasTensor) else keras.ops.convert_to_tensor(value)

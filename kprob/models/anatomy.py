@@ -1,4 +1,4 @@
-"""What a model is made of, for those who show it: its layers by the user's names, its two networks, what is observed."""
+"""What a model is made of, for those who show it: layers by the user's names, the networks, what is observed."""
 
 import inspect
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from kprob.effects import Trace
 from kprob.engine import Data
 from kprob.engine.dependencies import PROBE_ROWS
 from kprob.guides import Guide
@@ -42,12 +43,14 @@ def example_data(model, data: Mapping | None = None) -> Data:
 def named_layers(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """Returns the layers that belong to a model directly, random variables among them, by attribute."""
     found: dict[str, keras.layers.Layer] = {}
-    for attribute, value in [*vars(model).items(), *vars(model).get("modules", {}).items()]:
+    attributes = [(key, value) for key, value in vars(model).items() if not key.startswith("_") and key != "modules"]
+    # Networks that a function was given, or that it named itself, have the names that it knows them by.
+    for attribute, value in [*model.modules.items(), *attributes]:
         for name, layer in _layers_in(attribute, value):
-            if not attribute.startswith("_") and attribute != "modules" and layer not in found.values():
+            if not _is_in(layer, found):
                 found[name] = layer
     for layer in model.layers:
-        if not any(layer is other for other in found.values()):
+        if not _is_in(layer, found):
             found[layer.name] = layer
     return found
 
@@ -66,7 +69,13 @@ def observed_sites(model, data: Mapping | None, latents) -> set[str] | None:
         latents = spec.latents
     if latents is not None:
         return {name for name in random_sites if name not in latents}
-    return {name for name in random_sites if name in data} if data else None
+    given = {name for name in random_sites if name in (data or {})}
+    return given or None
+
+
+def latents_of(trace: Trace) -> list[str]:
+    """Returns the latents that a run of an inference network declared: all but what the data gives."""
+    return [site.name for site in trace.random_sites() if not site.intervened]
 
 
 def guide_of(model) -> Guide | None:
@@ -83,6 +92,10 @@ def is_automatic(model) -> bool:
 def signature_of(network) -> str:
     """Returns how a network is called: `generative(features)`."""
     return f"{getattr(network, '__name__', 'network')}({', '.join(inspect.signature(network).parameters)})"
+
+
+def _is_in(layer: keras.layers.Layer, found: Mapping) -> bool:
+    return any(layer is other for other in found.values())
 
 
 def _layers_in(attribute: str, value):

@@ -8,11 +8,25 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import map_draws, random
-from kprob.effects import Handler, Site
-from kprob.engine import Data, Networks, Structure, batch_of, check_pair, check_support, discover, to_array
+from kprob.effects import Handler, Site, Trace
+from kprob.engine import (
+    Data,
+    Networks,
+    Structure,
+    batch_of,
+    check_pair,
+    check_support,
+    check_supports,
+    discover,
+    to_array,
+)
 from kprob.engine.arrays import Whole
+from kprob.engine.repeating import check_repeatable
 from kprob.engine.structure import structure_of
+from kprob.errors import DataError, did_you_mean, explain, names
+from kprob.layers import RandomVariable
 from kprob.models.metrics import first_non_finite
+from kprob.models.saveable import freeze_layers, frozen_layers
 
 BUILD_ROWS = 1000
 UNROLLED_DRAWS = 16
@@ -74,6 +88,7 @@ def structure(model, named: dict) -> Structure:
     private = model.__dict__
     if private["_structure"] is None:
         networks: Networks = model.networks
+        _check_covariates(networks, named)
         covariates = {
             name: to_array(name, value.value if isinstance(value, Whole) else value)
             for name, value in named.items()
@@ -87,6 +102,21 @@ def structure(model, named: dict) -> Structure:
 
         private["_structure"] = structure_of(discover(run, covariates, whole))
     return private["_structure"]
+
+
+def _check_covariates(networks: Networks, named: dict) -> None:
+    required = [name for name, required in networks.generative_arguments.items() if required]
+    missing = [name for name in required if name not in named]
+    if missing:
+        guess = did_you_mean(missing[0], [name for name in named if name not in required])
+        raise DataError(
+            explain(
+                f"`generative` of {networks.owner} needs `{missing[0]}`, which the data lacks.{guess}",
+                received=f"data for {names(named)}",
+                expected=f"data for {names(required)}",
+                fix=f'add "{missing[0]}" to the data, or rename what stands for it',
+            )
+        )
 
 
 def _split(values: dict, whole: set) -> tuple[dict, dict]:
@@ -104,25 +134,31 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         check_values: Whether observed values must lie in their supports.
     """
     if model.built:
-        check_again(model, data)
+        # A second fit to the same small data, or one epoch after another by hand, is checked once.
+        fingerprint = data.fingerprint()
+        if fingerprint is None or fingerprint != model.__dict__.get("_checked"):
+            check_again(model, data)
+            model.__dict__["_checked"] = fingerprint
         return
     num_data = num_data or data.num_rows
     sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
     batch = batch_of(sample, num_data)
     networks: Networks = model.networks
+    p = networks.run_generative(batch, random.seed(2))
+    if check_values:
+        _check_values(networks, p, data, num_data)
     if networks.inference is None or hasattr(model, "guide"):
         if networks.inference is None:
             model.guide = model.default_guide()
         _set_up_guide(model, batch, num_data)
         networks = model.networks
     q = networks.run_inference(batch, random.seed(1))
-    p = networks.run_generative(batch, random.seed(2))
-    observed = [*data.rows, *data.whole]
-    check_pair(p, q, observed, networks.owner)
-    if check_values:
-        check_support(p)
+    check_pair(p, q, [*data.rows, *data.whole], networks.owner)
     latents = tuple(site.name for site in q.random_sites() if not site.intervened)
     p = networks.run_generative(batch, random.seed(2), latents=q)
+    if check_values:
+        check_supports(p, q)
+        check_repeatable(networks, batch, q, p)
     foldable = p.data_plate is not None and all(q[name].in_data_plate for name in latents)
     terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
     terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
@@ -130,19 +166,63 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
     model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, tuple(terms))
     model.built = True
-    if model.optimizer is not None:
+    if getattr(model, "optimizer", None) is not None:  # there is no such attribute before `compile`
         model.optimizer.build(model.trainable_variables)
 
 
 def check_again(model, data: Data) -> None:
-    """Checks further data of a built model: its latents and supports."""
+    """Checks further data of a built model: its latents, rows and supports."""
+    check_rows_of_guide(model, data)
     sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
     networks = model.networks
     batch = batch_of(sample, data.num_rows)
     q = networks.run_inference(batch, random.seed(1))
     p = networks.run_generative(batch, random.seed(2))
     check_pair(p, q, [*data.rows, *data.whole], networks.owner)
-    check_support(p)
+    _check_values(networks, p, data, data.num_rows)
+
+
+def _check_values(networks: Networks, trace: Trace, data: Data, num_data: int | None) -> None:
+    if not trace.random_sites(observed=True) and not any(site.kind == "factor" for site in trace.sites.values()):
+        if trace.data_plate is not None or data.rows or data.whole:
+            raise DataError(_nothing_observed(networks, trace, data))
+
+    def run(rows, seed: int) -> Trace:
+        part = data if rows is None else data.take(rows)
+        return networks.run_generative(batch_of(part, num_data), random.seed(seed))
+
+    check_support(trace, run, data, BUILD_ROWS)
+
+
+def _nothing_observed(networks: Networks, trace: Trace, data: Data) -> str:
+    sites = [site.name for site in trace.random_sites()]
+    inside = [site.name for site in trace.random_sites() if site.in_data_plate]
+    return explain(
+        f"The data has nothing that the generative network of {networks.owner} could be fitted to.",
+        received=f"data for {names([*data.rows, *data.whole])}",
+        expected=f"values of at least one of the sites {names(sites)}",
+        fix=f'add the observed site, such as fit({{"{(inside or sites or ["name"])[-1]}": values}})',
+    )
+
+
+def check_rows_of_guide(model, data: Data, validation: bool = False) -> None:
+    """Checks that data is about the rows that a guide with parameters per row was made for.
+
+    Raises:
+        DataError: It is about others.
+    """
+    guide = getattr(model, "guide", None)
+    if guide is None or not guide.built or not guide.has_rows or data.num_rows is None:
+        return
+    if validation or data.num_rows != guide.num_data:
+        raise DataError(
+            explain(
+                f"The guide of {type(model).__name__} has parameters of its own for each row that it was fitted to.",
+                received=f"{data.num_rows} other rows",
+                expected=f"the {guide.num_data} rows of the fit",
+                fix="write `inference` with an encoder network, which gives a posterior for any row",
+            )
+        )
 
 
 def _set_up_guide(model, batch: dict, num_data: int | None) -> None:
@@ -185,6 +265,7 @@ def get_build_config(model) -> dict | None:
         "rows": {name: [list(shape), dtype] for name, (shape, dtype) in spec.rows.items()},
         "whole": {name: [list(shape), dtype] for name, (shape, dtype) in spec.whole.items()},
         "num_data": spec.num_data,
+        "frozen": frozen_layers(model),
     }
 
 
@@ -198,6 +279,7 @@ def build_from_config(model, config: dict | None) -> None:
     whole = {name: np.ones(tuple(shape), dtype) for name, (shape, dtype) in config["whole"].items()}
     structure(model, {**rows, **{name: Whole(value) for name, value in whole.items()}})
     build(model, Data(rows, whole, some), number, check_values=False)
+    freeze_layers(model, config["frozen"])
 
 
 def track_closure(model: keras.Model, function) -> None:
@@ -209,4 +291,7 @@ def track_closure(model: keras.Model, function) -> None:
         values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
         for i, layer in enumerate(values):
             if isinstance(layer, keras.layers.Layer):
-                model.modules[name if layer is value else f"{name}_{i}"] = layer
+                own = name if layer is value else f"{name}_{i}"
+                model.modules[own] = layer
+                if isinstance(layer, RandomVariable) and layer.owner_name is None:
+                    layer.owner_name = own

@@ -16,6 +16,8 @@ _CONTENT_WITH_EPOCHS = (
     keras.callbacks.TerminateOnNaN,
 )
 
+_SAVERS = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
+
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
@@ -34,10 +36,21 @@ def only_records(callbacks) -> bool:
     return all(type(callback) in _RECORDERS for callback in callbacks)
 
 
+def savers_last(callbacks):
+    """Puts callbacks that save the model behind History, so that what they save has the epoch that just ended."""
+    listed = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks
+    if isinstance(callbacks, keras.callbacks.CallbackList) or not any(isinstance(c, _SAVERS) for c in listed or ()):
+        return callbacks
+    others = [callback for callback in listed if not isinstance(callback, _SAVERS)]
+    if not any(isinstance(callback, keras.callbacks.History) for callback in others):
+        others.append(keras.callbacks.History())
+    return [*others, *(callback for callback in listed if isinstance(callback, _SAVERS))]
+
+
 def _acts_between_batches(callback) -> bool:
     if type(callback) in _CONTENT_WITH_EPOCHS:
         return False
-    if type(callback) in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):
+    if type(callback) in _SAVERS:
         return callback.save_freq != "epoch"
     if type(callback) is keras.callbacks.TensorBoard:
         return callback.update_freq != "epoch" or bool(callback._should_trace)

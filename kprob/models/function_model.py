@@ -83,26 +83,6 @@ class FunctionModel(ProbabilisticModel):
             if isinstance(value, keras.layers.Layer):
                 self.modules[key] = value
 
-    def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        given = self.__dict__["_inference_given"]
-        return {
-            "name": self.name,
-            "function": serialize(self.__dict__["function"]),
-            "arguments": {key: serialize(value) for key, value in self.__dict__["arguments"].items()},
-            "inference": None if given is None else serialize(given),
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        restore = keras.saving.deserialize_keras_object
-        return cls(
-            restore(config["function"]),
-            {key: restore(value) for key, value in config["arguments"].items()},
-            inference=None if config["inference"] is None else restore(config["inference"]),
-            name=config["name"],
-        )
-
 
 def _bind(function: Callable, arguments: dict) -> Callable:
     # The covariates are what is left: a wrapper whose signature shows only them.
@@ -112,6 +92,7 @@ def _bind(function: Callable, arguments: dict) -> Callable:
         raise SiteError(
             explain(
                 f"Model `{function.__name__}` takes *args or **kwargs.",
+                received=f"{function.__name__}{signature}",
                 expected="named arguments: an argument that isn't given is looked up in the data by its name",
                 fix="name each argument",
             )

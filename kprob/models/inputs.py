@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kprob.checks import check_whole_numbers
 from kprob.engine import Data, Structure, Whole, to_array, to_dict
 from kprob.errors import DataError, did_you_mean, explain, names
 
@@ -37,6 +38,8 @@ class Inputs:
         for name, value in named.items():
             self._check_name(name)
             array = to_array(name, value.value if isinstance(value, Whole) else value)
+            if name in self.structure.sites:
+                check_whole_numbers(name, array, self.structure.sites[name].dtype)
             (rows if self.is_per_row(name, value, array) else whole)[name] = array
         number = self._num_rows(rows)
         weights = None

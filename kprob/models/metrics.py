@@ -34,6 +34,9 @@ def _minus_one(shape, dtype=None):
 
 def first_non_finite(terms) -> object:
     """Returns the position of the first number of a list that isn't finite, else -1."""
-    finite = keras.ops.stack([keras.ops.isfinite(keras.ops.cast(term, "float32")) for term in terms])
-    bad = keras.ops.cast(keras.ops.logical_not(finite), "int32")
-    return keras.ops.where(keras.ops.any(bad > 0), keras.ops.cast(keras.ops.argmax(bad), "int32"), -1)
+    # Nested choices of scalars: XLA makes one kernel of them, which a stack and an argmax aren't.
+    number = keras.ops.convert_to_tensor(-1, dtype="int32")
+    for position in reversed(range(len(terms))):
+        finite = keras.ops.isfinite(keras.ops.cast(terms[position], "float32"))
+        number = keras.ops.where(finite, number, position)
+    return keras.ops.cast(number, "int32")

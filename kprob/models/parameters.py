@@ -45,7 +45,33 @@ class Parameters(Handler):
         if site.name not in variables:
             init = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(site.distribution)), "float32")
             start = keras.ops.convert_to_numpy(constraint.inverse(keras.ops.convert_to_tensor(init)))
-            variable = self.model.add_weight(shape=start.shape, initializer="zeros", name=site.name)
-            variable.assign(start)
-            variables[site.name] = variable
+            back = keras.ops.convert_to_numpy(constraint.forward(keras.ops.convert_to_tensor(start)))
+            if not (np.isfinite(start).all() and np.allclose(back, init, rtol=1e-3, atol=1e-4)):
+                raise SiteError(
+                    explain(
+                        f"Parameter `{site.name}` starts outside its constraint.",
+                        received=f"{np.array2string(init, threshold=8)}",
+                        expected=f'a value that is "{site.constraint}"',
+                        fix=f'change the initial value, kprob.param("{site.name}", init, ...), or the constraint',
+                    )
+                )
+            # An initializer, not `assign`: inside a StatelessScope that would be dropped.
+            variables[site.name] = self.model.add_weight(
+                shape=start.shape, initializer=lambda shape, dtype: keras.ops.cast(start, dtype), name=site.name
+            )
+            self.model.__dict__["_declared_parameters"][site.name] = _declaration(site)
+        before = self.model.__dict__["_declared_parameters"][site.name]
+        if before != _declaration(site):
+            raise SiteError(
+                explain(
+                    f"Parameter `{site.name}` is declared in two ways.",
+                    received="shape {}, constraint {!r}, after shape {}, constraint {!r}".format(*_declaration(site), *before),
+                    expected="one shape and one constraint for each name: both networks share a parameter of one name",
+                    fix="give the second parameter another name",
+                )
+            )
         return variables[site.name]
+
+
+def _declaration(site: Site) -> tuple:
+    return tuple(np.shape(site.distribution)), site.constraint

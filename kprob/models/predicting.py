@@ -1,5 +1,6 @@
 """Queries and predictions of a model: which networks run, on what, and how many draws at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -8,10 +9,11 @@ import numpy as np
 from kprob import checks
 from kprob.backend import compile_function, map_draws, random
 from kprob.effects import Trace
-from kprob.engine import Data, batch_of, rows_of
+from kprob.engine import Data, batch_of, rows_of, to_array
 from kprob.engine.networks import repeat_rows
 from kprob.errors import KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
+from kprob.models import building
 from kprob.queries import Query
 
 MAX_FOLDED_ROWS = 100_000
@@ -39,8 +41,11 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
     if kind != "prior":
         _require_fitted(model, kind)
     prepared = model.prepare_data(data)
-    wanted = [names] if single else list(names) if names is not None else _default_names(model, kind, prepared)
+    checks.check_count("size", size)
+    wanted = _wanted(names, lambda: _default_names(model, kind, prepared))
     _check_names(model, kind, wanted)
+    if kind != "prior":
+        building.check_rows_of_guide(model, prepared)
     target = Target(kind, tuple(wanted), size)
     batch = _batch(model, prepared)
     return Query(
@@ -51,6 +56,22 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
         lambda seed: parameters(model, target, batch, seed),
         lambda: exact_moments(model, target, batch),
     )
+
+
+def _wanted(names, standard: Callable[[], list[str]]) -> list[str]:
+    if names is None:
+        return standard()
+    found = [names] if isinstance(names, str) else list(names) if isinstance(names, list | tuple) else []
+    if not found:
+        raise SiteError(
+            explain(
+                "A query is about sites, by name.",
+                received=repr(names),
+                expected="a site's name, a list of names, or nothing for all",
+                fix='write "z", or ["z", "x"]',
+            )
+        )
+    return found
 
 
 def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, np.ndarray]:
@@ -72,9 +93,8 @@ def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, n
 
 def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str, np.ndarray]:
     """Returns log-densities of values by site."""
-    _check_values(model, target, batch, values)
+    values = _prepare_values(model, target, batch, values)
     ranks = {name: _rank(model, name) for name in values}
-    values = {name: keras.ops.convert_to_tensor(value) for name, value in values.items()}
     draws = {name for name, value in values.items() if len(value.shape) == ranks[name] + 1}
     single = {name: value for name, value in values.items() if name not in draws}
 
@@ -85,7 +105,7 @@ def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str
     compiled = _compiled(model, ("log_prob", target, tuple(sorted(values))), program)
     if not draws:
         return _to_numpy(compiled(batch, single, _seed(model, seed)))
-    number = {int(values[name].shape[0]) for name in draws}.pop()
+    number = _number_of_draws({name: int(values[name].shape[0]) for name in draws})
     each = [
         _to_numpy(compiled(batch, {**single, **{name: values[name][i] for name in draws}}, _seed(model, seed)))
         for i in range(number)
@@ -125,7 +145,9 @@ def exact_moments(model, target: Target, batch: dict) -> dict[str, tuple]:
 def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
     """Returns the posterior-predictive mean: the mean of each site's distribution, averaged over posterior draws."""
     _require_fitted(model, "predict")
+    checks.check_count("num_samples", num_samples)
     data = model.prepare_data(x)
+    building.check_rows_of_guide(model, data)
     target = Target("posterior_predictive", tuple(_default_names(model, "posterior_predictive", data)), 1)
     fold = _foldable(model, target, _batch(model, data))
     size = batch_size or (max(1, MAX_FOLDED_ROWS // num_samples) if fold else PREDICT_ROWS)
@@ -172,9 +194,8 @@ def _batch(model, data: Data, start: int = 0) -> dict:
         return batch_of(data, with_index=False)
     if data.num_rows is None:
         data = Data(data.rows, data.whole, spec.num_data)
-    batch = batch_of(data, with_index=data.num_rows == spec.num_data or start > 0)
-    if "index" in batch:
-        batch["index"] = batch["index"] + start
+    batch = batch_of(data)
+    batch["index"] = batch["index"] + start
     return batch
 
 
@@ -256,7 +277,40 @@ def _check_names(model, kind: str, wanted) -> None:
             )
 
 
-def _check_values(model, target: Target, batch: dict, values: dict) -> None:
+def _number_of_draws(lengths: dict[str, int]) -> int:
+    if len(set(lengths.values())) > 1:
+        raise KprobError(
+            explain(
+                "`log_prob` got different numbers of draws.",
+                received=", ".join(f"`{name}`: {length}" for name, length in lengths.items()),
+                expected="as many draws of each site, or one value without an axis of draws",
+                fix="cut to the same number",
+            )
+        )
+    return next(iter(lengths.values()))
+
+
+def _prepare_values(model, target: Target, batch: dict, values: dict) -> dict:
+    known = model.structure().sites
+    for name in values:
+        if name not in known or known[name].kind != "sample":
+            raise SiteError(
+                explain(
+                    f"`log_prob` of {type(model).__name__} got a value for `{name}`, which is no random variable."
+                    f"{did_you_mean(name, known)}",
+                    received=repr(name),
+                    expected=listed(model.structure().random_sites()),
+                    fix="correct the name",
+                )
+            )
+    arrays = {name: to_array(name, value) for name, value in values.items()}
+    for name, array in arrays.items():
+        checks.check_whole_numbers(name, array, known[name].dtype)
+    _require_values(model, target, batch, values)
+    return {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
+
+
+def _require_values(model, target: Target, batch: dict, values: dict) -> None:
     # A site that is drawn where a value was needed would make the answer random: all sites that come before the last
     # one asked for need a value, since it may depend on them.
     given = {*values, *batch["rows"], *batch["whole"]}
@@ -299,6 +353,8 @@ def _static_rows(batch: dict) -> int | None:
 
 
 def _seed(model, seed):
+    if seed is not None:
+        checks.check_count("seed", seed, 0)
     return random.from_generator(model.seed_generator) if seed is None else random.seed(seed)
 
 

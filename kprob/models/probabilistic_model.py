@@ -15,15 +15,20 @@ from kprob.models import building, fitting, predicting
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
 from kprob.models.parameters import Parameters
+from kprob.models.saveable import Saveable
 from kprob.models.summary import print_summary
 from kprob.queries import Query
 from kprob.saving import register
 
-_KERAS_NAMES = frozenset(dir(keras.Model)) | {"history", "optimizer"}
+# Attributes that Keras and kprob set on models, beside those of the class.
+_KERAS_NAMES = frozenset(
+    ["built", "compiled", "guide", "history", "inference", "inputs", "modules", "name", "optimizer", "outputs"]
+    + ["seed_generator"]
+)
 
 
 @register
-class ProbabilisticModel(keras.Model):
+class ProbabilisticModel(Saveable):
     """A probabilistic model: random variables as Keras layers, trained by `compile(...).fit(...)`.
 
     To subclass, make layers in `__init__` and override `generative`, which declares every random variable; its arguments
@@ -58,17 +63,14 @@ class ProbabilisticModel(keras.Model):
         ```
     """
 
-    def __new__(cls, *args, **kwargs):
-        # Keras's Model drops the constructor's arguments from the saved config; its Layer keeps them.
-        return keras.layers.Layer.__new__(cls, *args, **kwargs)
-
     def __init__(self, generative: Callable | None = None, inference=None, **kwargs):
         super().__init__(**kwargs)
         self.autocast = False
         private = self.__dict__
-        private["_objective"], private["_programs"], private["_named_parameters"] = None, {}, {}
+        private["_objective"], private["_programs"] = None, {}
+        private["_named_parameters"], private["_declared_parameters"] = {}, {}
         private["_phase"], private["_structure"], private["_spec"] = None, None, None
-        private["_inference_given"] = inference if inference is None or callable(inference) else inference
+        private["_inference_given"] = inference
         private["_monitors"] = [keras.metrics.Mean(name=name) for name in NAMES]
         private["_non_finite"] = FirstNonFinite()
         self.seed_generator = keras.random.SeedGenerator()
@@ -98,6 +100,7 @@ class ProbabilisticModel(keras.Model):
         raise NotImplementedError(
             explain(
                 f"{type(self).__name__} has no generative network.",
+                received="a model without `generative`",
                 expected="a method `generative(self, ...)` that declares the random variables",
                 fix="override it in the subclass, or pass generative=function to the constructor",
             )
@@ -107,6 +110,10 @@ class ProbabilisticModel(keras.Model):
     def networks(self) -> Networks:
         """The two networks, as the engine runs them."""
         inference = getattr(self, "guide", None) or getattr(self, "inference", None)
+        if "_objective" not in self.__dict__:
+            raise SiteError(_not_initialised(type(self).__name__))
+        if getattr(self.generative, "__func__", None) is ProbabilisticModel.generative:
+            self.generative()  # says that it must be overridden
         return Networks(
             self.generative, inference, lambda: Parameters(self), type(self).__name__, lambda: self.variables
         )
@@ -137,8 +144,11 @@ class ProbabilisticModel(keras.Model):
                     )
                 )
         private = self.__dict__
+        if "_objective" not in private:
+            raise SiteError(_not_initialised(type(self).__name__))
         private["_objective"] = objectives.get(objective)
         private["_jit"] = jit_compile is not False
+        private["_compile_options"] = {"jit_compile": jit_compile, **kwargs}
         private["_programs"] = {}
         try:
             super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
@@ -198,14 +208,33 @@ class ProbabilisticModel(keras.Model):
         """
         return building.evaluate(self.networks, self.objective, self.__dict__["_spec"].foldable, batch, seed)
 
+    @property
+    def log_names(self) -> tuple[str, ...]:
+        """Names of what `fit` logs, in the order of `loss_and_logs`."""
+        return ("loss", *NAMES)
+
+    def loss_and_logs(self, batch: dict, training: bool = True) -> tuple:
+        """Evaluates the objective on a batch, for compiled loops: nothing is kept in Keras's metrics.
+
+        Returns:
+            The loss, a vector of what is logged (`log_names`), and the number of the first term that isn't finite.
+        """
+        terms = self._in_phase("train" if training else "test", self, (batch,), training=training)
+        loss = self._loss(batch, terms)
+        logs = [terms[name] / batch["num_data"][0] for name in NAMES]
+        unscaled = loss * training_backend.num_replicas()
+        return loss, keras.ops.stack([unscaled, *logs]), terms["first_non_finite"]
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        num_data = x["num_data"][0]
         rows = rows_of(x)
         weight = 1 if rows is None else rows
         for metric in self.__dict__["_monitors"]:
-            metric.update_state(y_pred[metric.name] / num_data, sample_weight=weight)
+            metric.update_state(y_pred[metric.name] / x["num_data"][0], sample_weight=weight)
         self.__dict__["_non_finite"].update_state(y_pred["first_non_finite"])
-        loss = -y_pred["objective"] / num_data
+        return self._loss(x, y_pred)
+
+    def _loss(self, batch: dict, terms: dict):
+        loss = -terms["objective"] / batch["num_data"][0]
         for extra in self.losses:
             loss = loss + keras.ops.cast(extra, loss.dtype)
         # Replicas' gradients are summed: each gives its share.
@@ -297,7 +326,7 @@ class ProbabilisticModel(keras.Model):
             data: Covariates, where the model isn't built and its generative network needs them.
             print_fn: Function that prints a line; `print` by default.
         """
-        print_summary(self, self.structure(data), print_fn or print)
+        print_summary(self, self.structure(data), print_fn or print, data)
 
     def structure(self, data=None) -> Structure:
         """Returns the sites of the generative network, running it once where that hasn't been done."""
@@ -326,43 +355,20 @@ class ProbabilisticModel(keras.Model):
     def build_from_config(self, config):
         building.build_from_config(self, config)
 
-    def get_compile_config(self):
-        if self.objective is None:
-            return None
-        return {
-            "objective": keras.saving.serialize_keras_object(self.objective),
-            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
-            "jit_compile": self.jit_compile if self.__dict__["_jit"] else False,
-        }
-
-    def compile_from_config(self, config):
-        parts = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("objective", "optimizer")}
-        self.compile(**parts, jit_compile=config["jit_compile"])
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        store["seed_state"] = keras.ops.convert_to_numpy(self.seed_generator.state)
-
-    def load_own_variables(self, store):
-        contents = {key: store[key] for key in store.keys()}
-        if "seed_state" in contents:
-            self.seed_generator.state.assign(contents.pop("seed_state"))
-        super().load_own_variables(contents)
-
-    def _in_phase(self, phase: str, step: Callable, args):
+    def _in_phase(self, phase: str, step: Callable, args, **options):
         previous, self.__dict__["_phase"] = self.__dict__["_phase"], phase
         try:
-            return step(*args)
+            return step(*args, **options)
         finally:
             self.__dict__["_phase"] = previous
 
     def _claim(self, attribute: str, variable, site_name: str) -> None:
         if not isinstance(variable, RandomVariable):
             return
-        if attribute in _KERAS_NAMES and not attribute.startswith("_"):
+        if attribute in _KERAS_NAMES or getattr(type(self), attribute, None) is not None:
             raise SiteError(
                 explain(
-                    f"A random variable can't be the attribute `{attribute}`: Keras's Model uses it.",
+                    f"A random variable can't be the attribute `{attribute}`: the model itself uses it.",
                     received=f"self.{attribute} = {type(variable).__name__}(...)",
                     expected="another attribute",
                     fix=f'write self.{attribute}_ = layers.{type(variable).__name__}(..., name="{attribute}")',
@@ -385,3 +391,12 @@ class ProbabilisticModel(keras.Model):
     def default_guide(self):
         """Returns the guide that stands in where there is no inference network."""
         return Normal()
+
+
+def _not_initialised(name: str) -> str:
+    return explain(
+        f"{name} was made without its base class.",
+        received=f"{name}.__init__, which doesn't call super().__init__",
+        expected="super().__init__(**kwargs) as the first line of __init__",
+        fix="write def __init__(self, ..., **kwargs): super().__init__(**kwargs)",
+    )

@@ -140,7 +140,7 @@ class Stream:
 
 
 class Epochs(keras.callbacks.Callback):
-    """What our loop does at the ends of epochs, for Keras's loop; first of the callbacks.
+    """What happens at the ends of epochs beside the user's callbacks, and before them; a callback for Keras's loop.
 
     At the start it draws the order of the rows: only then are the model's variables there on JAX. At the end it adds
     validation to the logs, and raises where the objective isn't finite.

@@ -6,7 +6,7 @@ import keras
 
 from kprob.effects import Trace
 from kprob.errors import CompileError, explain
-from kprob.saving import register
+from kprob.saving import decode, encode, register
 
 
 @register
@@ -37,7 +37,9 @@ class Objective:
 
     def __call__(self, generative_trace: Trace, inference_trace: Trace):
         """Returns the estimate whose gradient is followed, averaged over draws: a scalar."""
-        return keras.ops.mean(self.call(generative_trace, inference_trace))
+        value = self.call(generative_trace, inference_trace)
+        self._check_value(value, generative_trace.num_draws)
+        return keras.ops.mean(value)
 
     def call(self, generative_trace: Trace, inference_trace: Trace):
         """Returns the estimate: a scalar, or one number per draw."""
@@ -63,6 +65,19 @@ class Objective:
         """Makes the objective from `get_config`'s result."""
         return cls(**config)
 
+    def _check_value(self, value, num_draws: int | None) -> None:
+        shape = None if value is None else tuple(getattr(value, "shape", ()))
+        if shape in ((), (num_draws,)):
+            return
+        raise CompileError(
+            explain(
+                f"The objective {getattr(self, '__name__', type(self).__name__)} must return one number.",
+                received="None" if shape is None else f"shape {shape}",
+                expected="a scalar" + (f", or one number for each of the {num_draws} draws" if num_draws else ""),
+                fix="return the result, and sum over rows: `trace.log_prob()` does, by the rules of plates",
+            )
+        )
+
 
 @register
 class FunctionObjective(Objective):
@@ -81,11 +96,11 @@ class FunctionObjective(Objective):
         return self.function(generative_trace, inference_trace)
 
     def get_config(self) -> dict:
-        return {"function": keras.saving.serialize_keras_object(self.function)}
+        return {"function": encode(self.function, "the objective")}
 
     @classmethod
     def from_config(cls, config: dict) -> "FunctionObjective":
-        return cls(keras.saving.deserialize_keras_object(config["function"]))
+        return cls(decode(config["function"]))
 
 
 def observed_names(trace: Trace) -> list[str]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kprob.errors import KprobError, explain
+from kprob.checks import check_count
+from kprob.errors import KprobError, explain, names
 
 
 class Query:
@@ -39,10 +40,8 @@ class Query:
         Returns:
             NumPy arrays of shape `(n,) + plate_shape + event_shape`.
         """
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1):
-            raise KprobError(
-                explain("`sample` takes the number of draws.", received=repr(n), expected="a positive int", fix="sample(100)")
-            )
+        if n is not None:
+            check_count("n", n)
         draws = self._draw(1 if n is None else int(n), seed)
         return self._result({name: draws[name][0] if n is None else draws[name] for name in self.names})
 
@@ -65,6 +64,7 @@ class Query:
                 raise KprobError(
                     explain(
                         "`log_prob` got a bare value for several sites.",
+                        received=f"{type(values).__name__}, and the sites {names(self.names)}",
                         expected="a dict by site",
                         fix=f'write log_prob({{"{self.names[0]}": value, ...}})',
                     )
@@ -98,10 +98,16 @@ class Query:
         Returns:
             Arrays with the lower and the upper end along a new first axis.
         """
-        if not 0 < probability < 1:
+        if not isinstance(probability, float | np.floating) or not 0 < probability < 1:
             raise KprobError(
-                explain("An interval's share is a probability.", received=probability, expected="0 < probability < 1", fix="0.9")
+                explain(
+                    "`interval` takes the share of the probability that it holds.",
+                    received=f"probability={probability!r}",
+                    expected="a number between 0 and 1",
+                    fix="write interval(0.9)",
+                )
             )
+        check_count("num_samples", num_samples, 2)
         draws = self._draw(num_samples, seed)
         ends = [(1 - probability) / 2, (1 + probability) / 2]
         return self._result({name: np.quantile(draws[name], ends, axis=0) for name in self.names})
@@ -112,6 +118,7 @@ class Query:
         return self._result({name: found[name] for name in self.names})
 
     def _moment(self, which: int, of_draws: Callable, num_samples: int, seed):
+        check_count("num_samples", num_samples, 2)
         exact = self._exact()
         left = [name for name in self.names if name not in exact]
         draws = self._draw(num_samples, seed) if left else {}

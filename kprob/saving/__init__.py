@@ -1,6 +1,6 @@
 """Registration of classes for saving, and kprob's archive. May import: errors."""
 
-from kprob.saving.archive import load_model, save_archive, save_keras, save_weights, verify, weights_of
+from kprob.saving.archive import HDF5, load_model, save_archive, save_keras, save_weights, verify, weights_of
 from kprob.saving.arguments import Arguments, config_of, decode, encode, model_from_config, record_arguments
 from kprob.saving.paths import layers_of, variables_of
 from kprob.saving.record import check_layout, check_values, make_record, read_record, restore_seeds
@@ -8,6 +8,7 @@ from kprob.saving.register import register
 
 __all__ = [
     "Arguments",
+    "HDF5",
     "check_layout",
     "check_values",
     "config_of",

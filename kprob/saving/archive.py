@@ -143,15 +143,10 @@ def load_model(
     path = Path(path)
     verify(path)
     with _readable(path) as (source, config):
-        objects = find_objects(config, custom_objects, safe_mode, path.name)
-        try:
-            with keras.saving.CustomObjectScope(objects):
-                model = keras.saving.load_model(source, custom_objects=objects, compile=compile, safe_mode=safe_mode)
-        except KprobError as error:
-            add_note(error, f"kprob: this happened while the model in {path.name} was being made again.")
-            raise
-        except Exception as error:
-            raise ArchiveError(_rebuild_message(path.name, error)) from error
+        wanted = config if compile else {**config, "compile_config": None}
+        objects = find_objects(wanted, custom_objects, safe_mode, path.name)
+        with _explained(path.name, "The model in {} can't be made again."), keras.saving.CustomObjectScope(objects):
+            model = keras.saving.load_model(source, custom_objects=objects, compile=compile, safe_mode=safe_mode)
     record = vars(model).pop("_record", None)
     if record is not None:
         check_values(model, record)
@@ -160,19 +155,20 @@ def load_model(
 
 @contextlib.contextmanager
 def weights_of(path: str | os.PathLike) -> Iterator[str]:
-    """Gives a file's weights by a name that Keras's `load_weights` takes, once the file's seal has been checked."""
+    """Gives a file's weights by a name that Keras's `load_weights` takes, once the file's seal has been checked.
+
+    Raises:
+        ArchiveError: The file is damaged, or what is done with it fails.
+    """
     path = Path(path)
-    if path.suffix not in HDF5 or not path.is_file() or not is_sealed(path):
-        yield str(path)
-        return
-    check_seal(path)
-    if path.name.endswith(".weights.h5"):
-        yield str(path)
-        return
     with tempfile.TemporaryDirectory() as folder:
-        link = os.path.join(folder, WEIGHTS)
-        _link(path, link)
-        yield link
+        name = str(path)
+        if path.suffix in HDF5 and path.is_file() and is_sealed(path):
+            check_seal(path)
+            name = os.path.join(folder, WEIGHTS)
+            _link(path, name)
+        with _explained(path.name, "The weights in {} can't be loaded into this model."):
+            yield name
 
 
 @contextlib.contextmanager
@@ -272,13 +268,33 @@ def _strange_message(file: str, name: str) -> str:
     )
 
 
-def _rebuild_message(file: str, error: Exception) -> str:
-    # Keras reports what went wrong with one layer as the second of three paragraphs.
+@contextlib.contextmanager
+def _explained(file: str, what: str) -> Iterator[None]:
+    # Turns whatever Keras and h5py raise while they load into one kind of error.
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except KprobError as error:
+        add_note(error, f"kprob: this happened while {file} was being loaded.")
+        raise
+    except Exception as error:
+        reason = _reason(error)
+        if "\n  Received: " in reason:  # one of our own, in Keras's words
+            raise ArchiveError(reason) from error
+        raise ArchiveError(
+            explain(
+                what.format(file),
+                received=f"{type(error).__name__}: {reason}",
+                expected="the classes and functions as they were when the model was saved",
+                fix="undo the change, or save the model again",
+            )
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    # Keras tells what went wrong with the first layer in the second of three paragraphs, or at the very end.
     paragraphs = str(error).split("\n\n")
-    reason = paragraphs[1] if "could not be loaded" in paragraphs[0] and len(paragraphs) > 1 else str(error)
-    return explain(
-        f"The model in {file} can't be made again from what was saved.",
-        received=f"{type(error).__name__}: {reason}",
-        expected="the classes and functions as they were when the model was saved",
-        fix="undo the change, or make the model in code and call its load_weights",
-    )
+    if "could not be loaded" in paragraphs[0] and len(paragraphs) > 1:
+        return paragraphs[1]
+    return str(error).rpartition("Exception encountered: ")[2]

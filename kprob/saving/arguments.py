@@ -3,6 +3,7 @@
 Keras's configs are JSON: tuples come back as lists, keys as strings, and layers as dicts. Here all come back as they were.
 """
 
+import contextlib
 import inspect
 import types
 from collections.abc import Mapping
@@ -53,14 +54,20 @@ def record_arguments(cls: type, args: tuple, kwargs: dict) -> Arguments:
     return Arguments(values, keras.config.dtype_policy().name, problem)
 
 
-def config_of(model: keras.Model, arguments: Arguments) -> dict:
+def config_of(model: keras.Model, arguments: Arguments, strict: bool = True) -> dict:
     """Returns the config of a model that was made with some arguments.
+
+    Args:
+        model: The model.
+        arguments: What it was made with.
+        strict: Whether all arguments must be written down; else those that can't be are left to the model's own
+            `get_config`, which called this one.
 
     Raises:
         ArchiveError: An argument can't be written down.
     """
     cls = type(model).__name__
-    if arguments.problem is not None:
+    if arguments.problem is not None and strict:
         raise ArchiveError(
             explain(
                 f"`{cls}` can't be saved: {arguments.problem}.",
@@ -68,7 +75,10 @@ def config_of(model: keras.Model, arguments: Arguments) -> dict:
                 fix="give the arguments names, or override get_config and from_config",
             )
         )
-    config = {name: encode(value, f"argument `{name}` of {cls}") for name, value in arguments.values.items()}
+    config = {}
+    for name, value in arguments.values.items():
+        with contextlib.nullcontext() if strict else contextlib.suppress(ArchiveError):
+            config[name] = encode(value, f"argument `{name}` of {cls}")
     takes = inspect.signature(type(model).__init__).parameters
     if "name" in takes or any(p.kind is p.VAR_KEYWORD for p in takes.values()):
         config["name"] = model.name
@@ -147,7 +157,8 @@ def _encode_function(function: types.FunctionType, what: str) -> dict:
         # Keras finds its own functions again by their public names alone.
         if getattr(getattr(keras, module), name, None) is function:
             return {"class_name": "function", "config": name, "module": f"keras.{module}", "registered_name": name}
-    return keras.saving.serialize_keras_object(function)
+    # Keras forgets the module, which a message about a missing function wants to name.
+    return {**keras.saving.serialize_keras_object(function), "module": function.__module__}
 
 
 def _cannot_encode(value, what: str) -> str:

@@ -11,7 +11,8 @@ import keras
 
 from kprob.errors import ArchiveError, did_you_mean, explain, names
 
-_BASE = "kprob>ProbabilisticModel"
+_BASE = "kprob.models>ProbabilisticModel"
+_PARTS = ("activations", "constraints", "initializers", "losses", "metrics", "optimizers", "regularizers")
 
 
 def find_objects(config, custom_objects: Mapping | None, safe_mode: bool, file: str) -> dict:
@@ -54,16 +55,18 @@ def _named(config) -> Iterator[tuple[str, str | None, bool]]:
     kind, module = config.get("class_name"), config.get("module")
     if kind == "__lambda__" or (kind == "Lambda" and module == "keras.layers"):
         yield kind, None, True
-    elif isinstance(kind, str) and "config" in config and not kind.startswith("__") and not _is_keras(module):
+    elif isinstance(kind, str) and "config" in config and not kind.startswith("__"):
         name = config["config"] if kind == "function" else config.get("registered_name") or kind
-        if isinstance(name, str):
+        if isinstance(name, str) and not _is_keras(name, module):
             yield name, module, False
     for item in config.values():
         yield from _named(item)
 
 
-def _is_keras(module) -> bool:
-    return isinstance(module, str) and (module == "builtins" or module.split(".")[0] == "keras")
+def _is_keras(name: str, module) -> bool:
+    if module == "builtins":  # so Keras writes functions, be they its own or not
+        return any(hasattr(getattr(keras, part), name) for part in _PARTS)
+    return isinstance(module, str) and module.split(".")[0] == "keras"
 
 
 def _defined(short: str, module: str | None, file: str):

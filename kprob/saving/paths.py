@@ -31,19 +31,21 @@ def layers_of(model: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
 
 def variables_of(model: keras.layers.Layer) -> tuple[dict[str, keras.Variable], dict[str, keras.Variable]]:
     """Returns a model's weights and the states of its random number generators, by path."""
-    weights: dict[str, keras.Variable] = {}
-    seeds: dict[str, keras.Variable] = {}
-    seen: set[int] = set()
     layers = layers_of(model)
+    own: dict[str, list[keras.Variable]] = {}
+    seen: set[int] = set()
     # From the inside out: a layer lists the variables of the layers inside it too, and they are theirs.
     for path, layer in reversed(layers.items()):
-        numbers = {id(variable) for variable in layer.weights}
-        for variable in layer.variables:
-            if id(variable) not in seen:
-                seen.add(id(variable))
-                table = weights if id(variable) in numbers else seeds
-                table[_free_name(f"{path}.{variable.name}" if path else variable.name, table)] = variable
-    return dict(reversed(weights.items())), dict(reversed(seeds.items()))
+        own[path] = [variable for variable in layer.variables if id(variable) not in seen]
+        seen.update(id(variable) for variable in own[path])
+    kept = {id(variable) for variable in model.weights}
+    weights: dict[str, keras.Variable] = {}
+    seeds: dict[str, keras.Variable] = {}
+    for path in layers:
+        for variable in own[path]:
+            table = weights if id(variable) in kept else seeds
+            table[_free_name(f"{path}.{variable.name}" if path else variable.name, table)] = variable
+    return weights, seeds
 
 
 def _children(layer: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Layer]]:

@@ -254,9 +254,7 @@ class VAE(kprob.ProbabilisticModel):
 def test_paths_through_networks_and_the_weights_on_them():
     model = VAE()
     named = {n: getattr(model, n) for n in ("decoder", "head", "encoder")}
-    find_dependencies(model.networks)
-    weights = {name: layer.variables for name, layer in named.items()}
-    p, q = find_dependencies(model.networks, layers=weights)
+    p, q = find_dependencies(model.networks, layers=named)
     assert p.parents == {"z": (), "x": ("z",)}
     assert q.parents == {"z": ("x",)} and q.arguments == {"x": True}
     assert p.layers == {"z": (), "x": ("decoder", "head")}
@@ -269,7 +267,7 @@ def test_the_search_leaves_the_model_as_it_was():
     find_dependencies(model.networks)
     variables = model.decoder.variables + model.head.variables
     before = [ops.convert_to_numpy(v) for v in variables]
-    find_dependencies(model.networks, layers={"head": model.head.variables})
+    find_dependencies(model.networks, layers={"head": model.head})
     after = [ops.convert_to_numpy(v) for v in variables]
     assert all(np.isfinite(value).all() for value in after)
     for variable, old, new in zip(variables, before, after, strict=True):

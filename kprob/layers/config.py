@@ -1,0 +1,85 @@
+"""What a random-variable layer writes into its config, and reads back."""
+
+import keras
+import numpy as np
+
+from kprob.backend import is_tensor, tfb
+from kprob.errors import ArchiveError, SiteError, explain
+
+
+def config_value(value):
+    """Returns a value that Keras can write: arrays for tensors, plain numbers for scalars."""
+    if is_tensor(value):
+        value = keras.ops.convert_to_numpy(value)
+    if isinstance(value, np.ndarray):
+        return value.item() if value.ndim == 0 else value
+    if callable(value) or hasattr(value, "log_prob"):
+        return keras.saving.serialize_keras_object(value)
+    return list(value) if isinstance(value, list | tuple) else value
+
+
+def restored_value(value):
+    """Returns what `config_value` wrote."""
+    written = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(value) if written else value
+
+
+def bijector_config(bijector) -> dict:
+    """Returns a bijector as its class and its constructor's arguments.
+
+    Raises:
+        SiteError: It is no bijector of TFP's.
+    """
+    name = type(bijector).__name__.lstrip("_")
+    if not hasattr(tfb, name):
+        raise SiteError(
+            explain(
+                f"A bijector of class {name} can't be saved.",
+                expected="a bijector of TFP, kprob.tfb",
+                fix="use one, or a Chain of several; for a learned one write a flow",
+            )
+        )
+    kept = {k: v for k, v in bijector.parameters.items() if k not in ("name", "validate_args", "parameters")}
+    return {"bijector": name, "arguments": {k: _argument(v) for k, v in kept.items() if v is not None}}
+
+
+def _argument(value):
+    if isinstance(value, tfb.Bijector):
+        return bijector_config(value)
+    if isinstance(value, list | tuple):
+        return [_argument(item) for item in value]
+    return np.asarray(keras.ops.convert_to_numpy(value)).tolist() if is_tensor(value) else _plain(value)
+
+
+def _plain(value):
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def restored_bijector(config):
+    """Returns the bijector that `bijector_config` wrote; a name stands for a bijector without arguments.
+
+    Raises:
+        ArchiveError: TFP has no such bijector.
+    """
+    if isinstance(config, str):
+        config = {"bijector": config, "arguments": {}}
+    if isinstance(config, list | tuple):
+        return tfb.Chain([restored_bijector(item) for item in reversed(config)])
+    if not isinstance(config, dict):
+        return config
+    cls = getattr(tfb, config["bijector"], None)
+    if not (isinstance(cls, type) and issubclass(cls, tfb.Bijector)):
+        raise ArchiveError(
+            explain(
+                f"TFP has no bijector {config['bijector']!r}.", expected="the name of a bijector of TFP, such as 'Exp'"
+            )
+        )
+    return cls(**{name: _restored_argument(value) for name, value in config["arguments"].items()})
+
+
+def _restored_argument(value):
+    if isinstance(value, dict) and "bijector" in value:
+        return restored_bijector(value)
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [_restored_argument(item) for item in value]
+    return np.asarray(value, "float32") if isinstance(value, float | list) else value

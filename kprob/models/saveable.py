@@ -1,0 +1,168 @@
+"""What of a model is saved, and how it comes back: the hooks that Keras calls when it saves and loads."""
+
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kprob import saving
+from kprob.errors import ArchiveError, KprobError, explain
+
+HISTORY = "history.json"
+RECORD = "record"
+
+
+class Saveable(keras.Model):
+    """A Keras model that keeps its constructor's arguments, its random numbers and its history when it is saved.
+
+    To subclass, note the arguments of `compile` in `_compile_options` and the objective in `_objective`, and override
+    `get_build_config` and `build_from_config`.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        # Keras's Model drops the constructor's arguments from the saved config.
+        model = keras.layers.Layer.__new__(cls, *args, **kwargs)
+        vars(model)["_arguments"] = saving.record_arguments(cls, args, kwargs)
+        return model
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves the model in one file, in place of the one that was there, which a crash never costs.
+
+        `.h5` is kprob's archive, under a checksum to the last bit; `.keras` is Keras's own format. Both hold config,
+        weights, optimizer, states of random number generators and `history`. `kprob.load_model` reads them.
+
+        Args:
+            filepath: The file; its ending says the format.
+            overwrite: Whether a file that is there may be replaced.
+            zipped: Keras's: False for a folder instead of a `.keras` file.
+            **kwargs: Keras's.
+
+        Raises:
+            FileExistsError: The file is there, and `overwrite` is False.
+            ArchiveError: A constructor's argument can't be written down.
+        """
+        path, write = os.fspath(filepath), super().save
+        if not overwrite and os.path.exists(path):
+            raise FileExistsError(f"{path} is there already. Pass overwrite=True, or save under another name.")
+        if path.endswith(saving.HDF5):
+            saving.save_archive(path, lambda folder: write(folder, zipped=False, **kwargs))
+        elif path.endswith(".keras") and zipped is not False and "://" not in path:
+            saving.save_keras(path, lambda written: write(written, **kwargs))
+        else:
+            write(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """Saves weights, optimizer and states of random number generators in a `.weights.h5` file, as safely as `save`.
+
+        Args:
+            filepath: The file.
+            overwrite: Whether a file that is there may be replaced.
+            max_shard_size: Keras's: gigabytes of one file, where several are to be written.
+        """
+        path, write = os.fspath(filepath), super().save_weights
+        if not overwrite and os.path.exists(path):
+            raise FileExistsError(f"{path} is there already. Pass overwrite=True, or save under another name.")
+        if path.endswith(".weights.h5") and max_shard_size is None and "://" not in path:
+            saving.save_weights(path, write)
+        else:
+            write(filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Loads what `save_weights` or `save` wrote into a built model of the same class.
+
+        Args:
+            filepath: The file.
+            skip_mismatch: Keras's: whether to load what fits and leave the rest, with a warning and without checks.
+            **kwargs: Keras's.
+
+        Raises:
+            ArchiveError: The file is damaged, or holds the weights of another model.
+        """
+        if not self.built:
+            raise KprobError(
+                explain(
+                    f"`load_weights` needs a {type(self).__name__} whose variables have been made.",
+                    received="a model that was never fitted, evaluated or loaded",
+                    fix="call model.evaluate(data) first, or load the whole model with kprob.load_model",
+                )
+            )
+        private = vars(self)
+        private.pop("_record", None)
+        with saving.weights_of(filepath) as path:
+            super().load_weights(path, skip_mismatch=skip_mismatch, **kwargs)
+        record = private.pop("_record", None)
+        if record is not None and not skip_mismatch:
+            saved = len(record["optimizer"] or ())
+            # Keras leaves an optimizer alone, with a warning, where another kind was saved.
+            optimizer = getattr(self, "optimizer", None)
+            same_kind = optimizer is not None and len(optimizer.variables) == saved
+            saving.check_values(self, record, with_optimizer=same_kind)
+
+    def get_config(self):
+        return saving.config_of(self, vars(self)["_arguments"], strict=type(self).get_config is Saveable.get_config)
+
+    @classmethod
+    def from_config(cls, config):
+        return saving.model_from_config(cls, config)
+
+    def get_compile_config(self):
+        objective = vars(self)["_objective"]
+        if objective is None:
+            return None
+        return {
+            "objective": keras.saving.serialize_keras_object(objective),
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "options": vars(self)["_compile_options"],
+        }
+
+    def compile_from_config(self, config):
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("objective", "optimizer")}
+        self.compile(**parts, **config["options"])
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store[RECORD] = saving.make_record(self)
+
+    def load_own_variables(self, store):
+        contents = {name: store[name] for name in store.keys()}
+        stored = contents.pop(RECORD, None)
+        if stored is not None:
+            record = saving.read_record(np.asarray(stored))
+            saving.check_layout(self, record)
+            saving.restore_seeds(self, record)
+            vars(self)["_record"] = record  # for whoever loads, to check what comes of it
+        super().load_own_variables(contents)
+
+    def save_assets(self, directory):
+        history = getattr(self, "history", None)
+        if isinstance(history, keras.callbacks.History) and hasattr(history, "epoch"):  # set when training begins
+            logs = {name: [float(value) for value in values] for name, values in history.history.items()}
+            content = {"epoch": [int(epoch) for epoch in history.epoch], "history": logs}
+            Path(directory, HISTORY).write_text(json.dumps(content), encoding="utf-8")
+
+    def load_assets(self, directory):
+        path = Path(directory, HISTORY)
+        if not path.exists():
+            return
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            epoch, logs = list(content["epoch"]), dict(content["history"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise ArchiveError(explain("The saved history can't be read.", received=str(error))) from error
+        self.history = keras.callbacks.History()
+        self.history.set_model(self)
+        self.history.epoch, self.history.history = epoch, logs
+
+
+def frozen_layers(model: keras.Model) -> list[str]:
+    """Returns the paths of the layers that aren't to be trained."""
+    return [path for path, layer in saving.layers_of(model).items() if not layer.trainable]
+
+
+def freeze_layers(model: keras.Model, paths: list[str]) -> None:
+    """Makes just these layers ones that aren't to be trained."""
+    for path, layer in saving.layers_of(model).items():
+        if layer.trainable == (path in paths):
+            layer.trainable = path not in paths

@@ -1,0 +1,5 @@
+"""Figures: the only user of graphviz and matplotlib. May import: everything but callbacks."""
+
+from kprob.plots.plot_model import plot_model
+
+__all__ = ["plot_model"]
