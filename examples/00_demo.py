@@ -55,11 +55,11 @@ def main(smoke=False):
     """Trains and saves; then a new process reloads, checks and draws."""
     keras.utils.set_random_seed(1)
     images, _ = load()
-    vae = VAE().compile(kprob.ELBO(), keras.optimizers.Adam(2e-3))
+    vae = VAE().compile(kprob.ELBO(), keras.optimizers.Adam(3e-3))
     vae.fit(
         {"x": images[:NUM_TRAIN]},
         batch_size=50,
-        epochs=3 if smoke else 60,
+        epochs=3 if smoke else 40,
         validation_data={"x": images[NUM_TRAIN:]},
     )
     vae.save(figures.path("vae.h5"))

@@ -15,7 +15,7 @@ The map, from the ground up; a module imports only from lines above its own:
     callbacks | plots        Keras callbacks | figures
 """
 
-from kprob import guides, handlers, layers
+from kprob import errors, guides, handlers, layers
 from kprob.backend import tfb, tfd
 from kprob.effects import (
     LocScale,
@@ -47,6 +47,7 @@ __all__ = [
     "Whole",
     "datamodel",
     "deterministic",
+    "errors",
     "factor",
     "guides",
     "handlers",

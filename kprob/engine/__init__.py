@@ -5,7 +5,8 @@ May import: errors, checks, backend, saving, distributions, effects, layers, obj
 
 from kprob.engine.arrays import Whole, to_array, to_dict
 from kprob.engine.batch import Data, batch_of, rows_of
-from kprob.engine.dependencies import Dependencies, completed, find_dependencies, on_few_rows
+from kprob.engine.dependencies import Dependencies, find_dependencies
+from kprob.engine.few_rows import FEW_ROWS, completed, on_few_rows
 from kprob.engine.matching import check_pair, check_supports
 from kprob.engine.networks import Networks
 from kprob.engine.structure import SiteInfo, Structure, discover
@@ -14,6 +15,7 @@ from kprob.engine.support import check_support
 __all__ = [
     "Data",
     "Dependencies",
+    "FEW_ROWS",
     "Networks",
     "SiteInfo",
     "Structure",

@@ -12,7 +12,6 @@ Weights don't change: the runs happen in a scope in which Keras drops updates.
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import keras
 
@@ -20,17 +19,16 @@ from kprob.backend import is_tensor, random
 from kprob.effects import Handler, Site
 from kprob.engine.alternatives import other_arrays, other_values, to_numpy
 from kprob.engine.batch import Data, batch_of
+from kprob.engine.few_rows import completed, on_few_rows
 from kprob.engine.fingerprints import Fingerprint, differs, fingerprint, has_nan, is_finite
 from kprob.engine.networks import Networks, data_of
 from kprob.engine.structure import Structure, site_info
 from kprob.guides import Guide
 
-PROBE_ROWS = 3
 _KINDS = ("sample", "deterministic", "factor", "param")
 _TRIES = 5
 _MAX_BRANCHES = 8
 
-Result = TypeVar("Result")
 Network = Callable[[dict, object], object]
 Layers = Mapping[str, keras.layers.Layer]
 
@@ -212,43 +210,6 @@ class _Search:
             self.branches.append(again)
         for name in new:
             self.sites.setdefault(name, again.sites[name])
-
-
-def on_few_rows(run: Callable[[Data], Result], data: Data) -> tuple[Result, Data]:
-    """Runs something on the first rows of the data, or on all where it doesn't go through on these.
-
-    Args:
-        run: What to run.
-        data: The data.
-
-    Returns:
-        What it returned, and the data that it ran on.
-    """
-    few = data if data.num_rows is None else data.take(slice(0, PROBE_ROWS))
-    try:
-        return run(few), few
-    except Exception:
-        # A network may count on more rows than these few.
-        if few.num_rows == data.num_rows:
-            raise
-        return run(data), data
-
-
-def completed(data: Data, arguments: Iterable[str], sites: Mapping[str, Site]) -> Data:
-    """Returns data with the values that sites had in a run, where a network takes them and the data lacks them.
-
-    Args:
-        data: The data of the run.
-        arguments: What the network takes.
-        sites: Sites of the run.
-    """
-    rows, whole = dict(data.rows), dict(data.whole)
-    for name in arguments:
-        if name in sites and name not in rows and name not in whole:
-            site = sites[name]
-            (rows if site.in_data_plate else whole)[name] = to_numpy(site.value)
-    number = len(next(iter(rows.values()))) if rows else data.num_rows
-    return Data(rows, whole, number)
 
 
 def _finite_run(network: Network, data: Data) -> _Run:

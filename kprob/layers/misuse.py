@@ -70,7 +70,8 @@ def check_parameter(site: str, name: str, value, parameter: Parameter) -> None:
                 "from by kprob.sample",
             )
         ) from error
-    wanted = _violated(array, parameter.constraint)
+    # The constraint of a parameter that is related to another is that of their difference.
+    wanted = _violated(array, "real" if parameter.relate else parameter.constraint)
     if wanted is not None:
         raise SiteError(
             explain(

@@ -239,7 +239,7 @@ class RandomVariable(keras.layers.Layer):
         for name, value in kwargs.items():
             check_parameter(self.site_name, name, value, self.family.parameters[name])
         kwargs = {k: np.asarray(v, "float32") if isinstance(v, list | tuple) else v for k, v in kwargs.items()}
-        if all(isinstance(v, int | float) for v in kwargs.values()):
+        if all(type(v) in (int, float) for v in kwargs.values()):
             return kwargs
         tensors = {k for k in kwargs if self.family.parameters[k].tensor}
         return {k: _tensor(self._converted(k, v)) if k in tensors else v for k, v in kwargs.items()}

@@ -7,8 +7,7 @@ import keras
 import numpy as np
 
 from kprob.effects import Trace
-from kprob.engine import Data
-from kprob.engine.dependencies import PROBE_ROWS
+from kprob.engine import FEW_ROWS, Data
 from kprob.guides import Guide
 
 
@@ -25,7 +24,7 @@ def example_data(model, data: Mapping | None = None) -> Data:
     """
     structure = model.structure(data)
     spec = model.__dict__["_spec"]
-    number = PROBE_ROWS if spec is None or spec.num_data is None else min(PROBE_ROWS, spec.num_data)
+    number = FEW_ROWS if spec is None or spec.num_data is None else min(FEW_ROWS, spec.num_data)
     if data:
         found = model.prepare_data(data)
     elif spec is not None:

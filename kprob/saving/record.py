@@ -120,6 +120,8 @@ def check_values(model: keras.Model, record: dict, with_optimizer: bool = True) 
 def fingerprint(variable) -> str:
     """Returns a digest of a variable's type and values."""
     array = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
+    if array.dtype.kind in "iu":  # the backends count in different integers
+        array = array.astype("int64")
     return hashlib.sha256(array.dtype.name.encode() + b":" + array.tobytes()).hexdigest()[:32]
 
 

@@ -233,10 +233,9 @@ def test_integer_covariates_and_groups():
 class VAE(kprob.ProbabilisticModel):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.decoder = keras.Sequential(
-            [keras.layers.Dense(8, "relu"), keras.layers.BatchNormalization()]
-        )
-        self.head = keras.layers.Dense(5)
+        self.decoder = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.BatchNormalization()])
+        # Zeros let no number through before training: here only NaN shows the edge.
+        self.head = keras.layers.Dense(5, kernel_initializer="zeros")
         self.encoder = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.5)])
         self.z = layers.Normal(2)
         self.x = layers.Bernoulli(5)

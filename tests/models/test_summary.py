@@ -29,9 +29,7 @@ class VAE(kprob.ProbabilisticModel):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.decoder = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(5)])
-        self.encoder = keras.Sequential(
-            [keras.layers.Dense(8, "relu"), keras.layers.BatchNormalization()]
-        )
+        self.encoder = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.BatchNormalization()])
         self.z = layers.Normal(2)
         self.x = layers.Bernoulli(5)
         self.z_given_x = layers.Normal(2, name="z")
