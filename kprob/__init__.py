@@ -31,8 +31,8 @@ from kprob.effects import (
 )
 from kprob.engine import Whole
 from kprob.models import ProbabilisticModel, probmodel
-from kprob.saving import load_model
 from kprob.objectives import ELBO, AnalyticKLELBO, Objective
+from kprob.saving import load_model
 
 __version__ = "0.1.0"
 

@@ -1,12 +1,16 @@
 """Contracts of names, shapes and plates, with messages that name the site, its plates, what came and how to mend it."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from kprob.errors import DataError, KprobError, MismatchError, SiteError, did_you_mean, explain, names
+from kprob.types import ArrayLike, Distribution, Shape, Tensor
 
 
-def check_count(what: str, value, at_least: int = 1, error: type[KprobError] = KprobError) -> None:
+def check_count(what: str, value: object, at_least: int = 1, error: type[KprobError] = KprobError) -> None:
     """Raises where what should be a number of things isn't one.
 
     Args:
@@ -27,7 +31,7 @@ def check_count(what: str, value, at_least: int = 1, error: type[KprobError] = K
         )
 
 
-def check_name(name) -> None:
+def check_name(name: object) -> None:
     """Raises where a site's name is no name."""
     if not isinstance(name, str) or not name or "/" in name:
         raise SiteError(
@@ -40,7 +44,7 @@ def check_name(name) -> None:
         )
 
 
-def check_distribution(name: str, distribution) -> None:
+def check_distribution(name: str, distribution: object) -> None:
     """Raises where what should be a TFP distribution isn't one."""
     one = hasattr(distribution, "log_prob") and hasattr(distribution, "batch_shape")
     if not one or isinstance(distribution, type) or isinstance(distribution.dtype, list | tuple | dict):
@@ -69,7 +73,7 @@ def check_constraint(name: str, constraint: str) -> None:
         )
 
 
-def check_plate(plate, open_plates) -> None:
+def check_plate(plate: Any, open_plates: Sequence[Any]) -> None:
     """Raises where a plate can't be opened here."""
     if not isinstance(plate.name, str) or not plate.name:
         raise SiteError(
@@ -110,24 +114,24 @@ def check_plate(plate, open_plates) -> None:
         )
 
 
-def known_size(size) -> int | None:
+def known_size(size: object) -> int | None:
     """Returns a plate's length where it is known before running, else None."""
     return int(size) if isinstance(size, int | np.integer) else None
 
 
-def plates_text(plates) -> str:
+def plates_text(plates: Iterable[Any]) -> str:
     """Formats plates for a message: `data` (100), `groups` (8)."""
     if not plates:
         return "no plate"
     return ", ".join(f"`{p.name}` ({'unknown' if known_size(p.size) is None else p.size})" for p in plates)
 
 
-def shapes_fit(shape, target) -> bool:
+def shapes_fit(shape: Shape, target: Shape) -> bool:
     """Whether static shapes agree axis by axis; None agrees with anything."""
     return len(shape) == len(target) and all(a is None or b is None or a == b for a, b in zip(shape, target, strict=True))
 
 
-def broadcasts(shape, target) -> bool:
+def broadcasts(shape: Shape, target: Shape) -> bool:
     """Whether a static shape broadcasts to a target, aligned right."""
     if len(shape) > len(target):
         return False
@@ -135,7 +139,7 @@ def broadcasts(shape, target) -> bool:
     return all(a is None or b is None or a == b or a == 1 for a, b in zip(shape, tail, strict=True))
 
 
-def check_batch_shape(name: str, distribution, plates) -> bool:
+def check_batch_shape(name: str, distribution: Distribution, plates: Sequence[Any]) -> bool:
     """Checks a distribution's batch shape against the plates.
 
     Returns:
@@ -158,7 +162,7 @@ def check_batch_shape(name: str, distribution, plates) -> bool:
     return any(a == 1 and b != 1 for a, b in zip(batch[::-1], sizes[::-1], strict=False))
 
 
-def _plate_fix(name: str, batch, plates) -> str:
+def _plate_fix(name: str, batch: Shape, plates: Sequence[Any]) -> str:
     sizes = tuple(known_size(plate.size) for plate in plates)
     if sizes and plates[0].is_data and len(batch) == len(sizes) and broadcasts(batch[1:], sizes[1:]):
         return (
@@ -180,7 +184,7 @@ def _plate_fix(name: str, batch, plates) -> str:
     return "give parameters one value for each element of the plates, or one for all of them"
 
 
-def check_value(site, value, source: str):
+def check_value(site: Any, value: ArrayLike, source: str) -> Tensor:
     """Returns a given value as a tensor of the site's type.
 
     Args:
@@ -209,7 +213,7 @@ def check_value(site, value, source: str):
     return keras.ops.cast(value, site.distribution.dtype)
 
 
-def check_whole_numbers(name: str, value: np.ndarray, dtype) -> None:
+def check_whole_numbers(name: str, value: np.ndarray, dtype: object) -> None:
     """Raises where a site's integer type would cut the fractions of its values off."""
     if value.dtype.kind != "f" or "int" not in keras.backend.standardize_dtype(dtype):
         return
@@ -226,7 +230,7 @@ def check_whole_numbers(name: str, value: np.ndarray, dtype) -> None:
         )
 
 
-def _value_fix(site, shape, expected) -> str:
+def _value_fix(site: Any, shape: Shape, expected: Shape) -> str:
     if site.plates and len(shape) == len(expected) and shape[1:] == expected[1:] and not site.plates[0].is_data:
         plate = site.plates[0]
         return (
@@ -247,7 +251,7 @@ def _value_fix(site, shape, expected) -> str:
     return "reshape the value, or change the `event_shape` of the site"
 
 
-def broadcast_to_plates(name: str, value, plates):
+def broadcast_to_plates(name: str, value: Tensor, plates: Sequence[Any]) -> Tensor:
     """Returns a tensor broadcast to the plates' shape."""
     sizes = tuple(plate.size for plate in plates)
     static = tuple(known_size(size) for size in sizes)
@@ -263,7 +267,7 @@ def broadcast_to_plates(name: str, value, plates):
     return value if not sizes else keras.ops.broadcast_to(value, sizes)
 
 
-def check_replayed(site, other) -> None:
+def check_replayed(site: Any, other: Any) -> None:
     """Raises where a value of the inference network can't be one of the generative network's site."""
     shape, event = tuple(other.value.shape), tuple(site.distribution.event_shape)
     expected = tuple(known_size(plate.size) for plate in site.plates) + event
@@ -279,7 +283,7 @@ def check_replayed(site, other) -> None:
         )
 
 
-def broadcast_static(shapes) -> tuple:
+def broadcast_static(shapes: Iterable[Shape]) -> Shape:
     """Returns the common shape of static shapes, aligned right; None where it isn't known.
 
     Raises:

@@ -5,6 +5,7 @@ together by `explain`, so that they read alike everywhere.
 """
 
 import difflib
+from collections.abc import Iterable
 
 
 class KprobError(ValueError):
@@ -50,13 +51,13 @@ def explain(what: str, *, received: object = None, expected: object = None, fix:
     return "\n".join(lines)
 
 
-def did_you_mean(name: str, candidates) -> str:
+def did_you_mean(name: str, candidates: Iterable[object]) -> str:
     """Returns ' Did you mean "..."?' for the closest of `candidates`, or nothing where none is close."""
     close = difflib.get_close_matches(str(name), [str(c) for c in candidates], n=1, cutoff=0.6)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def names(values) -> str:
+def names(values: Iterable[object]) -> str:
     """Formats names for a message: `a`, `b`, or 'none'."""
     values = [f"`{value}`" for value in values]
     return ", ".join(values) if values else "none"

@@ -1,5 +1,7 @@
 """What the catalogue of wrong programs is made of: a program, and the words that its error must have."""
 
+import functools
+
 import keras
 import kprob
 import numpy as np
@@ -35,7 +37,8 @@ class Catalogue:
         def mark(program):
             for value in values:
                 name = f"{program.__name__}-{value!r}"
-                self.wrong_ones.append(pytest.param(lambda v=value: program(v), words, error, id=name))
+                bound = functools.partial(program, value)
+                self.wrong_ones.append(pytest.param(bound, words, error, id=name))
             return program
 
         return mark

@@ -10,6 +10,9 @@ from kprob.errors import KprobError, explain
 name = keras.backend.backend()
 
 if name == "tensorflow":
+    from kprob.backend import tensorflow_data as data
+    from kprob.backend import tensorflow_random as random
+    from kprob.backend import tensorflow_training as training
     from kprob.backend.tensorflow_backend import (
         batch_shape,
         compile_function,
@@ -20,10 +23,10 @@ if name == "tensorflow":
         static_shape,
         tfp,
     )
-    from kprob.backend import tensorflow_data as data
-    from kprob.backend import tensorflow_random as random
-    from kprob.backend import tensorflow_training as training
 elif name == "jax":
+    from kprob.backend import jax_data as data
+    from kprob.backend import jax_random as random
+    from kprob.backend import jax_training as training
     from kprob.backend.jax_backend import (
         batch_shape,
         compile_function,
@@ -34,9 +37,6 @@ elif name == "jax":
         static_shape,
         tfp,
     )
-    from kprob.backend import jax_data as data
-    from kprob.backend import jax_random as random
-    from kprob.backend import jax_training as training
 else:
     raise KprobError(
         explain(

@@ -5,6 +5,7 @@ They nest, are opened inside one run and never stored.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import keras
 
@@ -13,6 +14,7 @@ from kprob.backend import random
 from kprob.effects.site import Plate, Site
 from kprob.effects.stack import Handler
 from kprob.effects.trace import Trace
+from kprob.types import ArrayLike, Seed, Tensor
 
 
 class trace(Handler):
@@ -32,7 +34,7 @@ class trace(Handler):
         ```
     """
 
-    def __init__(self, network=None, num_draws: int | None = None):
+    def __init__(self, network: Callable | None = None, num_draws: int | None = None):
         super().__init__(network)
         self.result = Trace(num_draws)
 
@@ -40,7 +42,7 @@ class trace(Handler):
         if site.kind in ("sample", "deterministic", "factor", "param"):
             self.result.add(site)
 
-    def get_trace(self, *args, **kwargs) -> Trace:
+    def get_trace(self, *args: Any, **kwargs: Any) -> Trace:
         """Runs the network and returns the trace."""
         self.result = Trace(self.result.num_draws)
         self(*args, **kwargs)
@@ -64,7 +66,7 @@ class condition(Handler):
         ```
     """
 
-    def __init__(self, network=None, data: Mapping | None = None):
+    def __init__(self, network: Callable | None = None, data: Mapping | None = None):
         super().__init__(network)
         self.data = dict(data or {})
 
@@ -92,7 +94,7 @@ class substitute(Handler):
         ```
     """
 
-    def __init__(self, network=None, values: Mapping | None = None):
+    def __init__(self, network: Callable | None = None, values: Mapping | None = None):
         super().__init__(network)
         self.given = dict(values or {})
 
@@ -125,7 +127,7 @@ class replay(Handler):
         ```
     """
 
-    def __init__(self, network=None, guide: Trace | None = None):
+    def __init__(self, network: Callable | None = None, guide: Trace | None = None):
         super().__init__(network)
         self.guide = Trace() if guide is None else guide
 
@@ -156,7 +158,12 @@ class block(Handler):
         ```
     """
 
-    def __init__(self, network=None, hide: Iterable[str] | Callable | None = None, expose: Iterable[str] = ()):
+    def __init__(
+        self,
+        network: Callable | None = None,
+        hide: Iterable[str] | Callable | None = None,
+        expose: Iterable[str] = (),
+    ):
         super().__init__(network)
         self.hide = hide
         self.expose = tuple(expose)
@@ -185,7 +192,7 @@ class do(Handler):
         ```
     """
 
-    def __init__(self, network=None, values: Mapping | None = None):
+    def __init__(self, network: Callable | None = None, values: Mapping | None = None):
         super().__init__(network)
         self.given = dict(values or {})
 
@@ -214,7 +221,7 @@ class scale(Handler):
         ```
     """
 
-    def __init__(self, network=None, factor=1.0):
+    def __init__(self, network: Callable | None = None, factor: ArrayLike = 1.0):
         super().__init__(network)
         self.factor = factor
 
@@ -240,7 +247,7 @@ class mask(Handler):
         ```
     """
 
-    def __init__(self, network=None, mask=True):
+    def __init__(self, network: Callable | None = None, mask: ArrayLike = True):
         super().__init__(network)
         self.mask = mask
 
@@ -267,12 +274,12 @@ class seed(Handler):
         ```
     """
 
-    def __init__(self, network=None, seed=0):
+    def __init__(self, network: Callable | None = None, seed: Seed = 0):
         super().__init__(network)
         self.seed = random.seed(seed) if isinstance(seed, int) else seed
         self.count = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Handler:
         self.count = 0
         return super().__enter__()
 
@@ -305,7 +312,14 @@ class rows(Handler):
         ```
     """
 
-    def __init__(self, network=None, size=1, scale=1.0, weights=None, indices=None):
+    def __init__(
+        self,
+        network: Callable | None = None,
+        size: Tensor = 1,
+        scale: Tensor = 1.0,
+        weights: Tensor = None,
+        indices: Tensor = None,
+    ):
         super().__init__(network)
         self.size, self.scale, self.weights, self.indices = size, scale, weights, indices
 

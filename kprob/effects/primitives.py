@@ -9,9 +9,10 @@ from kprob import checks
 from kprob.backend import tfd
 from kprob.effects.site import Plate, Site
 from kprob.effects.stack import STATE, send
+from kprob.types import ArrayLike, Distribution, Tensor
 
 
-def sample(name: str, distribution=None, observed=None):
+def sample(name: str, distribution: Distribution = None, observed: ArrayLike = None) -> Tensor:
     """Draws, or observes, a named random variable.
 
     Args:
@@ -47,7 +48,7 @@ def sample(name: str, distribution=None, observed=None):
     return send(site).value
 
 
-def param(name: str, init=0.0, constraint: str = "real"):
+def param(name: str, init: ArrayLike = 0.0, constraint: str = "real") -> Tensor:
     """Returns a learned number, tensor or array that belongs to the model that runs the network.
 
     Args:
@@ -72,7 +73,7 @@ def param(name: str, init=0.0, constraint: str = "real"):
     return keras.ops.convert_to_tensor(init, dtype="float32") if site.value is None else site.value
 
 
-def deterministic(name: str, value):
+def deterministic(name: str, value: Tensor) -> Tensor:
     """Records a value that follows from others under a name, so that queries can return it.
 
     Args:
@@ -93,7 +94,7 @@ def deterministic(name: str, value):
     return send(Site(name, "deterministic", value=value, plates=tuple(STATE.plates))).value
 
 
-def factor(name: str, log_weight):
+def factor(name: str, log_weight: ArrayLike) -> None:
     """Adds any number to the log-density of the run, one per element of the open plates.
 
     Args:
@@ -151,7 +152,7 @@ def plate(name: str, size: int | None = None) -> Iterator[Plate]:
         STATE.plates.remove(opened)
 
 
-def datamodel(size: int | None = None):
+def datamodel(size: int | None = None) -> contextlib.AbstractContextManager[Plate]:
     """Opens the data plate: `plate("data")` by InferPy's name.
 
     Args:

@@ -1,6 +1,6 @@
 """Reparameterisation: the same model written with other latent sites, whose posterior is easier to reach."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kprob.backend import tfd
@@ -8,6 +8,7 @@ from kprob.effects.primitives import sample
 from kprob.effects.site import Site
 from kprob.effects.stack import Handler
 from kprob.errors import SiteError, explain
+from kprob.types import Tensor
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class LocScale:
 
     centered: float = 0.0
 
-    def apply(self, site: Site):
+    def apply(self, site: Site) -> Tensor:
         """Draws the new latent and returns the site's value."""
         base, event_ndims = site.distribution, 0
         if isinstance(base, tfd.Independent):
@@ -72,7 +73,7 @@ class Transform:
         ```
     """
 
-    def apply(self, site: Site):
+    def apply(self, site: Site) -> Tensor:
         """Draws the base latent and returns the site's value."""
         outer, event_ndims = site.distribution, 0
         if isinstance(outer, tfd.Independent):
@@ -111,7 +112,7 @@ class reparam(Handler):
         ```
     """
 
-    def __init__(self, network=None, config: Mapping | None = None):
+    def __init__(self, network: Callable | None = None, config: Mapping | None = None):
         super().__init__(network)
         self.config = dict(config or {})
 

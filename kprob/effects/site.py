@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from kprob.types import Tensor
+
 
 @dataclass(slots=True, eq=False)
 class Plate:
@@ -69,13 +71,13 @@ class Site:
         """Number of axes of one value."""
         return len(self.value.shape) - len(self.plates)
 
-    def log_prob(self):
+    def log_prob(self) -> Tensor:
         """Returns the log-density of the value, scaled and masked by handlers: shape `plate_shape`."""
         if self.cached_log_prob is None:
             self.cached_log_prob = self._log_prob()
         return self.cached_log_prob
 
-    def _log_prob(self):
+    def _log_prob(self) -> Tensor:
         if self.kind == "factor":
             log_prob = self.value
         elif self.kind != "sample" or self.intervened:

@@ -9,19 +9,26 @@ The stack belongs to a thread, so that chains may run side by side.
 """
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from kprob import distributions
 from kprob.backend import random
 from kprob.effects.site import Plate, Site
+from kprob.types import Seed, Tensor
 
 
 class _State(threading.local):
-    def __init__(self):
+    def __init__(self) -> None:
         self.handlers: list[Handler] = []
         self.plates: list[Plate] = []
 
 
 STATE = _State()
+
+
+def _no_network(*args: Any, **kwargs: Any) -> None:
+    raise TypeError("this handler wraps no network: use it in a `with` block, or pass the network first")
 
 
 class Handler:
@@ -34,19 +41,19 @@ class Handler:
         network: The network that calling the handler runs with the handler open; None for use in a `with` block.
     """
 
-    def __init__(self, network=None):
+    def __init__(self, network: Callable | None = None):
         self.network = network
 
-    def __enter__(self):
+    def __enter__(self) -> "Handler":
         STATE.handlers.append(self)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         STATE.handlers.remove(self)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with self:
-            return self.network(*args, **kwargs)
+            return (self.network or _no_network)(*args, **kwargs)
 
     def on_site(self, site: Site) -> None:
         """Called before a value is drawn."""
@@ -74,7 +81,7 @@ def send(site: Site) -> Site:
     return site
 
 
-def draw_in_plates(site: Site, seed):
+def draw_in_plates(site: Site, seed: Seed) -> Tensor:
     """Draws a site's value: its distribution repeated over those outer plates that its parameters don't have."""
     sizes = tuple(plate.size for plate in site.plates)
     batch_ndims = len(site.distribution.batch_shape)

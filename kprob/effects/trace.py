@@ -1,12 +1,13 @@
 """What a run of a network leaves behind: its sites in order, and their log-densities summed by the rules of plates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
 
 from kprob import checks
 from kprob.effects.site import Plate, Site
 from kprob.errors import MismatchError, SiteError, did_you_mean, explain, names
+from kprob.types import Tensor
 
 
 class Trace:
@@ -109,7 +110,7 @@ class Trace:
         """Returns the sites that have a log-density: random ones and factors."""
         return [s for s in self.sites.values() if s.kind in ("sample", "factor") and not s.intervened]
 
-    def log_prob(self, sites=None):
+    def log_prob(self, sites: Iterable[str] | None = None) -> Tensor:
         """Returns the log-density of the run.
 
         Rows of the data plate are weighted and scaled up to the whole data set; every other term counts once.
@@ -126,14 +127,14 @@ class Trace:
                 total = total + self.site_log_prob(site)
         return total
 
-    def site_log_prob(self, site: Site):
+    def site_log_prob(self, site: Site) -> Tensor:
         """Returns one site's share of `log_prob`."""
         if not site.in_data_plate:
             return keras.ops.sum(site.log_prob())
         plate = site.plates[0]
         return keras.ops.sum(self.rows(site), axis=-1) * plate.scale
 
-    def rows(self, site: Site):
+    def rows(self, site: Site) -> Tensor:
         """Returns a site's log-density per row of the batch, weighted: shape (B,) or (S, B)."""
         rows = site.log_prob()
         if len(rows.shape) > 1:
@@ -143,7 +144,7 @@ class Trace:
             rows = rows * keras.ops.cast(plate.weights, rows.dtype)
         return rows if self.num_draws is None else keras.ops.reshape(rows, (self.num_draws, -1))
 
-    def log_prob_rows(self, sites=None):
+    def log_prob_rows(self, sites: Iterable[str] | None = None) -> Tensor:
         """Returns the log-density per row of the batch, for objectives that work row by row.
 
         Args:
@@ -163,6 +164,7 @@ class Trace:
                 raise MismatchError(
                     explain(
                         f"Site `{site.name}` is outside the data plate, so the log-density has no rows.",
+                        received=f"`{site.name}` in {checks.plates_text(site.plates)}",
                         expected='every site inside kprob.plate("data")',
                         fix="use `log_prob()`, which sums over everything",
                     )

@@ -33,9 +33,10 @@ class CompiledLoop:
     def __init__(self, model, data: Data, plan: Plan, size: int, end_epoch, every_epoch: bool):
         self.model, self.data, self.plan, self.size = model, data, plan, size
         self.end_epoch = end_epoch
-        rows = data.num_rows
-        self.single = rows is None or size >= rows
+        rows = data.num_rows or 1
+        self.single = size >= rows
         self.steps = 1 if self.single else -(-rows // size)
+        self.row_count = rows
         self.capacity = max(1, min(MAX_EPOCHS_AT_ONCE, ORDER_ENTRIES // (1 if self.single else rows)))
         self.device_data = batch_of(data)
         self.program = _cached_program(model, data, size)
@@ -120,9 +121,9 @@ class CompiledLoop:
     def _orders(self, number: int) -> np.ndarray:
         if self.single:
             return np.zeros((self.capacity, 1), "int32")
-        orders = np.zeros((self.capacity, self.data.num_rows), "int32")
+        orders = np.zeros((self.capacity, self.row_count), "int32")
         for i in range(number):
-            orders[i] = row_order(self.model, self.data.num_rows, self.steps * i, self.plan.shuffle)
+            orders[i] = row_order(self.model, self.row_count, self.steps * i, self.plan.shuffle)
         return orders
 
 

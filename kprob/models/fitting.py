@@ -44,8 +44,9 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
         epochs = _epochs(model, validation, plan, max(size, KERAS_BATCH_SIZE))
         epochs.set_model(model)
         return CompiledLoop(model, data, plan, size, epochs.on_epoch_end, validation is not None).run()
-    shuffle = plan.shuffle and data.num_rows is not None and size < data.num_rows
-    order = (lambda: row_order(model, data.num_rows, 0, True)) if shuffle else lambda: None
+    rows = data.num_rows or 1
+    shuffle = plan.shuffle and size < rows
+    order = (lambda: row_order(model, rows, 0, True)) if shuffle else lambda: None
     epochs = _epochs(model, validation, plan, size, order)
     return _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan)
 

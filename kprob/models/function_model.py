@@ -102,7 +102,7 @@ def _bind(function: Callable, arguments: dict) -> Callable:
     def network(**covariates):
         return function(**arguments, **covariates)
 
-    network.__signature__ = signature.replace(parameters=left)
+    setattr(network, "__signature__", signature.replace(parameters=left))
     return network
 
 

@@ -34,7 +34,8 @@ class Inputs:
         Raises:
             DataError: A name is unknown, lengths differ, or there are no rows.
         """
-        rows, whole = {}, {}
+        rows: dict[str, np.ndarray] = {}
+        whole: dict[str, np.ndarray] = {}
         for name, value in named.items():
             self._check_name(name)
             array = to_array(name, value.value if isinstance(value, Whole) else value)

@@ -236,7 +236,7 @@ def _tensors(distribution) -> dict:
         "Sample",
     ):
         distribution = distribution.distribution
-    found = {}
+    found: dict = {}
     for name, value in distribution.parameters.items():
         if name == "distribution":
             found |= _tensors(value)

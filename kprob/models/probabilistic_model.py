@@ -139,6 +139,7 @@ class ProbabilisticModel(Saveable):
                 raise CompileError(
                     explain(
                         f"`compile` got Keras's `{name}`.",
+                        received=f"{name}={kwargs[name]!r}",
                         expected="compile(objective, optimizer): the objective takes the place of a loss",
                         fix="pass an objective, such as kprob.ELBO(), or a function of the two traces",
                     )

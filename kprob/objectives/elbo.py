@@ -23,6 +23,7 @@ from kprob.backend import tfd
 from kprob.effects import Site, Trace
 from kprob.objectives.objective import Objective
 from kprob.saving import register
+from kprob.types import Tensor
 
 stop = keras.ops.stop_gradient
 
@@ -55,12 +56,12 @@ class ELBO(Objective):
         Jordan, Ghahramani, Jaakkola and Saul (1999), "An introduction to variational methods for graphical models".
     """
 
-    def call(self, generative_trace: Trace, inference_trace: Trace):
+    def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         log_p = generative_trace.log_prob()  # [S] or scalar
         log_q = inference_trace.log_prob()  # [S] or scalar
         return log_p - log_q + score_function_term(generative_trace, inference_trace)
 
-    def elbo(self, generative_trace: Trace, inference_trace: Trace, value):
+    def elbo(self, generative_trace: Trace, inference_trace: Trace, value: Tensor) -> Tensor:
         return value
 
 
@@ -85,7 +86,7 @@ class AnalyticKLELBO(ELBO):
         Kingma and Welling (2014), "Auto-encoding variational Bayes", appendix B.
     """
 
-    def call(self, generative_trace: Trace, inference_trace: Trace):
+    def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         known = {}
         for site in inference_trace.random_sites():
             divergence = _kl_divergence(site, generative_trace)
@@ -97,14 +98,14 @@ class AnalyticKLELBO(ELBO):
         return log_p - log_q - kl + score_function_term(generative_trace, inference_trace)
 
 
-def score_function_term(generative_trace: Trace, inference_trace: Trace):
+def score_function_term(generative_trace: Trace, inference_trace: Trace) -> Tensor:
     """Returns a term that is zero in value and whose gradient is the score function's share."""
     jumps = [s for s in inference_trace.random_sites() if not distributions.is_reparameterized(s.distribution)]
     if not jumps:
         return 0.0
     latent = inference_trace.random_sites()
     if all(site.in_data_plate for site in latent):
-        plate = inference_trace.data_plate
+        plate = latent[0].plates[0]
         local = [s.name for s in generative_trace.weighed_sites() if s.in_data_plate]
         signal = generative_trace.log_prob_rows(local) - inference_trace.log_prob_rows()  # [S, B] or [B]
         score = sum(_unweighted_rows(site, inference_trace) for site in jumps)
@@ -114,7 +115,7 @@ def score_function_term(generative_trace: Trace, inference_trace: Trace):
     return stop(signal) * (score - stop(score))
 
 
-def _unweighted_rows(site: Site, trace: Trace):
+def _unweighted_rows(site: Site, trace: Trace) -> Tensor:
     rows = site.log_prob()
     if len(rows.shape) > 1:
         rows = keras.ops.sum(rows, axis=tuple(range(1, len(rows.shape))))

@@ -1,6 +1,7 @@
 """From what `compile` received to an objective."""
 
 import inspect
+from collections.abc import Callable
 
 import keras
 
@@ -9,7 +10,7 @@ from kprob.objectives.elbo import ELBO
 from kprob.objectives.objective import FunctionObjective, Objective
 
 
-def get(objective) -> Objective:
+def get(objective: object) -> Objective:
     """Returns an objective: an `Objective`, a function of two traces, or the name "elbo".
 
     Raises:
@@ -52,20 +53,20 @@ def get(objective) -> Objective:
     return FunctionObjective(objective)
 
 
-def _is_optimizer(objective) -> bool:
+def _is_optimizer(objective: object) -> bool:
     if isinstance(objective, str):
         return objective.lower() in {name.lower() for name in dir(keras.optimizers) if not name.startswith("_")}
     cls = objective if isinstance(objective, type) else type(objective)
     return issubclass(cls, keras.optimizers.Optimizer)
 
 
-def _is_of_keras(objective) -> bool:
+def _is_of_keras(objective: object) -> bool:
     # A loss or a metric: callable with two arguments, and yet no objective.
     module = getattr(objective, "__module__", None) or type(objective).__module__
     return module.split(".")[0] == "keras"
 
 
-def _check_arguments(function) -> None:
+def _check_arguments(function: Callable) -> None:
     try:
         inspect.signature(function).bind(None, None)
     except TypeError as error:
@@ -82,5 +83,5 @@ def _check_arguments(function) -> None:
         return
 
 
-def _name(value) -> str:
+def _name(value: object) -> str:
     return repr(value) if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)

@@ -7,6 +7,7 @@ import keras
 from kprob.effects import Trace
 from kprob.errors import CompileError, explain
 from kprob.saving import decode, encode, register
+from kprob.types import Tensor
 
 
 @register
@@ -35,13 +36,13 @@ class Objective:
             )
         self.num_samples = num_samples
 
-    def __call__(self, generative_trace: Trace, inference_trace: Trace):
+    def __call__(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         """Returns the estimate whose gradient is followed, averaged over draws: a scalar."""
         value = self.call(generative_trace, inference_trace)
         self._check_value(value, generative_trace.num_draws)
         return keras.ops.mean(value)
 
-    def call(self, generative_trace: Trace, inference_trace: Trace):
+    def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         """Returns the estimate: a scalar, or one number per draw."""
         raise NotImplementedError(f"{type(self).__name__} must override `call(generative_trace, inference_trace)`.")
 
@@ -52,7 +53,7 @@ class Objective:
         elbo = self.elbo(generative_trace, inference_trace, value)
         return {"objective": value, "elbo": elbo, "log_likelihood": log_likelihood, "kl": log_likelihood - elbo}
 
-    def elbo(self, generative_trace: Trace, inference_trace: Trace, value):
+    def elbo(self, generative_trace: Trace, inference_trace: Trace, value: Tensor) -> Tensor:
         """Returns the evidence lower bound that is logged; `value` is the objective's own."""
         return keras.ops.mean(generative_trace.log_prob() - inference_trace.log_prob())
 
@@ -65,7 +66,7 @@ class Objective:
         """Makes the objective from `get_config`'s result."""
         return cls(**config)
 
-    def _check_value(self, value, num_draws: int | None) -> None:
+    def _check_value(self, value: Tensor, num_draws: int | None) -> None:
         shape = None if value is None else tuple(getattr(value, "shape", ()))
         if shape in ((), (num_draws,)):
             return
@@ -92,7 +93,7 @@ class FunctionObjective(Objective):
         self.function = function
         self.__name__ = getattr(function, "__name__", type(function).__name__)
 
-    def call(self, generative_trace: Trace, inference_trace: Trace):
+    def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         return self.function(generative_trace, inference_trace)
 
     def get_config(self) -> dict:

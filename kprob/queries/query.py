@@ -1,11 +1,13 @@
 """A query: a distribution over some of a model's sites, to be drawn from and measured."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from kprob.checks import check_count
 from kprob.errors import KprobError, explain, names
+from kprob.types import ArrayLike
 
 
 class Query:
@@ -30,7 +32,7 @@ class Query:
     def __repr__(self) -> str:
         return f"Query({', '.join(self.names)})"
 
-    def sample(self, n: int | None = None, seed: int | None = None):
+    def sample(self, n: int | None = None, seed: int | None = None) -> np.ndarray | dict[str, np.ndarray]:
         """Draws jointly.
 
         Args:
@@ -45,7 +47,9 @@ class Query:
         draws = self._draw(1 if n is None else int(n), seed)
         return self._result({name: draws[name][0] if n is None else draws[name] for name in self.names})
 
-    def log_prob(self, values=None, seed: int | None = None):
+    def log_prob(
+        self, values: ArrayLike | dict[str, ArrayLike] = None, seed: int | None = None
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """Returns the log-density of values, each site given those before it.
 
         Args:
@@ -73,21 +77,23 @@ class Query:
         found = self._density(values or {}, seed)
         return self._result({name: found[name] for name in self.names})
 
-    def sum_log_prob(self, values=None, seed: int | None = None) -> float:
+    def sum_log_prob(self, values: ArrayLike | dict[str, ArrayLike] = None, seed: int | None = None) -> float:
         """Returns the sum of `log_prob` over sites and plates: a float."""
         found = self.log_prob(values, seed)
         parts = [found] if self.single else found.values()
         return float(sum(np.sum(part, dtype="float64") for part in parts))
 
-    def mean(self, num_samples: int = 1000, seed: int | None = None):
+    def mean(self, num_samples: int = 1000, seed: int | None = None) -> np.ndarray | dict[str, np.ndarray]:
         """Returns means: exact where a site's distribution depends on nothing drawn, else over draws."""
         return self._moment(0, lambda draws: draws.mean(0), num_samples, seed)
 
-    def stddev(self, num_samples: int = 1000, seed: int | None = None):
+    def stddev(self, num_samples: int = 1000, seed: int | None = None) -> np.ndarray | dict[str, np.ndarray]:
         """Returns standard deviations: exact where a site's distribution depends on nothing drawn, else over draws."""
         return self._moment(1, lambda draws: draws.std(0, ddof=1), num_samples, seed)
 
-    def interval(self, probability: float = 0.9, num_samples: int = 1000, seed: int | None = None):
+    def interval(
+        self, probability: float = 0.9, num_samples: int = 1000, seed: int | None = None
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """Returns the central interval that holds a share of the probability.
 
         Args:
@@ -112,17 +118,17 @@ class Query:
         ends = [(1 - probability) / 2, (1 + probability) / 2]
         return self._result({name: np.quantile(draws[name], ends, axis=0) for name in self.names})
 
-    def parameters(self, seed: int | None = None):
+    def parameters(self, seed: int | None = None) -> dict:
         """Returns the parameters of the sites' distributions, by site, for one joint draw of what they depend on."""
         found = self._describe(seed)
         return self._result({name: found[name] for name in self.names})
 
-    def _moment(self, which: int, of_draws: Callable, num_samples: int, seed):
+    def _moment(self, which: int, of_draws: Callable, num_samples: int, seed: int | None) -> Any:
         check_count("num_samples", num_samples, 2)
         exact = self._exact()
         left = [name for name in self.names if name not in exact]
         draws = self._draw(num_samples, seed) if left else {}
         return self._result({n: exact[n][which] if n in exact else of_draws(draws[n]) for n in self.names})
 
-    def _result(self, found: dict):
+    def _result(self, found: dict) -> Any:
         return found[self.names[0]] if self.single else found

@@ -163,7 +163,8 @@ def test_keras_callbacks_work(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*.h5")) == ["1.weights.h5", "2.weights.h5", "3.weights.h5"]
     with open(tmp_path / "log.csv") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 3 and set(rows[0]) == {"epoch", "loss", "elbo", "log_likelihood", "kl"}
+    # Keras names the columns of a validation too, for the case that one follows.
+    assert len(rows) == 3 and {"epoch", "loss", "elbo", "log_likelihood", "kl"} <= set(rows[0])
 
 
 @pytest.mark.once

@@ -29,52 +29,44 @@ def new_model(seed=3):
     return make("automatic guide", jit_compile=False)[:2]
 
 
-@pytest.mark.parametrize("ending", ["h5", "keras", "weights.h5"])
-def test_model_checkpoint(ending, tmp_path):
+def test_model_checkpoint(tmp_path):
     model, data = new_model()
-    only_weights = ending == "weights.h5"
-    path = str(tmp_path / ("m{epoch}." + ending))
-    saver = keras.callbacks.ModelCheckpoint(path, save_weights_only=only_weights)
-    history = model.fit(data, epochs=5, callbacks=[saver], **FIT)
-    assert sorted(os.listdir(tmp_path)) == [f"m{i}.{ending}" for i in range(1, 6)]
+    savers = [
+        keras.callbacks.ModelCheckpoint(str(tmp_path / ("m{epoch}." + ending)), save_weights_only="weights" in ending)
+        for ending in ("h5", "keras", "weights.h5")
+    ]
+    savers.append(keras.callbacks.ModelCheckpoint(tmp_path / "best.h5", "elbo", mode="max", save_best_only=True))
+    # One that comes after them in the list, and logs what History is to keep.
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.01 / (1 + epoch))
+    history = model.fit(data, epochs=5, callbacks=[*savers, rate], **FIT).history
+    assert len(os.listdir(tmp_path)) == 3 * 5 + 1
+    np.testing.assert_allclose(history["learning_rate"], 0.01 / np.arange(1, 6), rtol=1e-6)
+    best = int(np.argmax(history["elbo"]))
+    assert kprob.load_model(tmp_path / "best.h5").history.epoch == list(range(best + 1))
 
-    if only_weights:
-        again, data = new_model(seed=4)
-        again.evaluate(data, verbose=0)
-        again.load_weights(tmp_path / "m3.weights.h5")
-    else:
-        again = kprob.load_model(tmp_path / f"m3.{ending}")
-        # The epoch that ended when the file was written is in it too.
-        assert again.history.epoch == [0, 1, 2]
-        assert again.history.history == {name: values[:3] for name, values in history.history.items()}
-    again.fit(data, epochs=5, initial_epoch=3, **FIT)
+    other = kprob.load_model(tmp_path / "m3.keras")
+    again = kprob.load_model(tmp_path / "m3.h5")
+    assert_same(state(other), state(again))
+    other.load_weights(tmp_path / "m5.weights.h5")
+    assert_same(state(other), state(model))
+    # The epoch that ended when the file was written is in it too.
+    assert again.history.epoch == other.history.epoch == [0, 1, 2]
+    assert again.history.history == other.history.history == {name: values[:3] for name, values in history.items()}
+
+    again.fit(data, epochs=5, initial_epoch=3, callbacks=[rate], **FIT)
     assert_same(state(again), state(model))
 
 
-def test_the_best_model_is_kept(tmp_path):
+@pytest.fixture(scope="module")
+def expected():
+    """The state after a run that was never stopped."""
     model, data = new_model()
-    path = tmp_path / "best.h5"
-    saver = keras.callbacks.ModelCheckpoint(path, monitor="elbo", mode="max", save_best_only=True)
-    history = model.fit(data, epochs=6, callbacks=saver, **FIT)
-    best = int(np.argmax(history.history["elbo"]))
-    assert kprob.load_model(path).history.epoch == list(range(best + 1))
-
-
-def test_callbacks_keep_what_they_log(tmp_path):
-    # Those that save go behind History, and all others stay before it, as Keras has it.
-    model, data = new_model()
-    saver = keras.callbacks.ModelCheckpoint(tmp_path / "m.h5")
-    rate = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.01 / (1 + epoch))
-    history = model.fit(data, epochs=2, callbacks=[saver, rate], **FIT)
-    np.testing.assert_allclose(history.history["learning_rate"], [0.01, 0.005], rtol=1e-6)
-    assert kprob.load_model(tmp_path / "m.h5").history.history == history.history
+    model.fit(data, epochs=5, **FIT)
+    return state(model)
 
 
 @pytest.mark.parametrize("double", [False, True])
-def test_backup_and_restore(double, tmp_path):
-    expected, data = new_model()
-    expected.fit(data, epochs=5, **FIT)
-
+def test_backup_and_restore(double, expected, tmp_path):
     def backup():
         return keras.callbacks.BackupAndRestore(tmp_path / "backup", double_checkpoint=double)
 
@@ -91,7 +83,7 @@ def test_backup_and_restore(double, tmp_path):
     history = again.fit(data, epochs=5, callbacks=[backup()], **FIT)
     assert history.epoch == ([2, 3, 4] if double else [3, 4])
     assert history is again.history
-    assert_same(state(again), state(expected))
+    assert_same(state(again), expected)
     assert not (tmp_path / "backup").exists()
 
     # The epoch to begin with is that one run's alone.

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from saving.saved_models import VAE
 
 import kprob
 
@@ -51,7 +52,7 @@ for line in sys.stdin:
 
 def saved_number(path):
     """Returns the one number that a whole model was saved with."""
-    model = kprob.load_model(path)
+    model = kprob.load_model(path, custom_objects={"VAE": VAE})
     values = [*model.history.history["loss"]]
     for variable in (*model.weights, *model.optimizer.variables):
         values += np.unique(keras.ops.convert_to_numpy(variable)).tolist()
