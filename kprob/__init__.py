@@ -32,6 +32,7 @@ from kprob.effects import (
 from kprob.engine import Whole
 from kprob.models import ProbabilisticModel, probmodel
 from kprob.objectives import ELBO, AnalyticKLELBO, Objective
+from kprob.plots import plot_model
 from kprob.saving import load_model
 
 __version__ = "0.1.0"
@@ -56,6 +57,7 @@ __all__ = [
     "module",
     "param",
     "plate",
+    "plot_model",
     "probmodel",
     "sample",
     "tfb",

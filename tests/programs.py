@@ -3,9 +3,10 @@
 import functools
 
 import keras
-import kprob
 import numpy as np
 import pytest
+
+import kprob
 from kprob import layers, tfd
 from kprob.errors import KprobError
 

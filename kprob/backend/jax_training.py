@@ -17,63 +17,7 @@ BLOCK = 16
 def make_program(model, batch_size: int, num_rows: int | None, take: Callable, jit: bool) -> Callable:
     """Compiles epochs of training; see the TensorFlow twin of this function for arguments and result."""
     del jit
-    full = 0 if num_rows is None else num_rows // batch_size
-    rest = 0 if num_rows is None else num_rows % batch_size
-    single = num_rows is None or batch_size >= num_rows
-    width = len(model.log_names)
-
-    def loss(trainable, non_trainable, optimizer, batch):
-        value, logs, bad, non_trainable = _stateless_loss(model, trainable, non_trainable, batch, training=True)
-        with keras.StatelessScope(state_mapping=list(zip(model.optimizer.variables, optimizer, strict=True))):
-            scaled = model.optimizer.scale_loss(value)
-        return scaled, (logs, bad, non_trainable)
-
-    def step(state, data, order, start, size, carry):
-        trainable, non_trainable, optimizer = state
-        rows = None if single else jax.lax.dynamic_slice_in_dim(order, start, size)
-        gradient = jax.grad(loss, has_aux=True)
-        found, (logs, bad, non_trainable) = gradient(trainable, non_trainable, optimizer, take(data, rows))
-        trainable, optimizer = model.optimizer.stateless_apply(optimizer, found, trainable)
-        return (list(trainable), list(non_trainable), list(optimizer)), _add(carry, logs, bad, float(size or 1))
-
-    def epoch(state, data, order, first, last, carry):
-        totals, count, bad = carry
-        fresh = jnp.where(first > 0, 1.0, 0.0)
-        carry = (totals * fresh, count * fresh, bad)
-        if single:
-            return step(state, data, order, 0, num_rows, carry)
-        state, carry = jax.lax.fori_loop(
-            first,
-            jnp.minimum(last, full),
-            lambda i, c: step(c[0], data, order, i * batch_size, batch_size, c[1]),
-            (state, carry),
-        )
-        if rest:
-            partial = (state, carry)
-            return jax.lax.cond(
-                last > full, lambda c: step(c[0], data, order, full * batch_size, rest, c[1]), lambda c: c, partial
-            )
-        return state, carry
-
-    def program(state, data, orders, epochs, first, last, carry):
-        blocks = -(-orders.shape[0] // BLOCK)
-
-        def block_body(b, outer):
-            state, logs, carry = outer
-
-            def body(e, inner):
-                state, block, carry = inner
-                state, carry = epoch(state, data, orders[0 if single else b * BLOCK + e], first, last, carry)
-                return state, block.at[e].set(_mean(carry)), carry
-
-            number = jnp.minimum(BLOCK, epochs - b * BLOCK)
-            state, block, carry = jax.lax.fori_loop(0, number, body, (state, jnp.zeros((BLOCK, width)), carry))
-            return state, jax.lax.dynamic_update_slice(logs, block, (b * BLOCK, 0)), carry
-
-        used = (epochs + BLOCK - 1) // BLOCK
-        return jax.lax.fori_loop(0, used, block_body, (state, jnp.zeros((blocks * BLOCK, width)), carry))
-
-    compiled = jax.jit(program, donate_argnums=0)
+    compiled = jax.jit(_Loops(model, batch_size, num_rows, take).program, donate_argnums=0)
 
     def run(data, orders, epochs: int, first: int, last: int, carry):
         groups = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
@@ -86,6 +30,73 @@ def make_program(model, batch_size: int, num_rows: int | None, take: Callable, j
         return np.asarray(logs)[:epochs], tuple(np.asarray(c) for c in carry)
 
     return run
+
+
+class _Loops:
+    # From the inside out: a step, the steps of an epoch, the epochs of a block, the blocks of a call.
+    def __init__(self, model, batch_size: int, num_rows: int | None, take: Callable):
+        self.model, self.batch_size, self.take = model, batch_size, take
+        self.rows = num_rows or 1
+        self.full, self.rest = divmod(self.rows, batch_size)
+        self.single = num_rows is None or batch_size >= num_rows
+        self.width = len(model.log_names)
+
+    def loss(self, trainable, non_trainable, optimizer, batch):
+        model = self.model
+        value, logs, bad, non_trainable = _stateless_loss(model, trainable, non_trainable, batch, training=True)
+        with keras.StatelessScope(state_mapping=list(zip(model.optimizer.variables, optimizer, strict=True))):
+            scaled = model.optimizer.scale_loss(value)
+        return scaled, (logs, bad, non_trainable)
+
+    def step(self, state, data, order, start, size, carry):
+        trainable, non_trainable, optimizer = state
+        rows = None if self.single else jax.lax.dynamic_slice_in_dim(order, start, size)
+        gradient = jax.grad(self.loss, has_aux=True)
+        found, (logs, bad, non_trainable) = gradient(trainable, non_trainable, optimizer, self.take(data, rows))
+        trainable, optimizer = self.model.optimizer.stateless_apply(optimizer, found, trainable)
+        return (list(trainable), list(non_trainable), list(optimizer)), _add(carry, logs, bad, float(size))
+
+    def epoch(self, state, data, order, first, last, carry):
+        carry = _restart(carry, jnp.where(first > 0, 1.0, 0.0))
+        if self.single:
+            return self.step(state, data, order, 0, self.rows, carry)
+        size, full = self.batch_size, self.full
+        both = jax.lax.fori_loop(
+            first,
+            jnp.minimum(last, full),
+            lambda i, c: self.step(c[0], data, order, i * size, size, c[1]),
+            (state, carry),
+        )
+        if not self.rest:
+            return both
+        return jax.lax.cond(
+            last > full, lambda c: self.step(c[0], data, order, full * size, self.rest, c[1]), lambda c: c, both
+        )
+
+    def block(self, state, data, orders, done, number, first, last, carry):
+        def body(e, inner):
+            state, logs, carry = inner
+            state, carry = self.epoch(state, data, orders[0 if self.single else done + e], first, last, carry)
+            return state, logs.at[e].set(_mean(carry)), carry
+
+        return jax.lax.fori_loop(0, number, body, (state, jnp.zeros((BLOCK, self.width)), carry))
+
+    def program(self, state, data, orders, epochs, first, last, carry):
+        blocks = -(-orders.shape[0] // BLOCK)
+
+        def body(b, outer):
+            state, logs, carry = outer
+            number = jnp.minimum(BLOCK, epochs - b * BLOCK)
+            state, found, carry = self.block(state, data, orders, b * BLOCK, number, first, last, carry)
+            return state, jax.lax.dynamic_update_slice(logs, found, (b * BLOCK, 0)), carry
+
+        used = (epochs + BLOCK - 1) // BLOCK
+        return jax.lax.fori_loop(0, used, body, (state, jnp.zeros((blocks * BLOCK, self.width)), carry))
+
+
+def _restart(carry, going_on):
+    totals, count, bad = carry
+    return totals * going_on, count * going_on, bad
 
 
 def _stateless_loss(model, trainable, non_trainable, batch, training: bool):
@@ -111,10 +122,12 @@ def _mean(carry):
 def make_evaluator(model: keras.Model) -> Callable:
     """Compiles one evaluation: `evaluator(batch)` returns the logs of that batch alone."""
 
-    @jax.jit
     def evaluate(trainable, non_trainable, batch):
         _, logs, _, after = _stateless_loss(model, trainable, non_trainable, batch, training=False)
         return logs, after
+
+    if not model.run_eagerly:
+        evaluate = jax.jit(evaluate)
 
     def run(batch) -> dict:
         groups = (model.trainable_variables, model.non_trainable_variables)

@@ -1,12 +1,14 @@
-"""Random numbers on TensorFlow, from the counter-based Philox generator.
+"""Random numbers on TensorFlow, from the counter-based generator Philox2x32-10, written in TensorFlow's own integers.
 
-TensorFlow's default picks another algorithm under XLA than in graphs: draws would change with `jit_compile`, and come
-slowly on the CPU. Philox, named explicitly, gives the same draws eagerly, in graphs and under XLA. (Salmon, Moraes, Dror
-and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".)
+TensorFlow's generators give other numbers under XLA than in graphs, whatever algorithm is asked for (with a seed that
+isn't a constant, "philox" too: XLA scrambles the key once more), and its default is slow there on the CPU. Written out,
+the draws are the same eagerly, in graphs and under XLA, up to the last bit of a logarithm or cosine, and XLA fuses them
+into what they are used for. (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".)
 
 A seed is an int32 tensor of shape (2,), as TFP takes it.
 """
 
+import math
 import random as python_random
 
 import tensorflow as tf
@@ -28,8 +30,7 @@ def fresh_seed() -> tf.Tensor:
 
 def from_generator(generator) -> tf.Tensor:
     """Returns the next seed of a `keras.random.SeedGenerator`."""
-    state = generator.next()
-    return tf.cast(tf.math.floormod(state, tf.cast(tf.int32.max - 1, state.dtype)), tf.int32)
+    seed = tf.cast(generator.next(ordered=False), tf.int32)
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return seed
@@ -56,23 +57,77 @@ def fold_in(seed: tf.Tensor, number) -> tf.Tensor:
         step = (tf.cast(number, tf.uint32) + 1) * tf.constant(_GOLDEN, tf.uint32)
     first = _mix(words[0] + step)
     second = _mix(tf.bitwise.bitwise_xor(words[1], first))
-    return tf.bitcast(tf.stack([first, second]), tf.int32)
+    return tf.bitcast(tf.stack([first, second], axis=-1), tf.int32)
 
 
 def split(seed: tf.Tensor, number: int) -> tf.Tensor:
     """Returns `number` independent seeds, shape (number, 2)."""
-    return tf.vectorized_map(lambda i: fold_in(seed, i), tf.range(number)) if number > 64 else tf.stack(
-        [fold_in(seed, i) for i in range(number)]
-    )
+    return fold_in(seed, tf.range(number))
 
 
 def normal(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
-    """Returns standard normal numbers of a shape (its entries may be tensors)."""
-    return tf.random.stateless_normal(shape, seed, dtype=dtype, alg="philox")
+    """Returns standard normal numbers of a shape (its entries may be tensors), by Box and Muller's transformation."""
+    wide = _wide(dtype)
+    total = _total(shape)
+    pairs = (total + 1) // 2
+    first, second = _uniforms(pairs, seed, wide)
+    radius = tf.sqrt(-2.0 * tf.math.log(first))
+    angle = tf.constant(2.0 * math.pi, wide) * second
+    numbers = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], 0)[:total]
+    return tf.cast(tf.reshape(numbers, _as_shape(shape)), dtype)
 
 
 def uniform(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
     """Returns numbers uniform in the open interval (0, 1), so that logarithms of them are finite."""
-    tiny = tf.as_dtype(dtype).as_numpy_dtype(0).dtype
-    low = 1e-7 if tiny.itemsize <= 4 else 1e-16
-    return tf.random.stateless_uniform(shape, seed, minval=low, maxval=1.0, dtype=dtype, alg="philox")
+    total = _total(shape)
+    numbers = tf.concat(_uniforms((total + 1) // 2, seed, _wide(dtype)), 0)[:total]
+    return tf.cast(tf.reshape(numbers, _as_shape(shape)), dtype)
+
+
+def _uniforms(number, seed: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+    # Two independent vectors of uniform numbers: the middles of 2^24 (or 2^53) equal parts of (0, 1).
+    if dtype == tf.float32:
+        return tuple(_part(word, 8, dtype) for word in _philox(number, seed))
+    high, low = _philox(number, seed), _philox(number, fold_in(seed, 0))
+    scale = tf.constant(2.0**-53, dtype)
+    return tuple(
+        (tf.cast(tf.bitwise.right_shift(h, _word(5)), dtype) * 2.0**26 + tf.cast(tf.bitwise.right_shift(w, _word(6)), dtype) + 0.5)
+        * scale
+        for h, w in zip(high, low, strict=True)
+    )
+
+
+def _part(word: tf.Tensor, shift: int, dtype: tf.DType) -> tf.Tensor:
+    return (tf.cast(tf.bitwise.right_shift(word, _word(shift)), dtype) + 0.5) * tf.constant(2.0 ** (shift - 32), dtype)
+
+
+def _philox(number, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    # Philox2x32-10: the first word of the seed is the key, the second one and the position are the counter.
+    words = tf.bitcast(seed, tf.uint32)
+    key = words[0]
+    left, right = tf.cast(tf.range(number), tf.uint32), words[1]
+    for _ in range(10):
+        product = tf.cast(left, tf.uint64) * tf.constant(0xD256D193, tf.uint64)
+        high = tf.cast(tf.bitwise.right_shift(product, tf.constant(32, tf.uint64)), tf.uint32)
+        low = tf.cast(tf.bitwise.bitwise_and(product, tf.constant(0xFFFFFFFF, tf.uint64)), tf.uint32)
+        left, right = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(high, key), right), low
+        key = key + _word(_GOLDEN)
+    return left, right
+
+
+def _word(number: int) -> tf.Tensor:
+    return tf.constant(number, tf.uint32)
+
+
+def _wide(dtype) -> tf.DType:
+    return tf.float64 if tf.as_dtype(dtype) == tf.float64 else tf.float32
+
+
+def _total(shape):
+    if all(isinstance(size, int) for size in shape):
+        return math.prod(shape)
+    return tf.reduce_prod(_as_shape(shape))
+
+
+def _as_shape(shape) -> tf.Tensor:
+    return tf.convert_to_tensor(shape, dtype=tf.int32) if len(shape) else tf.zeros([0], tf.int32)

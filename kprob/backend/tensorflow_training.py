@@ -29,58 +29,8 @@ def make_program(model, batch_size: int, num_rows: int | None, take: Callable, j
         epochs, whose rows come in the order of `orders[epoch]`. It returns the logs, an array (epochs, names), and what
         to `carry` into the next call: the sums of the epoch so far and the number of the first term that wasn't finite.
     """
-    full = 0 if num_rows is None else num_rows // batch_size
-    rest = 0 if num_rows is None else num_rows % batch_size
-    single = num_rows is None or batch_size >= num_rows
-    width = len(model.log_names)
-
-    def step(data, order, start, size, carry):
-        rows = None if single else tf.slice(order, [start], [size])
-        batch = take(data, rows)
-        with tf.GradientTape() as tape:
-            loss, logs, bad = model.loss_and_logs(batch)
-            scaled = model.optimizer.scale_loss(loss)
-        variables = model.trainable_weights
-        model.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
-        return _add(carry, logs, bad, float(size or 1))
-
-    def epoch(data, order, first, last, carry):
-        totals, count, bad = carry
-        fresh = tf.cast(first > 0, tf.float32)
-        carry = (totals * fresh, count * fresh, bad)
-        if single:
-            return step(data, order, 0, num_rows, carry)
-        start = tf.cast(first, tf.int32)
-        _, carry = tf.while_loop(
-            lambda i, _: i < tf.minimum(last, full),
-            lambda i, c: (i + 1, step(data, order, i * batch_size, batch_size, c)),
-            (start, carry),
-        )
-        if rest:
-            carry = tf.cond(last > full, lambda: step(data, order, full * batch_size, rest, carry), lambda: carry)
-        return carry
-
-    def block(data, orders, done, number, first, last, carry):
-        def body(e, logs, carry):
-            carry = epoch(data, orders[0 if single else done + e], first, last, carry)
-            return e + 1, tf.tensor_scatter_nd_update(logs, [[e]], [_mean(carry)]), carry
-
-        start = (tf.constant(0), tf.zeros((BLOCK, width)), carry)
-        return tf.while_loop(lambda e, *_: e < number, body, start)[1:]
-
-    @tf.function(jit_compile=jit, reduce_retracing=False, autograph=False)
-    def program(data, orders, epochs, first, last, carry):
-        blocks = -(-int(orders.shape[0]) // BLOCK)
-
-        def body(b, logs, carry):
-            number = tf.minimum(BLOCK, epochs - b * BLOCK)
-            found, carry = block(data, orders, b * BLOCK, number, first, last, carry)
-            return b + 1, logs.write(b, found), carry
-
-        logs = tf.TensorArray(tf.float32, size=blocks, element_shape=(BLOCK, width))
-        used = (epochs + BLOCK - 1) // BLOCK
-        _, logs, carry = tf.while_loop(lambda b, *_: b < used, body, (tf.constant(0), logs, carry))
-        return tf.reshape(logs.stack(), (blocks * BLOCK, width)), carry
+    loops = _Loops(model, batch_size, num_rows, take)
+    program = tf.function(loops.program, jit_compile=jit, reduce_retracing=False, autograph=False)
 
     def run(data, orders, epochs: int, first: int, last: int, carry):
         numbers = (tf.constant(n, tf.int32) for n in (epochs, first, last))
@@ -89,6 +39,68 @@ def make_program(model, batch_size: int, num_rows: int | None, take: Callable, j
         return logs.numpy()[:epochs], tuple(c.numpy() for c in carry)
 
     return run
+
+
+class _Loops:
+    # From the inside out: a step, the steps of an epoch, the epochs of a block, the blocks of a call.
+    def __init__(self, model, batch_size: int, num_rows: int | None, take: Callable):
+        self.model, self.batch_size, self.take = model, batch_size, take
+        self.rows = num_rows or 1
+        self.full, self.rest = divmod(self.rows, batch_size)
+        self.single = num_rows is None or batch_size >= num_rows
+        self.width = len(model.log_names)
+
+    def step(self, data, order, start, size, carry):
+        rows = None if self.single else tf.slice(order, [start], [size])
+        with tf.GradientTape() as tape:
+            loss, logs, bad = self.model.loss_and_logs(self.take(data, rows))
+            scaled = self.model.optimizer.scale_loss(loss)
+        variables = self.model.trainable_weights
+        self.model.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        return _add(carry, logs, bad, float(size))
+
+    def epoch(self, data, order, first, last, carry):
+        carry = _restart(carry, tf.cast(first > 0, tf.float32))
+        if self.single:
+            return self.step(data, order, 0, self.rows, carry)
+        size, full = self.batch_size, self.full
+        _, carry = tf.while_loop(
+            lambda i, _: i < tf.minimum(last, full),
+            lambda i, c: (i + 1, self.step(data, order, i * size, size, c)),
+            (tf.cast(first, tf.int32), carry),
+        )
+        if self.rest:
+            done = carry
+            carry = tf.cond(
+                last > full, lambda: self.step(data, order, full * size, self.rest, done), lambda: done
+            )
+        return carry
+
+    def block(self, data, orders, done, number, first, last, carry):
+        def body(e, logs, carry):
+            carry = self.epoch(data, orders[0 if self.single else done + e], first, last, carry)
+            return e + 1, tf.tensor_scatter_nd_update(logs, [[e]], [_mean(carry)]), carry
+
+        start = (tf.constant(0), tf.zeros((BLOCK, self.width)), carry)
+        return tf.while_loop(lambda e, *_: e < number, body, start)[1:]
+
+    def program(self, data, orders, epochs, first, last, carry):
+        blocks = -(-int(orders.shape[0]) // BLOCK)
+
+        def body(b, logs, carry):
+            number = tf.minimum(BLOCK, epochs - b * BLOCK)
+            found, carry = self.block(data, orders, b * BLOCK, number, first, last, carry)
+            return b + 1, logs.write(b, found), carry
+
+        logs = tf.TensorArray(tf.float32, size=blocks, element_shape=(BLOCK, self.width))
+        used = (epochs + BLOCK - 1) // BLOCK
+        _, logs, carry = tf.while_loop(lambda b, *_: b < used, body, (tf.constant(0), logs, carry))
+        return tf.reshape(logs.stack(), (blocks * BLOCK, self.width)), carry
+
+
+def _restart(carry, going_on):
+    totals, count, bad = carry
+    return totals * going_on, count * going_on, bad
 
 
 def _add(carry, logs, bad, rows: float):
@@ -104,10 +116,11 @@ def _mean(carry):
 def make_evaluator(model: keras.Model) -> Callable:
     """Compiles one evaluation: `evaluator(batch)` returns the logs of that batch alone."""
 
-    @tf.function(reduce_retracing=False, autograph=False)
     def evaluate(batch):
         return model.loss_and_logs(batch, training=False)[1]
 
+    if not model.run_eagerly:
+        evaluate = tf.function(evaluate, reduce_retracing=False, autograph=False)
     return lambda batch: dict(zip(model.log_names, evaluate(batch).numpy(), strict=True))
 
 

@@ -1,9 +1,10 @@
 """Families of numbers between two bounds, and of angles."""
 
 from kprob.backend import tfd
-from kprob.distributions import samplers
+from kprob.distributions import gamma_draws, samplers
 from kprob.distributions.family import Family, Parameter, register_family
 from kprob.distributions.supports import ANGLE, UNIT, interval
+from kprob.distributions.truncated_normal import TruncatedNormal, truncated_normal
 
 SHAPE = Parameter(None, "positive", start=1.0)
 
@@ -29,7 +30,7 @@ register_family(
 register_family(
     Family(
         "TruncatedNormal",
-        tfd.TruncatedNormal,
+        TruncatedNormal,
         {
             "loc": Parameter(0.0),
             "scale": Parameter(1.0, "positive"),
@@ -38,7 +39,7 @@ register_family(
         },
         learned=("loc", "scale"),
         distribution_class=tfd.TruncatedNormal,
-        sampler=samplers.truncated_normal,
+        sampler=truncated_normal,
         support=interval(lambda d: d.low, lambda d: d.high),
     )
 )
@@ -62,6 +63,7 @@ register_family(
         tfd.Beta,
         {"concentration1": SHAPE, "concentration0": SHAPE},
         distribution_class=tfd.Beta,
+        sampler=gamma_draws.beta,
         support=UNIT,
     )
 )

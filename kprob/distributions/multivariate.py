@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from kprob.backend import tfd
-from kprob.distributions import samplers
+from kprob.distributions import gamma_draws, samplers
 from kprob.distributions.family import Family, Parameter, matrix, register_family, vector
 from kprob.distributions.supports import CORRELATION_CHOLESKY, POSITIVE_DEFINITE, REAL_VECTOR, SIMPLEX, UNIT_VECTOR
 
@@ -35,7 +35,8 @@ def _student_t(df, loc, scale_tril):
 
 
 def _degrees_above_size(value, others):
-    return others["scale_tril"].shape[-1] - 1.0 + value
+    # TFP wants at least as many as rows.
+    return others["scale_tril"].shape[-1] + value
 
 
 def _cholesky_lkj(dimension, concentration):
@@ -105,6 +106,7 @@ register_family(
         {"df": Parameter(None, "positive", start=4.0), "loc": LOC, "scale_tril": TRIANGLE},
         event_ndims=1,
         distribution_class=tfd.MultivariateStudentTLinearOperator,
+        sampler=gamma_draws.multivariate_student_t,
         support=REAL_VECTOR,
     )
 )
@@ -115,6 +117,7 @@ register_family(
         {"concentration": Parameter(None, "positive", 1, vector, start=1.0)},
         event_ndims=1,
         distribution_class=tfd.Dirichlet,
+        sampler=gamma_draws.dirichlet,
         support=SIMPLEX,
     )
 )
@@ -141,6 +144,7 @@ register_family(
         from_event=lambda event: {"dimension": event[-1]},
         square=True,
         distribution_class=tfd.CholeskyLKJ,
+        sampler=gamma_draws.lkj_cholesky,
         support=CORRELATION_CHOLESKY,
     )
 )
@@ -152,6 +156,7 @@ register_family(
         event_ndims=2,
         square=True,
         distribution_class=tfd.WishartTriL,
+        sampler=gamma_draws.wishart,
         support=POSITIVE_DEFINITE,
     )
 )

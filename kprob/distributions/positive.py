@@ -1,7 +1,7 @@
 """Families of positive numbers, and of numbers above a bound."""
 
 from kprob.backend import tfd
-from kprob.distributions import samplers
+from kprob.distributions import gamma_draws, samplers
 from kprob.distributions.family import Family, Parameter, register_family
 from kprob.distributions.supports import NONNEGATIVE, POSITIVE, half_line
 
@@ -49,6 +49,7 @@ register_family(
         {"df": DEGREES, "loc": LOC, "scale": SCALE},
         learned=("df", "scale"),
         distribution_class=tfd.HalfStudentT,
+        sampler=gamma_draws.half_student_t,
         support=half_line(lambda d: d.loc),
     )
 )
@@ -69,6 +70,7 @@ register_family(
         {"concentration": SHAPE, "rate": SCALE, "log_rate": LOG_RATE},
         alternatives=(("rate", "log_rate"),),
         distribution_class=tfd.Gamma,
+        sampler=gamma_draws.gamma,
         support=POSITIVE,
     )
 )
@@ -78,10 +80,20 @@ register_family(
         tfd.InverseGamma,
         {"concentration": SHAPE, "scale": SCALE},
         distribution_class=tfd.InverseGamma,
+        sampler=gamma_draws.inverse_gamma,
         support=POSITIVE,
     )
 )
-register_family(Family("Chi2", tfd.Chi2, {"df": SHAPE}, distribution_class=tfd.Chi2, support=POSITIVE))
+register_family(
+    Family(
+        "Chi2",
+        tfd.Chi2,
+        {"df": SHAPE},
+        distribution_class=tfd.Chi2,
+        sampler=gamma_draws.chi2,
+        support=POSITIVE,
+    )
+)
 register_family(
     Family(
         "Weibull",

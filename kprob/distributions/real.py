@@ -1,9 +1,11 @@
 """Families of real numbers."""
 
+from keras import ops
+
 from kprob.backend import tfd
-from kprob.distributions import samplers
+from kprob.distributions import gamma_draws, samplers
 from kprob.distributions.family import Family, Parameter, register_family
-from kprob.distributions.supports import REAL
+from kprob.distributions.supports import REAL, TOLERANCE, Support, numbers
 
 LOC = Parameter(0.0)
 SCALE = Parameter(1.0, "positive")
@@ -25,6 +27,7 @@ register_family(
         tfd.StudentT,
         {"df": DEGREES, "loc": LOC, "scale": SCALE},
         distribution_class=tfd.StudentT,
+        sampler=gamma_draws.student_t,
         support=REAL,
     )
 )
@@ -104,5 +107,6 @@ register_family(
         {"loc": Parameter()},
         distribution_class=tfd.Deterministic,
         sampler=samplers.deterministic,
+        support=Support("one value", lambda d, x: ops.abs(numbers(d, x) - d.loc) <= TOLERANCE * (1.0 + ops.abs(d.loc))),
     )
 )

@@ -8,10 +8,7 @@ import math
 
 from keras import ops
 
-from kprob.backend import random, tfd
-
-# Standard deviations beyond which a normal number never lies.
-_ALL = 1e4
+from kprob.backend import random
 
 
 def _uniform(distribution, shape, seed):
@@ -114,43 +111,6 @@ def triangular(distribution, shape, seed):
     rising = ops.sqrt(ops.where(left, u * width * (peak - low), ops.ones_like(u)))
     falling = ops.sqrt(ops.where(left, ops.ones_like(u), (1.0 - u) * width * (high - peak)))
     return ops.where(left, low + rising, high - falling)
-
-
-def truncated_normal(distribution, shape, seed):
-    """The inverse of the distribution function, computed in the lower tail, where it is accurate.
-
-    Far out, where the distribution function underflows, its logarithm is inverted by Newton's steps.
-    """
-    loc, scale = distribution.loc, distribution.scale
-    low = _standardized(distribution.low, loc, scale, -_ALL)
-    high = _standardized(distribution.high, loc, scale, _ALL)
-    u = _uniform(distribution, shape, seed)
-    upper = low + high > 0.0
-    start, end = ops.where(upper, -high, low), ops.where(upper, -low, high)
-    standard = tfd.Normal(ops.zeros_like(loc), ops.ones_like(scale))
-    log_p = ops.logaddexp(standard.log_cdf(start) + ops.log1p(-u), standard.log_cdf(end) + ops.log(u))
-    z = _normal_quantile(standard, log_p)
-    z = ops.where(upper, -z, z)
-    return ops.clip(loc + scale * z, distribution.low, distribution.high)
-
-
-def _standardized(bound, loc, scale, infinite):
-    # An infinite bound becomes one far away, so that its gradient is 0 and not NaN.
-    finite = ops.isfinite(bound)
-    bound = ops.where(finite, bound, ops.zeros_like(bound))
-    return ops.where(finite, (bound - loc) / scale, ops.cast(infinite, bound.dtype))
-
-
-def _normal_quantile(standard, log_p):
-    far = log_p < -20.0
-    near = standard.quantile(ops.exp(ops.where(far, -ops.ones_like(log_p), log_p)))
-    log_p = ops.where(far, log_p, -30.0 * ops.ones_like(log_p))
-    z = -ops.sqrt(-2.0 * log_p - ops.log(-4.0 * math.pi * log_p))
-    for _ in range(3):
-        z = ops.stop_gradient(z)
-        gap = standard.log_cdf(z) - log_p
-        z = z - gap * ops.exp(standard.log_cdf(z) - standard.log_prob(z))
-    return ops.where(far, z, near)
 
 
 def exponentially_modified_normal(distribution, shape, seed):

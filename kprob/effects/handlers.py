@@ -14,6 +14,7 @@ from kprob.backend import random
 from kprob.effects.site import Plate, Site
 from kprob.effects.stack import Handler
 from kprob.effects.trace import Trace
+from kprob.errors import SiteError, explain
 from kprob.types import ArrayLike, Seed, Tensor
 
 
@@ -71,6 +72,15 @@ class condition(Handler):
         self.data = dict(data or {})
 
     def on_site(self, site: Site) -> None:
+        if site.name in self.data and site.kind == "deterministic":
+            raise SiteError(
+                explain(
+                    f"Site `{site.name}` can't be observed: it follows from others.",
+                    received=f"data for `{site.name}`",
+                    expected="data for random variables",
+                    fix="observe what it follows from; a reparameterised site keeps its distribution without `reparam`",
+                )
+            )
         if site.kind == "sample" and site.name in self.data and site.value is None:
             site.value = checks.check_value(site, self.data[site.name], "the data")
             site.observed = True

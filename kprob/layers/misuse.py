@@ -21,7 +21,9 @@ def check_positional(name: str, given: int, function) -> None:
         function: The method that takes them.
     """
     kinds = [p.kind for p in inspect.signature(function).parameters.values()]
-    allowed = sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds) - 1
+    allowed = (
+        sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds) - 1
+    )
     if given > allowed:
         raise SiteError(
             explain(
@@ -78,7 +80,7 @@ def check_parameter(site: str, name: str, value, parameter: Parameter) -> None:
                 f"Parameter `{name}` of random variable `{site}` is outside its constraint.",
                 received=f"{name}={np.array2string(array, threshold=8)}",
                 expected=wanted,
-                fix=f"correct it, or learn it: {name}=\"learned\"",
+                fix=f'correct it, or learn it: {name}="learned"',
             )
         )
 

@@ -244,7 +244,7 @@ class Wishart(RandomVariable):
 
     Args:
         event_shape: Number of rows D, or the shape (..., D, D) of one value.
-        df: Degrees of freedom, above D - 1.
+        df: Degrees of freedom, at least D.
         scale_tril: Lower-triangular Cholesky factor of the scale S, shape (..., D, D). Standard value: the
             identity.
         **kwargs: `name`, `dtype` and `trainable`, as for every `RandomVariable`.

@@ -1,5 +1,6 @@
 """How a model comes to its variables: its networks are run once on some of the data, and checked against each other."""
 
+import functools
 import inspect
 from dataclasses import dataclass
 
@@ -9,26 +10,17 @@ import numpy as np
 from kprob import distributions
 from kprob.backend import map_draws, random
 from kprob.effects import Handler, Site, Trace
-from kprob.engine import (
-    Data,
-    Networks,
-    Structure,
-    batch_of,
-    check_pair,
-    check_support,
-    check_supports,
-    discover,
-    to_array,
-)
+from kprob.engine import Data, Networks, Structure, batch_of, check_supports, discover, to_array
 from kprob.engine.arrays import Whole
 from kprob.engine.repeating import check_repeatable
 from kprob.engine.structure import structure_of
-from kprob.errors import DataError, did_you_mean, explain, names
 from kprob.layers import RandomVariable
+from kprob.models.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
 from kprob.models.metrics import first_non_finite
 from kprob.models.saveable import freeze_layers, frozen_layers
 
 BUILD_ROWS = 1000
+BRANCH_RUNS = 20
 UNROLLED_DRAWS = 16
 
 
@@ -88,7 +80,7 @@ def structure(model, named: dict) -> Structure:
     private = model.__dict__
     if private["_structure"] is None:
         networks: Networks = model.networks
-        _check_covariates(networks, named)
+        check_covariates(networks, named)
         covariates = {
             name: to_array(name, value.value if isinstance(value, Whole) else value)
             for name, value in named.items()
@@ -96,27 +88,21 @@ def structure(model, named: dict) -> Structure:
         }
         whole = {name for name, value in named.items() if isinstance(value, Whole)}
 
-        def run(values, size):
+        def run(values, size, seed=0):
             batch = batch_of(Data(*_split(values, whole), None), with_index=False)
-            return networks.run_generative(batch, random.seed(0), size=size)
+            return networks.run_generative(batch, random.seed(seed), size=size)
 
-        private["_structure"] = structure_of(discover(run, covariates, whole))
+        sites = structure_of(discover(run, covariates, whole)).sites
+        for seed in _branches(model):
+            other = structure_of(discover(functools.partial(run, seed=seed), covariates, whole))
+            sites = {**other.sites, **sites}
+        private["_structure"] = Structure(sites)
     return private["_structure"]
 
 
-def _check_covariates(networks: Networks, named: dict) -> None:
-    required = [name for name, required in networks.generative_arguments.items() if required]
-    missing = [name for name in required if name not in named]
-    if missing:
-        guess = did_you_mean(missing[0], [name for name in named if name not in required])
-        raise DataError(
-            explain(
-                f"`generative` of {networks.owner} needs `{missing[0]}`, which the data lacks.{guess}",
-                received=f"data for {names(named)}",
-                expected=f"data for {names(required)}",
-                fix=f'add "{missing[0]}" to the data, or rename what stands for it',
-            )
-        )
+def _branches(model) -> range:
+    # Networks that run eagerly may take other branches in other runs, with sites and parameters of their own.
+    return range(1, BRANCH_RUNS) if model.run_eagerly else range(0)
 
 
 def _split(values: dict, whole: set) -> tuple[dict, dict]:
@@ -146,20 +132,25 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
     networks: Networks = model.networks
     p = networks.run_generative(batch, random.seed(2))
     if check_values:
-        _check_values(networks, p, data, num_data)
+        check_data(networks, p, data, BUILD_ROWS, num_data)
     if networks.inference is None or hasattr(model, "guide"):
         if networks.inference is None:
             model.guide = model.default_guide()
         _set_up_guide(model, batch, num_data)
         networks = model.networks
     q = networks.run_inference(batch, random.seed(1))
-    check_pair(p, q, [*data.rows, *data.whole], networks.owner)
-    latents = tuple(site.name for site in q.random_sites() if not site.intervened)
+    check_networks(model, batch, p, q, data)
+    drawn = [site for site in q.random_sites() if not site.intervened]
+    latents = tuple(site.name for site in drawn)
+    for seed in _branches(model):
+        other = networks.run_inference(batch, random.seed(seed))
+        latents = tuple(dict.fromkeys([*latents, *(site.name for site in other.random_sites() if not site.intervened)]))
+        networks.run_generative(batch, random.seed(seed), latents=other)
     p = networks.run_generative(batch, random.seed(2), latents=q)
     if check_values:
         check_supports(p, q)
         check_repeatable(networks, batch, q, p)
-    foldable = p.data_plate is not None and all(q[name].in_data_plate for name in latents)
+    foldable = p.data_plate is not None and all(site.in_data_plate for site in drawn)
     terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
     terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
     rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
@@ -178,51 +169,8 @@ def check_again(model, data: Data) -> None:
     batch = batch_of(sample, data.num_rows)
     q = networks.run_inference(batch, random.seed(1))
     p = networks.run_generative(batch, random.seed(2))
-    check_pair(p, q, [*data.rows, *data.whole], networks.owner)
-    _check_values(networks, p, data, data.num_rows)
-
-
-def _check_values(networks: Networks, trace: Trace, data: Data, num_data: int | None) -> None:
-    if not trace.random_sites(observed=True) and not any(site.kind == "factor" for site in trace.sites.values()):
-        if trace.data_plate is not None or data.rows or data.whole:
-            raise DataError(_nothing_observed(networks, trace, data))
-
-    def run(rows, seed: int) -> Trace:
-        part = data if rows is None else data.take(rows)
-        return networks.run_generative(batch_of(part, num_data), random.seed(seed))
-
-    check_support(trace, run, data, BUILD_ROWS)
-
-
-def _nothing_observed(networks: Networks, trace: Trace, data: Data) -> str:
-    sites = [site.name for site in trace.random_sites()]
-    inside = [site.name for site in trace.random_sites() if site.in_data_plate]
-    return explain(
-        f"The data has nothing that the generative network of {networks.owner} could be fitted to.",
-        received=f"data for {names([*data.rows, *data.whole])}",
-        expected=f"values of at least one of the sites {names(sites)}",
-        fix=f'add the observed site, such as fit({{"{(inside or sites or ["name"])[-1]}": values}})',
-    )
-
-
-def check_rows_of_guide(model, data: Data, validation: bool = False) -> None:
-    """Checks that data is about the rows that a guide with parameters per row was made for.
-
-    Raises:
-        DataError: It is about others.
-    """
-    guide = getattr(model, "guide", None)
-    if guide is None or not guide.built or not guide.has_rows or data.num_rows is None:
-        return
-    if validation or data.num_rows != guide.num_data:
-        raise DataError(
-            explain(
-                f"The guide of {type(model).__name__} has parameters of its own for each row that it was fitted to.",
-                received=f"{data.num_rows} other rows",
-                expected=f"the {guide.num_data} rows of the fit",
-                fix="write `inference` with an encoder network, which gives a posterior for any row",
-            )
-        )
+    check_networks(model, batch, p, q, data)
+    check_data(networks, p, data, BUILD_ROWS, data.num_rows)
 
 
 def _set_up_guide(model, batch: dict, num_data: int | None) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from kprob.backend import random, training
 from kprob.engine import Data, batch_of
 from kprob.errors import CompileError, DataError, KprobError, explain, names
-from kprob.models import building, streams
+from kprob.models import agreement, building, streams
 from kprob.models.callback_kinds import savers_last
 from kprob.models.compiled_loop import CompiledLoop, row_order
 from kprob.models.plan import Plan, make_plan
@@ -36,7 +36,7 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     data, validation = _split(model, data, plan)
     building.build(model, data)
     if validation is not None:
-        building.check_rows_of_guide(model, validation, validation=True)
+        agreement.check_rows_of_guide(model, validation, validation=True)
         building.build(model, validation)
     model.__dict__["_non_finite"].clear()
     size = _batch_size(data, plan.batch_size)

@@ -40,9 +40,21 @@ class Parameters(Handler):
         if site.name not in known:
             known[site.name] = site.value
 
+    def _check_new(self, site: Site) -> None:
+        if self.model.built:
+            raise SiteError(
+                explain(
+                    f"Parameter `{site.name}` is declared for the first time after the model was built.",
+                    received=f'kprob.param("{site.name}", ...) in a branch that no run had taken before',
+                    expected="every parameter in the first runs",
+                    fix="declare the parameter before the branch",
+                )
+            )
+
     def _variable(self, site: Site, constraint) -> keras.Variable:
         variables = self.model.__dict__["_named_parameters"]
         if site.name not in variables:
+            self._check_new(site)
             init = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(site.distribution)), "float32")
             start = keras.ops.convert_to_numpy(constraint.inverse(keras.ops.convert_to_tensor(init)))
             back = keras.ops.convert_to_numpy(constraint.forward(keras.ops.convert_to_tensor(start)))

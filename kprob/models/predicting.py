@@ -13,7 +13,8 @@ from kprob.engine import Data, batch_of, rows_of, to_array
 from kprob.engine.networks import repeat_rows
 from kprob.errors import KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
-from kprob.models import building
+from kprob.models.agreement import check_rows_of_guide
+from kprob.models.query_checks import default_names, number_of_draws, prepare_values, rank, require_fitted, wanted_names
 from kprob.queries import Query
 
 MAX_FOLDED_ROWS = 100_000
@@ -39,13 +40,12 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
     """Makes a query (see `ProbabilisticModel.prior`, `posterior` and `posterior_predictive`)."""
     single = isinstance(names, str)
     if kind != "prior":
-        _require_fitted(model, kind)
+        require_fitted(model, kind)
     prepared = model.prepare_data(data)
     checks.check_count("size", size)
-    wanted = _wanted(names, lambda: _default_names(model, kind, prepared))
-    _check_names(model, kind, wanted)
+    wanted = wanted_names(model, kind, names, prepared)
     if kind != "prior":
-        building.check_rows_of_guide(model, prepared)
+        check_rows_of_guide(model, prepared)
     target = Target(kind, tuple(wanted), size)
     batch = _batch(model, prepared)
     return Query(
@@ -58,25 +58,10 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
     )
 
 
-def _wanted(names, standard: Callable[[], list[str]]) -> list[str]:
-    if names is None:
-        return standard()
-    found = [names] if isinstance(names, str) else list(names) if isinstance(names, list | tuple) else []
-    if not found:
-        raise SiteError(
-            explain(
-                "A query is about sites, by name.",
-                received=repr(names),
-                expected="a site's name, a list of names, or nothing for all",
-                fix='write "z", or ["z", "x"]',
-            )
-        )
-    return found
-
-
 def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, np.ndarray]:
     """Draws jointly, `number` times."""
     fold = _foldable(model, target, batch) and number * (_static_rows(batch) or target.size) <= MAX_FOLDED_ROWS
+    map_all = _map_draws(model)
 
     def program(batch, seed):
         def once(seed):
@@ -84,7 +69,7 @@ def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, n
             return {name: trace[name].value for name in target.names}
 
         if not fold:
-            return map_draws(once, random.split(seed, number))
+            return map_all(once, random.split(seed, number))
         trace = run(model, target, batch, seed, number)
         return {name: _unfold(trace[name], number) for name in target.names}
 
@@ -93,8 +78,8 @@ def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, n
 
 def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str, np.ndarray]:
     """Returns log-densities of values by site."""
-    values = _prepare_values(model, target, batch, values)
-    ranks = {name: _rank(model, name) for name in values}
+    values = prepare_values(model, target, batch, values)
+    ranks = {name: rank(model, name) for name in values}
     draws = {name for name, value in values.items() if len(value.shape) == ranks[name] + 1}
     single = {name: value for name, value in values.items() if name not in draws}
 
@@ -105,7 +90,7 @@ def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str
     compiled = _compiled(model, ("log_prob", target, tuple(sorted(values))), program)
     if not draws:
         return _to_numpy(compiled(batch, single, _seed(model, seed)))
-    number = _number_of_draws({name: int(values[name].shape[0]) for name in draws})
+    number = number_of_draws({name: int(values[name].shape[0]) for name in draws})
     each = [
         _to_numpy(compiled(batch, {**single, **{name: values[name][i] for name in draws}}, _seed(model, seed)))
         for i in range(number)
@@ -144,12 +129,12 @@ def exact_moments(model, target: Target, batch: dict) -> dict[str, tuple]:
 
 def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
     """Returns the posterior-predictive mean: the mean of each site's distribution, averaged over posterior draws."""
-    _require_fitted(model, "predict")
+    require_fitted(model, "predict")
     checks.check_count("num_samples", num_samples)
     data = model.prepare_data(x)
-    building.check_rows_of_guide(model, data)
-    target = Target("posterior_predictive", tuple(_default_names(model, "posterior_predictive", data)), 1)
-    fold = _foldable(model, target, _batch(model, data))
+    check_rows_of_guide(model, data)
+    target = Target("posterior_predictive", tuple(default_names(model, "posterior_predictive", data)), 1)
+    fold, map_all = _foldable(model, target, _batch(model, data)), _map_draws(model)
     size = batch_size or (max(1, MAX_FOLDED_ROWS // num_samples) if fold else PREDICT_ROWS)
 
     def program(batch, seed):
@@ -158,7 +143,7 @@ def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
             return {name: _mean(trace[name]) for name in target.names}
 
         if not fold:
-            return {name: keras.ops.mean(v, axis=0) for name, v in map_draws(once, random.split(seed, num_samples)).items()}
+            return {name: keras.ops.mean(v, axis=0) for name, v in map_all(once, random.split(seed, num_samples)).items()}
         trace = run(model, target, batch, seed, num_samples)
         return {n: keras.ops.mean(_unfold(trace[n], num_samples, _mean(trace[n])), axis=0) for n in target.names}
 
@@ -199,12 +184,23 @@ def _batch(model, data: Data, start: int = 0) -> dict:
     return batch
 
 
+def _map_draws(model) -> Callable:
+    if not model.run_eagerly:
+        return map_draws
+
+    def one_by_one(function, seeds):
+        each = [function(seed) for seed in keras.ops.unstack(seeds)]
+        return keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each)
+
+    return one_by_one
+
+
 def _foldable(model, target: Target, batch: dict) -> bool:
     # Draws may share a run where everything that is drawn has a value per row.
     given = {*batch["rows"], *batch["whole"]}
     sites = model.structure().sites
     drawn = [s for s in sites.values() if s.kind == "sample" and (s.name not in given or s.name in target.names)]
-    return bool(drawn) and all(site.in_data_plate for site in drawn)
+    return bool(drawn) and not model.run_eagerly and all(site.in_data_plate for site in drawn)
 
 
 def _unfold(site, number: int, value=None):
@@ -247,106 +243,6 @@ def _tensors(distribution) -> dict:
     return found
 
 
-def _default_names(model, kind: str, data: Data) -> list[str]:
-    random_sites = model.structure().random_sites()
-    given = {*data.rows, *data.whole}
-    if kind == "prior":
-        return [name for name in random_sites if name not in given]
-    latents = model.__dict__["_spec"].latents
-    if kind == "posterior":
-        return list(latents)
-    return [name for name in random_sites if name not in latents]
-
-
-def _check_names(model, kind: str, wanted) -> None:
-    sites = model.structure().sites
-    allowed = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
-    if kind == "posterior":
-        allowed = list(model.__dict__["_spec"].latents)
-    elif kind == "posterior_predictive":
-        allowed = [name for name in allowed if name not in model.__dict__["_spec"].latents]
-    for name in wanted:
-        if name not in allowed:
-            raise SiteError(
-                explain(
-                    f"`{kind}` of {type(model).__name__} has no site `{name}`.{did_you_mean(name, allowed)}",
-                    received=repr(name),
-                    expected=listed(allowed),
-                    fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",
-                )
-            )
-
-
-def _number_of_draws(lengths: dict[str, int]) -> int:
-    if len(set(lengths.values())) > 1:
-        raise KprobError(
-            explain(
-                "`log_prob` got different numbers of draws.",
-                received=", ".join(f"`{name}`: {length}" for name, length in lengths.items()),
-                expected="as many draws of each site, or one value without an axis of draws",
-                fix="cut to the same number",
-            )
-        )
-    return next(iter(lengths.values()))
-
-
-def _prepare_values(model, target: Target, batch: dict, values: dict) -> dict:
-    known = model.structure().sites
-    for name in values:
-        if name not in known or known[name].kind != "sample":
-            raise SiteError(
-                explain(
-                    f"`log_prob` of {type(model).__name__} got a value for `{name}`, which is no random variable."
-                    f"{did_you_mean(name, known)}",
-                    received=repr(name),
-                    expected=listed(model.structure().random_sites()),
-                    fix="correct the name",
-                )
-            )
-    arrays = {name: to_array(name, value) for name, value in values.items()}
-    for name, array in arrays.items():
-        checks.check_whole_numbers(name, array, known[name].dtype)
-    _require_values(model, target, batch, values)
-    return {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
-
-
-def _require_values(model, target: Target, batch: dict, values: dict) -> None:
-    # A site that is drawn where a value was needed would make the answer random: all sites that come before the last
-    # one asked for need a value, since it may depend on them.
-    given = {*values, *batch["rows"], *batch["whole"]}
-    order = model.structure().random_sites()
-    if target.kind == "posterior":
-        order = list(model.__dict__["_spec"].latents)
-    last = max((order.index(name) for name in target.names if name in order), default=-1)
-    missing = [name for name in order[: last + 1] if name not in given]
-    if missing:
-        raise KprobError(
-            explain(
-                "`log_prob` needs a value for every random variable that the sites asked for may depend on.",
-                received=f"values for {listed(given)}",
-                expected=f"also {listed(missing)}",
-                fix=f'add them: log_prob({{"{missing[0]}": value, ...}})',
-            )
-        )
-
-
-def _rank(model, name: str) -> int:
-    site = model.structure().sites[name]
-    return len(site.plates) + len(site.event_shape)
-
-
-def _require_fitted(model, kind: str) -> None:
-    if not model.built:
-        raise KprobError(
-            explain(
-                f"`{kind}` of {type(model).__name__} needs a fitted model.",
-                received="a model that was never fitted or loaded",
-                expected="a trained inference network",
-                fix="call model.compile(...).fit(data) first; `prior` works at any time",
-            )
-        )
-
-
 def _static_rows(batch: dict) -> int | None:
     rows = rows_of(batch)
     return None if rows is None else checks.known_size(rows)
@@ -360,6 +256,8 @@ def _seed(model, seed):
 
 def _compiled(model, key, program):
     programs = model.__dict__["_programs"]
+    if model.run_eagerly:
+        return program
     if key not in programs:
         programs[key] = compile_function(program, lambda: model.variables)
     return programs[key]

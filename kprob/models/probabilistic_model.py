@@ -12,6 +12,7 @@ from kprob.errors import CompileError, SiteError, explain
 from kprob.guides import Normal
 from kprob.layers import RandomVariable
 from kprob.models import building, fitting, predicting
+from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
 from kprob.models.parameters import Parameters
@@ -19,12 +20,6 @@ from kprob.models.saveable import Saveable
 from kprob.models.summary import print_summary
 from kprob.queries import Query
 from kprob.saving import register
-
-# Attributes that Keras and kprob set on models, beside those of the class.
-_KERAS_NAMES = frozenset(
-    ["built", "compiled", "guide", "history", "inference", "inputs", "modules", "name", "optimizer", "outputs"]
-    + ["seed_generator"]
-)
 
 
 @register
@@ -85,14 +80,7 @@ class ProbabilisticModel(Saveable):
             private["inference"] = inference
 
     def __setattr__(self, name, value):
-        if isinstance(value, RandomVariable):
-            self._claim(name, value, name)
-        elif isinstance(value, list | tuple) and any(isinstance(v, RandomVariable) for v in value):
-            for i, item in enumerate(value):
-                self._claim(name, item, f"{name}_{i}")
-        elif isinstance(value, Mapping) and any(isinstance(v, RandomVariable) for v in value.values()):
-            for key, item in value.items():
-                self._claim(name, item, f"{name}_{key}")
+        claim_names(self, name, value)
         super().__setattr__(name, value)
 
     def generative(self, **covariates) -> None:
@@ -110,8 +98,7 @@ class ProbabilisticModel(Saveable):
     def networks(self) -> Networks:
         """The two networks, as the engine runs them."""
         inference = getattr(self, "guide", None) or getattr(self, "inference", None)
-        if "_objective" not in self.__dict__:
-            raise SiteError(_not_initialised(type(self).__name__))
+        require_initialised(self)
         if getattr(self.generative, "__func__", None) is ProbabilisticModel.generative:
             self.generative()  # says that it must be overridden
         return Networks(
@@ -145,12 +132,13 @@ class ProbabilisticModel(Saveable):
                     )
                 )
         private = self.__dict__
-        if "_objective" not in private:
-            raise SiteError(_not_initialised(type(self).__name__))
+        require_initialised(self)
         private["_objective"] = objectives.get(objective)
         private["_jit"] = jit_compile is not False
         private["_compile_options"] = {"jit_compile": jit_compile, **kwargs}
         private["_programs"] = {}
+        if not self.built:
+            private["_structure"] = None  # running eagerly, a network may take more than one branch
         try:
             super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         except ValueError as error:
@@ -363,21 +351,6 @@ class ProbabilisticModel(Saveable):
         finally:
             self.__dict__["_phase"] = previous
 
-    def _claim(self, attribute: str, variable, site_name: str) -> None:
-        if not isinstance(variable, RandomVariable):
-            return
-        if attribute in _KERAS_NAMES or getattr(type(self), attribute, None) is not None:
-            raise SiteError(
-                explain(
-                    f"A random variable can't be the attribute `{attribute}`: the model itself uses it.",
-                    received=f"self.{attribute} = {type(variable).__name__}(...)",
-                    expected="another attribute",
-                    fix=f'write self.{attribute}_ = layers.{type(variable).__name__}(..., name="{attribute}")',
-                )
-            )
-        if variable.owner_name is None:
-            variable.owner_name = site_name
-
     def _require_compiled(self, verb: str) -> None:
         if not self.compiled:
             raise CompileError(
@@ -392,12 +365,3 @@ class ProbabilisticModel(Saveable):
     def default_guide(self):
         """Returns the guide that stands in where there is no inference network."""
         return Normal()
-
-
-def _not_initialised(name: str) -> str:
-    return explain(
-        f"{name} was made without its base class.",
-        received=f"{name}.__init__, which doesn't call super().__init__",
-        expected="super().__init__(**kwargs) as the first line of __init__",
-        fix="write def __init__(self, ..., **kwargs): super().__init__(**kwargs)",
-    )

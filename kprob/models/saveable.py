@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kprob import saving
-from kprob.errors import ArchiveError, KprobError, explain
+from kprob.errors import ArchiveError, KprobError, explain, names
 
 HISTORY = "history.json"
 RECORD = "record"
@@ -24,7 +24,7 @@ class Saveable(keras.Model):
     def __new__(cls, *args, **kwargs):
         # Keras's Model drops the constructor's arguments from the saved config.
         model = keras.layers.Layer.__new__(cls, *args, **kwargs)
-        vars(model)["_arguments"] = saving.record_arguments(cls, args, kwargs)
+        model.__dict__["_arguments"] = saving.record_arguments(cls, args, kwargs)
         return model
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
@@ -41,11 +41,19 @@ class Saveable(keras.Model):
 
         Raises:
             FileExistsError: The file is there, and `overwrite` is False.
-            ArchiveError: A constructor's argument can't be written down.
+            ArchiveError: A constructor's argument can't be written down, or the model has some weights but not all.
         """
         path, write = os.fspath(filepath), super().save
-        if not overwrite and os.path.exists(path):
-            raise FileExistsError(f"{path} is there already. Pass overwrite=True, or save under another name.")
+        self._check_target(path, overwrite)
+        if not self.built and self.weights and self.__dict__["_structure"] is not None:
+            raise ArchiveError(
+                explain(
+                    f"This {type(self).__name__} can't be saved yet: it was only drawn from, and lacks weights.",
+                    received=f"weights {names(list(saving.variables_of(self)[0])[:4])}, and none of the inference's",
+                    expected="a model that has seen data",
+                    fix="call model.evaluate(data) or fit first, or save it before `prior`",
+                )
+            )
         if path.endswith(saving.HDF5):
             saving.save_archive(path, lambda folder: write(folder, zipped=False, **kwargs))
         elif path.endswith(".keras") and zipped is not False and "://" not in path:
@@ -62,9 +70,8 @@ class Saveable(keras.Model):
             max_shard_size: Keras's: gigabytes of one file, where several are to be written.
         """
         path, write = os.fspath(filepath), super().save_weights
-        if not overwrite and os.path.exists(path):
-            raise FileExistsError(f"{path} is there already. Pass overwrite=True, or save under another name.")
-        if path.endswith(".weights.h5") and max_shard_size is None and "://" not in path:
+        self._check_target(path, overwrite)
+        if path.endswith(".weights.h5") and max_shard_size is None:
             saving.save_weights(path, write)
         else:
             write(filepath, overwrite=overwrite, max_shard_size=max_shard_size)
@@ -88,7 +95,7 @@ class Saveable(keras.Model):
                     fix="call model.evaluate(data) first, or load the whole model with kprob.load_model",
                 )
             )
-        private = vars(self)
+        private = self.__dict__
         private.pop("_record", None)
         with saving.weights_of(filepath) as path:
             super().load_weights(path, skip_mismatch=skip_mismatch, **kwargs)
@@ -101,20 +108,20 @@ class Saveable(keras.Model):
             saving.check_values(self, record, with_optimizer=same_kind)
 
     def get_config(self):
-        return saving.config_of(self, vars(self)["_arguments"], strict=type(self).get_config is Saveable.get_config)
+        return saving.config_of(self, self.__dict__["_arguments"], strict=type(self).get_config is Saveable.get_config)
 
     @classmethod
     def from_config(cls, config):
         return saving.model_from_config(cls, config)
 
     def get_compile_config(self):
-        objective = vars(self)["_objective"]
+        objective = self.__dict__["_objective"]
         if objective is None:
             return None
         return {
             "objective": keras.saving.serialize_keras_object(objective),
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
-            "options": vars(self)["_compile_options"],
+            "options": self.__dict__["_compile_options"],
         }
 
     def compile_from_config(self, config):
@@ -132,13 +139,13 @@ class Saveable(keras.Model):
             record = saving.read_record(np.asarray(stored))
             saving.check_layout(self, record)
             saving.restore_seeds(self, record)
-            vars(self)["_record"] = record  # for whoever loads, to check what comes of it
+            self.__dict__["_record"] = record  # for whoever loads, to check what comes of it
         super().load_own_variables(contents)
 
     def save_assets(self, directory):
         history = getattr(self, "history", None)
         if isinstance(history, keras.callbacks.History) and hasattr(history, "epoch"):  # set when training begins
-            logs = {name: [float(value) for value in values] for name, values in history.history.items()}
+            logs = {name: [_plain(value) for value in values] for name, values in history.history.items()}
             content = {"epoch": [int(epoch) for epoch in history.epoch], "history": logs}
             Path(directory, HISTORY).write_text(json.dumps(content), encoding="utf-8")
 
@@ -154,6 +161,24 @@ class Saveable(keras.Model):
         self.history = keras.callbacks.History()
         self.history.set_model(self)
         self.history.epoch, self.history.history = epoch, logs
+
+    def _check_target(self, path: str, overwrite: bool) -> None:
+        if not overwrite and os.path.exists(path):
+            raise FileExistsError(f"{path} is there already. Pass overwrite=True, or save under another name.")
+        if path.endswith(saving.HDF5) and "://" in path:
+            raise ArchiveError(
+                explain(
+                    "kprob writes its files to folders of this machine.",
+                    received=path,
+                    expected="a path",
+                    fix="save to a path and copy the file, or save a `.keras` file, which Keras writes there itself",
+                )
+            )
+
+
+def _plain(value):
+    array = np.asarray(value)
+    return array.astype("float64").tolist() if array.dtype.kind in "biuf" else str(value)
 
 
 def frozen_layers(model: keras.Model) -> list[str]:

@@ -26,6 +26,7 @@ from kprob.saving.seal import check_seal, is_sealed, seal
 GROUP = "kprob.archive"  # no attribute of a model can have this name
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 HDF5 = (".h5", ".hdf5")
+MAX_EXPANSION = 100  # Keras stores members as they are
 
 
 def save_archive(path: str | os.PathLike, write: Callable[[str], None]) -> None:
@@ -147,7 +148,7 @@ def load_model(
         objects = find_objects(wanted, custom_objects, safe_mode, path.name)
         with _explained(path.name, "The model in {} can't be made again."), keras.saving.CustomObjectScope(objects):
             model = keras.saving.load_model(source, custom_objects=objects, compile=compile, safe_mode=safe_mode)
-    record = vars(model).pop("_record", None)
+    record = model.__dict__.pop("_record", None)
     if record is not None:
         check_values(model, record)
     return model
@@ -226,7 +227,10 @@ def _check_zip(path: Path) -> None:
     # Every byte of a member is under the CRC of its entry.
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged, members = archive.testzip(), archive.namelist()
+            members = archive.namelist()
+            unpacked = sum(member.file_size for member in archive.infolist())
+            bomb = unpacked > MAX_EXPANSION * path.stat().st_size
+            damaged = "unpacks to a hundred times its size" if bomb else archive.testzip()
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged entry fails in a dozen ways

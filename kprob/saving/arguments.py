@@ -1,6 +1,7 @@
 """Constructor arguments of models: recorded when the model is made, written to its config, and read from there.
 
-Keras's configs are JSON: tuples come back as lists, keys as strings, and layers as dicts. Here all come back as they were.
+Keras's configs are JSON: tuples come back as lists, keys as strings, and layers as dicts. Here all come back as they
+were.
 """
 
 import contextlib
@@ -34,13 +35,14 @@ class Arguments:
 
 def record_arguments(cls: type, args: tuple, kwargs: dict) -> Arguments:
     """Returns the arguments of a constructor's call, those that have simple standard values included."""
-    signature = inspect.signature(cls.__init__)
+    signature = inspect.signature(cls.__init__)  # type: ignore[misc]
     try:
         bound = signature.bind(None, *args, **kwargs)
     except TypeError:
         # The call itself is about to fail, with Python's own message.
         return Arguments({}, keras.config.dtype_policy().name)
-    values, problem = {}, None
+    values: dict = {}
+    problem = None
     for name, parameter in list(signature.parameters.items())[1:]:
         if parameter.kind is parameter.VAR_KEYWORD:
             values |= bound.arguments.get(name, {})

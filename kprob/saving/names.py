@@ -5,12 +5,14 @@ registered with Keras, and among the subclasses of `ProbabilisticModel` that hav
 """
 
 import sys
+import types
 from collections.abc import Iterator, Mapping
 
 import keras
 
 from kprob.errors import ArchiveError, did_you_mean, explain, names
 
+_CODE = None
 _BASE = "kprob.models>ProbabilisticModel"
 _PARTS = ("activations", "constraints", "initializers", "losses", "metrics", "optimizers", "regularizers")
 
@@ -29,13 +31,13 @@ def find_objects(config, custom_objects: Mapping | None, safe_mode: bool, file: 
     """
     given = dict(custom_objects or {})
     found, missing = dict(given), {}
-    for name, module, is_code in _named(config):
-        if is_code and safe_mode:
+    for name, module, kind in _named(config):
+        if kind == _CODE and safe_mode:
             raise ArchiveError(_code_message(file))
-        if is_code or name in found:
+        if kind == _CODE or name in found:
             continue
         short = name.rpartition(">")[2]
-        thing = given.get(short) or keras.saving.get_registered_object(name) or _defined(short, module, file)
+        thing = given.get(short) or keras.saving.get_registered_object(name) or _defined(name, module, kind, file)
         if thing is None:
             missing[short] = module
         else:
@@ -45,8 +47,8 @@ def find_objects(config, custom_objects: Mapping | None, safe_mode: bool, file: 
     return found
 
 
-def _named(config) -> Iterator[tuple[str, str | None, bool]]:
-    # Name, module and whether it is code, of all that a config names and Keras doesn't have itself.
+def _named(config) -> Iterator[tuple[str, str | None, type | None]]:
+    # Name, module and kind of all that a config names and Keras doesn't have itself.
     if isinstance(config, list):
         for item in config:
             yield from _named(item)
@@ -54,11 +56,11 @@ def _named(config) -> Iterator[tuple[str, str | None, bool]]:
         return
     kind, module = config.get("class_name"), config.get("module")
     if kind == "__lambda__" or (kind == "Lambda" and module == "keras.layers"):
-        yield kind, None, True
+        yield kind, None, _CODE
     elif isinstance(kind, str) and "config" in config and not kind.startswith("__"):
         name = config["config"] if kind == "function" else config.get("registered_name") or kind
         if isinstance(name, str) and not _is_keras(name, module):
-            yield name, module, False
+            yield name, module, types.FunctionType if kind == "function" else type
     for item in config.values():
         yield from _named(item)
 
@@ -69,12 +71,14 @@ def _is_keras(name: str, module) -> bool:
     return isinstance(module, str) and module.split(".")[0] == "keras"
 
 
-def _defined(short: str, module: str | None, file: str):
-    # The one thing of that name; of several, the one that its module shows today.
-    base = keras.saving.get_registered_object(_BASE)
-    registered = keras.saving.get_custom_objects().items()
-    things = [thing for name, thing in registered if name.rpartition(">")[2] == short]
-    things += [cls for cls in _subclasses(base) if cls.__name__ == short] if base else []
+def _defined(name: str, module: str | None, kind: type, file: str):
+    # The one thing of that name: what was registered when it was saved, perhaps by another module's name, or a model.
+    # Of several, the one that its module shows today.
+    short = name.rpartition(">")[2]
+    registered = keras.saving.get_custom_objects().items() if ">" in name else ()
+    things = [thing for key, thing in registered if key.rpartition(">")[2] == short and isinstance(thing, kind)]
+    if kind is type:
+        things += [cls for cls in _subclasses(keras.saving.get_registered_object(_BASE)) if cls.__name__ == short]
     things = list({id(thing): thing for thing in things}.values())
     if len(things) < 2:
         return things[0] if things else None
@@ -94,10 +98,9 @@ def _defined(short: str, module: str | None, file: str):
     )
 
 
-def _subclasses(cls: type) -> Iterator[type]:
-    for child in cls.__subclasses__():
-        yield child
-        yield from _subclasses(child)
+def _subclasses(cls: type) -> list[type]:
+    children: list[type] = type.__subclasses__(cls)
+    return [found for child in children for found in (child, *_subclasses(child))]
 
 
 def _missing_message(missing: dict, given: dict, file: str) -> str:

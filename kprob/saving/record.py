@@ -6,6 +6,7 @@ fingerprint that belongs to its path, so that weights can't change places unnoti
 """
 
 import hashlib
+import itertools
 import json
 
 import keras
@@ -25,7 +26,7 @@ def make_record(model: keras.Model) -> np.ndarray:
     optimizer = getattr(model, "optimizer", None)
     record = {
         "version": VERSION,
-        "weights": {path: [*_shape(variable), fingerprint(variable)] for path, variable in weights.items()},
+        "weights": {path: [list(variable.shape), fingerprint(variable)] for path, variable in weights.items()},
         "seeds": {path: keras.ops.convert_to_numpy(variable).tolist() for path, variable in seeds.items()},
         "trained": [paths[id(variable)] for variable in model.trainable_weights],
         "optimizer": None if optimizer is None else [fingerprint(variable) for variable in optimizer.variables],
@@ -63,8 +64,8 @@ def check_layout(model: keras.Model, record: dict) -> None:
         ArchiveError: It has others, or others are trained.
     """
     weights, seeds = variables_of(model)
-    saved = {path: tuple(entry[0]) for path, entry in record["weights"].items()}
-    here = {path: tuple(variable.shape) for path, variable in weights.items()}
+    saved: dict[str, object] = {path: tuple(entry[0]) for path, entry in record["weights"].items()}
+    here: dict[str, object] = {path: tuple(variable.shape) for path, variable in weights.items()}
     saved |= dict.fromkeys(record["seeds"], "seed")
     here |= dict.fromkeys(seeds, "seed")
     lost = {path: shape for path, shape in saved.items() if here.get(path) != shape}
@@ -75,7 +76,7 @@ def check_layout(model: keras.Model, record: dict) -> None:
                 f"The saved weights aren't those of this {type(model).__name__}.",
                 received=f"saved: {_listed(lost)}",
                 expected=f"in the model: {_listed(new)}",
-                fix="load it with the class as it was when the model was saved, attributes and constructor arguments alike",
+                fix="load it with the class, and constructor arguments, as they were when the model was saved",
             )
         )
 
@@ -130,13 +131,13 @@ def _check_optimizer(model: keras.Model, optimizer, weights: dict, record: dict)
     paths = {id(variable): path for path, variable in weights.items()}
     trained = [paths[id(variable)] for variable in model.trainable_weights]
     if trained != record["trained"]:
-        where = next(i for i, pair in enumerate(zip([*trained, None], [*record["trained"], None])) if len({*pair}) > 1)
-        order = [[*trained, "none"][where], [*record["trained"], "none"][where]]
+        pairs = itertools.zip_longest(trained, record["trained"], fillvalue="none")
+        where, (here, saved) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
         raise ArchiveError(
             explain(
                 f"The optimizer's state doesn't belong to the trained weights of this {type(model).__name__}.",
-                received=f"saved as number {where + 1} of {len(record['trained'])}: `{order[1]}`",
-                expected=f"in the model, of {len(trained)}: `{order[0]}`",
+                received=f"saved as number {where + 1} of {len(record['trained'])}: `{saved}`",
+                expected=f"in the model, of {len(trained)}: `{here}`",
                 fix="create the attributes of the class in the order in which they were when the model was saved and "
                 "freeze the same layers, or load with compile=False and compile anew",
             )
@@ -145,15 +146,11 @@ def _check_optimizer(model: keras.Model, optimizer, weights: dict, record: dict)
         raise ArchiveError(
             explain(
                 f"The optimizer's state of this {type(model).__name__} didn't come back.",
-                received=f"{len(optimizer.variables)} variables of {type(optimizer).__name__} that differ from the saved",
+                received=f"{len(optimizer.variables)} variables of {type(optimizer).__name__} with other values",
                 expected=f"the {len(record['optimizer'])} saved variables",
                 fix="load with compile=False and compile anew",
             )
         )
-
-
-def _shape(variable) -> tuple:
-    return (list(variable.shape),)
 
 
 def _listed(shapes: dict) -> str:

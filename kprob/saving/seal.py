@@ -1,7 +1,7 @@
 """Sealed files: HDF5 files that carry the SHA-256 of every byte they hold.
 
-HDF5 has no checksum of its own: flipped bits in it load as wrong numbers, without a word. Its format leaves room in front
-for anything (the "user block"), so there stands, in 512 bytes of plain text, the length and the digest of all that
+HDF5 has no checksum of its own: flipped bits in it load as wrong numbers, without a word. Its format leaves room for
+anything in front (the "user block"), so there stands, in 512 bytes of plain text, the length and the digest of all that
 follows, config, attributes, weights and free space alike. Any HDF5 program still reads the file.
 """
 
@@ -49,8 +49,8 @@ def check_seal(path: str | os.PathLike) -> None:
                 f"{name} isn't a file that kprob saved.",
                 received=f"{os.path.getsize(path)} bytes without kprob's header",
                 expected="a file written by model.save or model.save_weights",
-                fix="load a file of Keras's own with keras.saving.load_model; if this one was kprob's it is damaged: go "
-                "back to a copy",
+                fix="load a file of Keras's own with keras.saving.load_model; if this one was kprob's, it is damaged: "
+                "go back to a copy",
             )
         )
     digest, length = hashlib.sha256(), 0

@@ -1,12 +1,13 @@
 """Data that doesn't fit a model, and data that does."""
 
 import keras
-import kprob
 import numpy as np
 import pandas
 import pytest
+from programs import Catalogue, X, Y, assert_error, fit_networks, global_mean, local_latent, observe, regression
+
+import kprob
 from kprob import tfd
-from programs import X, Y, Catalogue, assert_error, fit_networks, global_mean, local_latent, observe, regression
 
 ops = keras.ops
 programs = Catalogue()

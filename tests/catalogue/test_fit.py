@@ -1,11 +1,12 @@
 """Wrong arguments of `compile`, `fit` and `evaluate`, and objectives that go wrong."""
 
 import keras
-import kprob
 import numpy as np
 import pytest
+from programs import Catalogue, X, Y, assert_error, fit, fit_networks, global_mean, regression
+
+import kprob
 from kprob import tfd
-from programs import X, Y, Catalogue, assert_error, fit, fit_networks, global_mean, regression
 
 ops = keras.ops
 programs = Catalogue()

@@ -1,11 +1,12 @@
 """Random-variable layers called or made wrongly."""
 
 import keras
-import kprob
 import numpy as np
 import pytest
+from programs import Catalogue, Y, assert_error, fit, fit_networks
+
+import kprob
 from kprob import layers, tfd
-from programs import Y, Catalogue, assert_error, fit, fit_networks
 
 ops = keras.ops
 programs = Catalogue()

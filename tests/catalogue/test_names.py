@@ -1,11 +1,12 @@
 """Wrong names, attributes and things in a model's definition."""
 
 import keras
-import kprob
 import numpy as np
 import pytest
+from programs import Catalogue, X, Y, assert_error, fit, fit_networks, global_mean, local_latent, regression
+
+import kprob
 from kprob import layers, tfd
-from programs import X, Y, Catalogue, assert_error, fit, fit_networks, global_mean, local_latent, regression
 
 ops = keras.ops
 programs = Catalogue()

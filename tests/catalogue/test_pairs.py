@@ -1,10 +1,11 @@
 """Wrong pairs of a generative and an inference network, and right ones beside them."""
 
 import keras
-import kprob
 import pytest
+from programs import Catalogue, Y, assert_error, fit, fit_networks, global_mean, latent_pair, local_latent
+
+import kprob
 from kprob import tfd
-from programs import Y, Catalogue, assert_error, fit, fit_networks, global_mean, latent_pair, local_latent
 
 ops = keras.ops
 programs = Catalogue()

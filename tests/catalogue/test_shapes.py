@@ -1,11 +1,12 @@
 """Shapes and plates that don't fit, and some that do."""
 
 import keras
-import kprob
 import numpy as np
 import pytest
+from programs import Catalogue, LayerRegression, X, Y, assert_error, fit, fit_networks, global_mean, regression
+
+import kprob
 from kprob import layers, tfd
-from programs import X, Y, Catalogue, LayerRegression, assert_error, fit, fit_networks, global_mean, regression
 
 ops = keras.ops
 programs = Catalogue()

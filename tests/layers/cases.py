@@ -28,7 +28,7 @@ FACTOR = np.array([[[1.0], [0.5]], [[0.2], [-0.3]], [[1.5], [1.0]]], "float32")
 P = special.expit(LOGITS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A layer with parameters and right answers.
 
@@ -42,8 +42,10 @@ class Case:
         outside: Impossible values of one row each, all of which `contains` must refuse in every row.
         own_draws: Whether draws are the same eagerly, in graphs and under XLA.
         density: Largest relative error of the log-density.
-        fixed: Parameters without gradients: counts, outcomes.
+        fixed: Parameters without gradients, such as counts.
+        flat: Parameters on which the density doesn't depend smoothly.
         values: Number of values that `enumerate_support` must find, or None.
+        bijector: Whether the support has a bijector, if the variable is continuous.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Case:
     own_draws: bool = True
     density: float = 1e-4
     fixed: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
     values: int | None = None
     bijector: bool = True
 
@@ -78,7 +81,7 @@ def _multinomial_rows(distribution, *parameters):
 
 REAL = (
     Case("Normal", {"loc": LOC, "scale": SCALE}, stats.norm(LOC, SCALE), outside=(np.inf, np.nan)),
-    Case("StudentT", {"df": SHAPE, "loc": LOC, "scale": SCALE}, stats.t(SHAPE, LOC, SCALE), own_draws=False),
+    Case("StudentT", {"df": SHAPE, "loc": LOC, "scale": SCALE}, stats.t(SHAPE, LOC, SCALE)),
     Case("Cauchy", {"loc": LOC, "scale": SCALE}, stats.cauchy(LOC, SCALE)),
     Case("Laplace", {"loc": LOC, "scale": SCALE}, stats.laplace(LOC, SCALE)),
     Case("Logistic", {"loc": LOC, "scale": SCALE}, stats.logistic(LOC, SCALE)),
@@ -108,7 +111,6 @@ POSITIVE = (
         {"df": SHAPE, "loc": LOC, "scale": SCALE},
         ref.half_student_t(SHAPE, LOC, SCALE),
         outside=(-1.1,),
-        own_draws=False,
     ),
     Case("Exponential", {"rate": SCALE}, stats.expon(scale=1 / SCALE), outside=(-0.1,)),
     Case(
@@ -116,16 +118,14 @@ POSITIVE = (
         {"concentration": SHAPE, "rate": SCALE},
         stats.gamma(SHAPE, scale=1 / SCALE),
         outside=(0.0, -1.0),
-        own_draws=False,
     ),
     Case(
         "InverseGamma",
         {"concentration": SHAPE, "scale": SCALE},
         stats.invgamma(SHAPE, scale=SCALE),
         outside=(0.0, -1.0),
-        own_draws=False,
     ),
-    Case("Chi2", {"df": SHAPE}, stats.chi2(SHAPE), outside=(0.0, -1.0), own_draws=False),
+    Case("Chi2", {"df": SHAPE}, stats.chi2(SHAPE), outside=(0.0, -1.0)),
     Case(
         "Weibull",
         {"concentration": SHAPE, "scale": SCALE},
@@ -143,6 +143,7 @@ BOUNDED = (
         stats.truncnorm(
             (rows(-1.5, 1.0, 0.0) - LOC) / SCALE, (rows(2.0, np.inf, 1.0) - LOC) / SCALE, loc=LOC, scale=SCALE
         ),
+        learned={"low": -1.0, "high": 2.0},
         outside=(-1.6, np.nan),
     ),
     Case(
@@ -156,7 +157,6 @@ BOUNDED = (
         {"concentration1": SHAPE, "concentration0": OTHER},
         stats.beta(SHAPE, OTHER),
         outside=(0.0, 1.0, -0.1, 1.1),
-        own_draws=False,
     ),
     Case(
         "Kumaraswamy",
@@ -327,7 +327,6 @@ VECTORS = (
             cov=[c * d / (d - 2) for c, d in zip(COV, (5, 6, 9), strict=True)],
         ),
         make={"event_shape": 2},
-        own_draws=False,
     ),
     Case(
         "Dirichlet",
@@ -339,12 +338,11 @@ VECTORS = (
         ),
         make={"event_shape": 4},
         outside=([0.5, 0.5, 0.5, 0.5], [1.0, 0.0, 0.0, 0.0], [1.5, -0.5, 0.0, 0.0]),
-        own_draws=False,
     ),
     Case(
         "VonMisesFisher",
         {"mean_direction": np.eye(3, dtype="float32"), "concentration": SHAPE},
-        ref.Rows(*(stats.vonmises_fisher(np.eye(3)[i], SHAPE[i]) for i in range(3))),
+        ref.von_mises_fisher(SHAPE),
         make={"event_shape": 3},
         outside=([1.0, 1.0, 0.0], [0.0, 0.0, 0.0]),
         own_draws=False,
@@ -355,15 +353,13 @@ VECTORS = (
         ref.lkj(SHAPE.astype("float64")),
         make={"event_shape": 2},
         outside=([[1.0, 0.0], [0.5, 0.5]], [[1.0, 0.1], [0.0, 1.0]]),
-        own_draws=False,
     ),
     Case(
         "Wishart",
         {"df": rows(3.0, 4.5, 6.0), "scale_tril": TRIL},
-        ref.Rows(*(stats.wishart(df, c) for df, c in zip((3.0, 4.5, 6.0), COV.astype("float64"), strict=True))),
+        ref.wishart((3.0, 4.5, 6.0), COV),
         make={"event_shape": 2},
         outside=([[1.0, 2.0], [2.0, 1.0]], [[1.0, 0.5], [0.0, 1.0]]),
-        own_draws=False,
     ),
 )
 
@@ -398,9 +394,13 @@ class _Series:
     # A series of one number per step, whose reference knows vectors.
     def __init__(self, reference):
         self.reference = reference
+        self.cdf = stats.norm(0, np.sqrt([c[2, 2] for c in reference.cov()])).cdf
 
     def logpdf(self, x):
         return self.reference.logpdf(x[..., 0])
+
+    def statistic(self, x):
+        return x[..., 2, 0]
 
 
 def _hidden_markov(loc, scale):
@@ -413,7 +413,9 @@ def _hidden_markov(loc, scale):
             forward = (forward @ transition) * like[..., t, :]
         return np.log(forward.sum(-1))
 
-    return ref.Formula(logpdf)
+    second = initial @ transition
+    cdf = ref.mixture([stats.norm(loc[:, k], scale[:, k]) for k in range(2)], np.tile(second, (3, 1))).cdf
+    return ref.Formula(logpdf, cdf, statistic=lambda x: x[..., 1])
 
 
 STRUCTURED = (
@@ -454,7 +456,6 @@ STRUCTURED = (
         _Series(_state_space(rows(0.9, 0.5, 1.0), rows(0.5, 1.0, 0.2), rows(0.3, 0.5, 1.0))),
         make={"event_shape": (3, 1), "observation_matrix": [[1.0]]},
         learned={"event_shape": (3, 1), "num_latents": 2},
-        own_draws=False,
         density=1e-3,
     ),
     Case(
@@ -466,7 +467,7 @@ STRUCTURED = (
         learned={"num_states": 2},
         own_draws=False,
     ),
-    Case("Deterministic", {"loc": LOC}, bijector=False),
+    Case("Deterministic", {"loc": LOC}, flat=("loc",), bijector=False),
     Case(
         "RandomVariable",
         {"loc": LOC, "scale": SCALE},

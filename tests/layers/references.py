@@ -1,7 +1,7 @@
 """The right answers for random variables: SciPy's distributions, and formulas where SciPy has none.
 
 Each reference has `logpdf(x)` for x of shape (..., rows) + event, and, for numbers, `cdf(x)`; arrays have `mean()` and
-`cov()` per row instead.
+`cov()` per row instead, or the `cdf` of a number that `statistic` makes of them.
 """
 
 import numpy as np
@@ -11,8 +11,10 @@ from scipy import special, stats
 class Rows:
     """One SciPy distribution of vectors or matrices for each row of a batch."""
 
-    def __init__(self, *distributions, mean=None, cov=None):
+    def __init__(self, *distributions, mean=None, cov=None, statistic=None, cdf=None):
         self.distributions, self._mean, self._cov = distributions, mean, cov
+        if statistic is not None:
+            self.statistic, self.cdf = statistic, cdf
 
     def logpdf(self, x):
         kind = "logpdf" if hasattr(self.distributions[0], "logpdf") else "logpmf"
@@ -29,11 +31,13 @@ class Rows:
 class Formula:
     """A distribution by its log-density and its distribution function or its moments."""
 
-    def __init__(self, logpdf, cdf=None, mean=None, cov=None):
+    def __init__(self, logpdf, cdf=None, mean=None, cov=None, statistic=None):
         self.logpdf = logpdf
         self._mean, self._cov = mean, cov
         if cdf is not None:
             self.cdf = cdf
+        if statistic is not None:
+            self.statistic = statistic
 
     def mean(self):
         return self._mean
@@ -148,7 +152,9 @@ def relaxed_one_hot(temperature, logits):
         constant = special.gammaln(number) + (number - 1) * np.log(temperature)
         return constant + np.sum(own, axis=-1) - number * total
 
-    return Formula(logpdf)
+    # The difference of two Gumbel numbers is logistic.
+    gap = stats.logistic((logits[:, 0] - logits[:, 1]) / temperature, 1 / temperature)
+    return Formula(logpdf, gap.cdf, statistic=lambda x: np.log(x[..., 0]) - np.log(x[..., 1]))
 
 
 def mixture(components, probs):
@@ -179,4 +185,23 @@ def lkj(concentration):
     def logpdf(x):
         return (2 * concentration - 2) * np.log(x[..., 1, 1]) - special.betaln(0.5, concentration)
 
-    return Formula(logpdf)
+    correlation = stats.beta(concentration, concentration, loc=-1, scale=2)
+    return Formula(logpdf, correlation.cdf, statistic=lambda x: x[..., 1, 0])
+
+
+def von_mises_fisher(concentration):
+    """Unit vectors in space, around the first axis in the first row, the second in the second, ..."""
+    k = concentration.astype("float64")
+    return Rows(
+        *(stats.vonmises_fisher(np.eye(3)[i], k[i]) for i in range(3)),
+        statistic=lambda x: np.diagonal(x, axis1=-2, axis2=-1),
+        cdf=lambda t: (np.exp(k * t) - np.exp(-k)) / (np.exp(k) - np.exp(-k)),
+    )
+
+
+def wishart(df, scales):
+    """Matrices, whose last element on the diagonal is a scaled chi-squared number."""
+    scales = scales.astype("float64")
+    last = stats.chi2(np.array(df), scale=scales[:, 1, 1])
+    rows = (stats.wishart(d, s) for d, s in zip(df, scales, strict=True))
+    return Rows(*rows, statistic=lambda x: x[..., 1, 1], cdf=last.cdf)

@@ -73,14 +73,43 @@ class Schools(kprob.ProbabilisticModel):
 
     def __init__(self, spread, **kwargs):
         super().__init__(**kwargs)
-        self.spread = np.asarray(spread, "float32")
+        self.spread = spread
         self.theta = layers.Normal()
         self.y = layers.Normal()
 
     def generative(self):
         mu = kprob.param("mu", 1.5)
         with kprob.plate("schools", len(self.spread)):
-            self.y(loc=self.theta(loc=mu, scale=1.0), scale=self.spread)
+            self.y(loc=self.theta(loc=mu, scale=1.0), scale=np.asarray(self.spread, "float32"))
+
+
+class Containers(kprob.ProbabilisticModel):
+    """Layers in lists and dicts, batch statistics, free parameters, private attributes."""
+
+    def __init__(self, depth=2, **kwargs):
+        super().__init__(**kwargs)
+        self.stack = [keras.layers.Dense(3, "tanh") for _ in range(depth)]
+        self._norm = keras.layers.BatchNormalization()
+        self.zs = [layers.Normal(2), layers.Normal(2)]
+        self.named = {"b": layers.Normal(), "a": layers.Normal()}
+        self.q = {"zs_1": layers.Normal(2, name="zs_1"), "zs_0": layers.Normal(2, name="zs_0")}
+        self.q_named = [layers.Normal(name=f"named_{key}", loc="learned", scale="learned") for key in "ab"]
+        self.x = layers.Normal(3)
+
+    def generative(self):
+        offset = self.named["a"]() - self.named["b"]()
+        with kprob.plate("data"):
+            hidden = keras.ops.concatenate([z() for z in self.zs], axis=-1)
+            for layer in self.stack:
+                hidden = layer(hidden)
+            self.x(loc=hidden + offset, scale=1.0)
+
+    def inference(self, x):
+        for q in self.q_named:
+            q()
+        with kprob.plate("data"):
+            for q in self.q.values():
+                q(self._norm(x, training=True))
 
 
 def slope(features):
@@ -125,6 +154,7 @@ MODELS = {
     "automatic guide": (lambda: Regression(3, scale=(0.5, 2.0)), LINE, "w"),
     "guide as argument": (lambda: Regression(3, inference=kprob.guides.Normal(init_scale=0.3)), LINE, "w"),
     "layers as arguments": (networks, LINE, "w"),
+    "containers": (Containers, {"x": rows(3)}, "zs_0"),
     "no data plate": (lambda: Schools(np.array([1.0, 2.0, 0.5])), TESTS, "theta"),
     "functions": (lambda: kprob.ProbabilisticModel(slope, slope_inference), LINE, "w"),
     "function, automatic guide": (lambda: kprob.ProbabilisticModel(generative=slope), LINE, "w"),

@@ -169,5 +169,7 @@ def test_weights_need_variables(saved):
 def test_weights_of_another_model(saved):
     other = VAE(latent_dim=4, hidden=5).compile(kprob.ELBO(), "adam")
     build(other, make_built("vae")[1])
-    with pytest.raises(ArchiveError, match=r"saved: `decoder.layers\[0\].kernel` \(3, 5\).*\n.*in the model: .*\(4, 5\)"):
+    with pytest.raises(
+        ArchiveError, match=r"saved: `decoder.layers\[0\].kernel` \(3, 5\).*\n.*in the model: .*\(4, 5\)"
+    ):
         other.load_weights(saved[0] / "m.weights.h5")

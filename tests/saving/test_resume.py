@@ -6,6 +6,7 @@ import pytest
 from saving.saved_models import FUNCTIONS, assert_same, make, make_built, state
 
 import kprob
+from kprob.models import fitting
 from kprob.models.fitting import row_order
 
 MINIBATCHES = {"batch_size": 8, "verbose": 0}  # of 20 rows: the last batch is a smaller one
@@ -60,6 +61,18 @@ def test_stopping_between_two_fits_changes_nothing():
         model, data, _ = make("automatic guide", jit_compile=False)
         for start, stop in zip((0, *stops), stops, strict=False):
             model.fit(data, epochs=stop, initial_epoch=start, **MINIBATCHES)
+        states.append(state(model))
+    assert_same(*states)
+
+
+def test_the_speed_of_the_machine_changes_nothing(monkeypatch):
+    # How many epochs run in one call depends on the time that they take; what comes of them must not.
+    states = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr(fitting, "SECONDS_BETWEEN_CALLBACKS", seconds)
+        keras.utils.set_random_seed(3)
+        model, data, _ = make("automatic guide", jit_compile=False)
+        model.fit(data, epochs=8, **MINIBATCHES)
         states.append(state(model))
     assert_same(*states)
 

@@ -7,6 +7,7 @@ import pytest
 from saving.saved_models import BINARY, FUNCTIONS, MODELS, VAE, Schools, assert_same, build, make_built, state
 
 import kprob
+from kprob.errors import ArchiveError
 
 
 def assert_same_draws(model, other, data):
@@ -47,7 +48,7 @@ def test_weights_come_back(kind, tmp_path):
     for file in ("m.weights.h5", "m.h5"):
         other, _, _ = make_built(kind)
         for variable in other.variables:
-            variable.assign(keras.ops.zeros_like(variable))
+            variable.assign(np.zeros(variable.shape, variable.dtype))
         other.load_weights(tmp_path / file)
         assert_same(state(other), state(model))
 
@@ -60,11 +61,21 @@ def test_saving_again_gives_the_same_model(tmp_path):
 
 
 def test_the_compiled_options_come_back(tmp_path):
+    rate = keras.optimizers.schedules.CosineDecay(0.1, 10)
     model, _, _ = make_built(
-        "vae", objective=kprob.ELBO(num_samples=3), jit_compile=False, run_eagerly=True, steps_per_execution=2
+        "vae",
+        objective=kprob.AnalyticKLELBO(num_samples=3),
+        optimizer=keras.optimizers.RMSprop(rate, clipnorm=2.0, use_ema=True),
+        jit_compile=False,
+        run_eagerly=True,
+        steps_per_execution=2,
     )
     model.save(tmp_path / "m.h5")
     again = kprob.load_model(tmp_path / "m.h5")
+    assert type(again.objective) is kprob.AnalyticKLELBO
+    assert type(again.optimizer) is keras.optimizers.RMSprop
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    assert_same(state(again), state(model))
     assert again.objective.num_samples == 3
     assert (again.jit_compile, again.run_eagerly, again.steps_per_execution) == (False, True, 2)
     assert vars(again)["_compile_options"] == vars(model)["_compile_options"]
@@ -97,15 +108,52 @@ def test_without_compiling(tmp_path):
     assert_same(state(again), saved)
 
 
-def test_a_model_that_was_never_compiled(tmp_path):
-    model = Schools([1.0, 2.0])
-    model.prior("y").sample(1, seed=0)
+def test_a_model_that_was_never_used(tmp_path):
+    model = Schools([1.0, 2.0], name="mine")
     with pytest.warns(UserWarning, match="not yet been built"):
         model.save(tmp_path / "m.h5")
     again = kprob.load_model(tmp_path / "m.h5")
-    np.testing.assert_array_equal(again.spread, [1.0, 2.0])
-    assert not again.built
-    np.testing.assert_array_equal(again.prior("y").sample(4, seed=2), model.prior("y").sample(4, seed=2))
+    assert (again.spread, again.name, again.built, again.compiled) == ([1.0, 2.0], "mine", False, False)
+
+
+def test_a_model_that_was_only_drawn_from(tmp_path):
+    # It has made the weights that its generative network needed, and no others.
+    model = Schools([1.0, 2.0])
+    model.prior("y").sample(1, seed=0)
+    with pytest.raises(ArchiveError, match="it was only drawn from, and lacks weights.\n.*weights `mu`"):
+        model.save(tmp_path / "m.h5")
+    model.compile(kprob.ELBO(), "adam").evaluate({"y": [1.0, 2.0]}, verbose=0)
+    model.save(tmp_path / "m.h5")
+    assert_same(state(kprob.load_model(tmp_path / "m.h5")), state(model))
+
+
+@pytest.mark.parametrize("save", ["save", "save_weights"])
+def test_a_file_that_must_stay(save, tmp_path):
+    model, _, _ = make_built("probmodel")
+    (tmp_path / "m.weights.h5").write_text("mine")
+    with pytest.raises(FileExistsError, match="m.weights.h5 is there already. Pass overwrite=True"):
+        getattr(model, save)(tmp_path / "m.weights.h5", overwrite=False)
+    assert (tmp_path / "m.weights.h5").read_text() == "mine"
+
+
+def test_addresses():
+    model, _, _ = make_built("probmodel")
+    for save in (model.save, model.save_weights):
+        with pytest.raises(ArchiveError, match="kprob writes its files to folders of this machine"):
+            save("gs://bucket/m.weights.h5")
+
+
+def test_keras_own_ways_still_work(tmp_path):
+    model, _, _ = make_built("vae")
+    model.save(tmp_path / "folder", zipped=False)
+    again = keras.saving.load_model(tmp_path / "folder", custom_objects={"VAE": VAE})
+    assert_same(state(again), state(model))
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras", custom_objects={"VAE": VAE})
+    assert_same(state(again), state(model))
+    assert again.history.epoch == [0, 1, 2]
+    with pytest.raises(ValueError, match="Invalid filepath extension"):
+        model.save(tmp_path / "m.pt")
 
 
 def test_frozen_layers_stay_frozen(tmp_path):

@@ -1,0 +1,149 @@
+"""What a query asks for, checked: its sites, the values whose density it wants."""
+
+import keras
+
+from kprob import checks
+from kprob.engine import Data, to_array
+from kprob.errors import KprobError, SiteError, did_you_mean, explain
+from kprob.errors import names as listed
+
+
+def require_fitted(model, kind: str) -> None:
+    """Raises where a model has no trained inference network yet."""
+    if not model.built:
+        raise KprobError(
+            explain(
+                f"`{kind}` of {type(model).__name__} needs a fitted model.",
+                received="a model that was never fitted or loaded",
+                expected="a trained inference network",
+                fix="call model.compile(...).fit(data) first; `prior` works at any time",
+            )
+        )
+
+
+def wanted_names(model, kind: str, names, data: Data) -> list[str]:
+    """Returns the sites that a query is about.
+
+    Args:
+        model: The model.
+        kind: "prior", "posterior" or "posterior_predictive".
+        names: What the user asked for: a name, names, or None.
+        data: The query's data.
+
+    Raises:
+        SiteError: These are no sites that the query could be about.
+    """
+    if names is None:
+        return default_names(model, kind, data)
+    found = [names] if isinstance(names, str) else list(names) if isinstance(names, list | tuple) else []
+    if not found:
+        raise SiteError(
+            explain(
+                "A query is about sites, by name.",
+                received=repr(names),
+                expected="a site's name, a list of names, or nothing for all",
+                fix='write "z", or ["z", "x"]',
+            )
+        )
+    _check_names(model, kind, found)
+    return found
+
+
+def default_names(model, kind: str, data: Data) -> list[str]:
+    """Returns the sites that a query is about where none are named."""
+    random_sites = model.structure().random_sites()
+    given = {*data.rows, *data.whole}
+    if kind == "prior":
+        return [name for name in random_sites if name not in given]
+    latents = model.__dict__["_spec"].latents
+    if kind == "posterior":
+        return list(latents)
+    return [name for name in random_sites if name not in latents]
+
+
+def rank(model, name: str) -> int:
+    """Returns the number of axes of a site's value in one draw."""
+    site = model.structure().sites[name]
+    return len(site.plates) + len(site.event_shape)
+
+
+def prepare_values(model, target, batch: dict, values: dict) -> dict:
+    """Returns the values whose density is asked for as tensors.
+
+    Raises:
+        KprobError: A name is unknown, a value no number, or one is missing that the density depends on.
+    """
+    known = model.structure().sites
+    for name in values:
+        if name not in known or known[name].kind != "sample":
+            raise SiteError(
+                explain(
+                    f"`log_prob` of {type(model).__name__} got a value for `{name}`, which is no random variable."
+                    f"{did_you_mean(name, known)}",
+                    received=repr(name),
+                    expected=listed(model.structure().random_sites()),
+                    fix="correct the name",
+                )
+            )
+    arrays = {name: to_array(name, value) for name, value in values.items()}
+    for name, array in arrays.items():
+        checks.check_whole_numbers(name, array, known[name].dtype)
+    _require_values(model, target, batch, values)
+    return {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
+
+
+def number_of_draws(lengths: dict[str, int]) -> int:
+    """Returns the number of draws that all given values have.
+
+    Raises:
+        KprobError: They have different numbers.
+    """
+    if len(set(lengths.values())) > 1:
+        raise KprobError(
+            explain(
+                "`log_prob` got different numbers of draws.",
+                received=", ".join(f"`{name}`: {length}" for name, length in lengths.items()),
+                expected="as many draws of each site, or one value without an axis of draws",
+                fix="cut to the same number",
+            )
+        )
+    return next(iter(lengths.values()))
+
+
+def _check_names(model, kind: str, wanted) -> None:
+    sites = model.structure().sites
+    allowed = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
+    if kind == "posterior":
+        allowed = list(model.__dict__["_spec"].latents)
+    elif kind == "posterior_predictive":
+        allowed = [name for name in allowed if name not in model.__dict__["_spec"].latents]
+    for name in wanted:
+        if name not in allowed:
+            raise SiteError(
+                explain(
+                    f"`{kind}` of {type(model).__name__} has no site `{name}`.{did_you_mean(name, allowed)}",
+                    received=repr(name),
+                    expected=listed(allowed),
+                    fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",
+                )
+            )
+
+
+def _require_values(model, target, batch: dict, values: dict) -> None:
+    # A site that is drawn where a value was needed would make the answer random: all sites that come before the last
+    # one asked for need a value, since it may depend on them.
+    given = {*values, *batch["rows"], *batch["whole"]}
+    order = model.structure().random_sites()
+    if target.kind == "posterior":
+        order = list(model.__dict__["_spec"].latents)
+    last = max((order.index(name) for name in target.names if name in order), default=-1)
+    missing = [name for name in order[: last + 1] if name not in given]
+    if missing:
+        raise KprobError(
+            explain(
+                "`log_prob` needs a value for every random variable that the sites asked for may depend on.",
+                received=f"values for {listed(given)}",
+                expected=f"also {listed(missing)}",
+                fix=f'add them: log_prob({{"{missing[0]}": value, ...}})',
+            )
+        )
