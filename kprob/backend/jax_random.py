@@ -22,6 +22,7 @@ def fresh_seed() -> jax.Array:
 
 def from_generator(generator) -> jax.Array:
     """Returns the next seed of a `keras.random.SeedGenerator`."""
+    # Ordered: the state is (seed, draws so far), and the seed, which orders the rows in `fit`, stays.
     return jnp.asarray(generator.next(), dtype=jnp.uint32)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from kprob import distributions
 from kprob.effects import Trace
 from kprob.errors import CompileError, explain
 from kprob.saving import decode, encode, register
@@ -82,7 +83,10 @@ class Objective:
 
 @register
 class FunctionObjective(Objective):
-    """A plain function of the two traces as an objective.
+    """A plain function of the two traces as an objective: its mean over the draws of q is maximised.
+
+    Where a latent can't be reparameterised (a coin, a category), the score function's share of the gradient is added;
+    the function's value stays what it is.
 
     Args:
         function: `function(generative_trace, inference_trace)` returns a scalar to be maximised, for one draw.
@@ -94,7 +98,12 @@ class FunctionObjective(Objective):
         self.__name__ = getattr(function, "__name__", type(function).__name__)
 
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
-        return self.function(generative_trace, inference_trace)
+        value = self.function(generative_trace, inference_trace)
+        jumps = [s for s in inference_trace.random_sites() if not distributions.is_reparameterized(s.distribution)]
+        if value is None or not jumps:
+            return value
+        score = sum(keras.ops.sum(site.log_prob()) for site in jumps)
+        return value + keras.ops.stop_gradient(value) * (score - keras.ops.stop_gradient(score))
 
     def get_config(self) -> dict:
         return {"function": encode(self.function, "the objective")}

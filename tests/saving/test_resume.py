@@ -6,8 +6,8 @@ import pytest
 from saving.saved_models import FUNCTIONS, assert_same, make, make_built, state
 
 import kprob
-from kprob.models import fitting
-from kprob.models.fitting import row_order
+from kprob.models import compiled_loop
+from kprob.models.compiled_loop import row_order
 
 MINIBATCHES = {"batch_size": 8, "verbose": 0}  # of 20 rows: the last batch is a smaller one
 
@@ -69,7 +69,7 @@ def test_the_speed_of_the_machine_changes_nothing(monkeypatch):
     # How many epochs run in one call depends on the time that they take; what comes of them must not.
     states = []
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr(fitting, "SECONDS_BETWEEN_CALLBACKS", seconds)
+        monkeypatch.setattr(compiled_loop, "SECONDS_BETWEEN_CALLBACKS", seconds)
         keras.utils.set_random_seed(3)
         model, data, _ = make("automatic guide", jit_compile=False)
         model.fit(data, epochs=8, **MINIBATCHES)
