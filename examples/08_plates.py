@@ -88,9 +88,9 @@ def main(smoke=False):
 
 def picture(truth, pupils, alone, partial, region, mean):
     figure, axes = plt.subplots(figsize=(10, 4.4))
-    axes.axhline(mean, color=figures.GREY, ls=":", lw=1.2)
-    axes.text(gap[-1] + 0.6, mean - 0.05, "mean of all", color=figures.GREY, fontsize=9, ha="right", va="top")
     gap = np.arange(len(truth)) + 1.5 * np.repeat(np.arange(REGIONS), SCHOOLS)
+    axes.axhline(mean, color=figures.GREY, ls=":", lw=1.2)
+    axes.text(gap[SCHOOLS + 2], mean - 0.06, "mean of all", color=figures.GREY, ha="center", va="top")
     for r, colour in zip(range(REGIONS), figures.DIGITS, strict=False):
         own = slice(r * SCHOOLS, (r + 1) * SCHOOLS)
         axes.hlines(region[r], gap[own][0] - 0.5, gap[own][-1] + 0.5, color=colour, alpha=0.35, lw=6)

@@ -27,10 +27,16 @@ def make_learned(case, **changes):
     return getattr(layers, case.name)(*case.args, **{**arguments, **changes})
 
 
+@functools.cache
+def layer_of(case):
+    """Returns the case's layer, the same one each time: TensorFlow makes no variables inside a graph."""
+    return make(case)
+
+
 def distribution_of(case, parameters=None):
     """Returns the distribution of a call whose three rows are the batch."""
     with handlers.rows(size=ROWS), effects.plate("data"):
-        return make(case).distribution(**(case.parameters if parameters is None else parameters))
+        return layer_of(case).distribution(**(case.parameters if parameters is None else parameters))
 
 
 def as_numpy(value):
@@ -207,11 +213,9 @@ def as_tensor_dtype(value):
 
 def check_xla(case):
     """XLA compiles a call, draws the same where kprob draws itself, and computes the same density."""
-    layer = make(case)
 
     def run(*arguments):
-        with handlers.rows(size=ROWS), effects.plate("data"):
-            distribution = layer.distribution(**dict(zip(case.parameters, arguments, strict=True)))
+        distribution = distribution_of(case, dict(zip(case.parameters, arguments, strict=True)))
         values = distributions.draw(distribution, (6,), backend.random.seed(2))
         return values, distribution.log_prob(values)
 

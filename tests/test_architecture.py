@@ -67,8 +67,8 @@ WRONG = {
     ),
     "sibling": (
         order_of_imports,
-        {"mcmc/nuts.py": "from ..guides import a", "guides/a.py": ""},
-        "`mcmc` imports `kprob.guides.a`, its sibling",
+        {"objectives/nuts.py": "from ..layers import a", "layers/a.py": ""},
+        "`objectives` imports `kprob.layers.a`, its sibling",
     ),
     "root": (order_of_imports, {"models/m.py": "import kprob"}, "from `kprob` itself"),
     "root's name": (order_of_imports, {"models/m.py": "from kprob import tfd"}, "from `kprob` its"),

@@ -7,6 +7,7 @@ import keras
 from kprob import distributions
 from kprob.backend import random
 from kprob.checks import plates_text
+from kprob.distributions.operations import support_of
 from kprob.effects import Site, Trace
 from kprob.engine.structure import unwrapped
 from kprob.errors import MismatchError, did_you_mean, explain, names
@@ -108,6 +109,9 @@ def _check_support(p_site: Site, q_site: Site) -> None:
 
 
 def _inside(drawn: Site, of: Site) -> bool:
+    supports = [support_of(site.distribution)[0] for site in (drawn, of)]
+    if None not in supports and supports[0].name == supports[1].name and all(s.fixed and not s.values for s in supports):
+        return True
     if distributions.contains(of.distribution, of.value) is None:
         return True
     size = max(1, math.prod(drawn.value.shape))

@@ -14,6 +14,7 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import executing_eagerly
+from kprob.distributions.operations import support_of
 from kprob.effects import Site, Trace
 from kprob.engine.batch import Data
 from kprob.engine.structure import unwrapped
@@ -84,7 +85,7 @@ def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
         valid = np.broadcast_to(valid, tuple(site.value.shape)[: valid.ndim])
         first = tuple(int(i) for i in np.argwhere(~valid)[0])
         in_rows = rows is not None and site.in_data_plate
-        if _depends_on_draws(site, run, rows[[first[0]]] if in_rows else None, rows is not None):
+        if not _is_fixed(inner) and _depends_on_draws(site, run, rows[[first[0]]] if in_rows else None, rows is not None):
             continue
         value = keras.ops.convert_to_numpy(site.value)[first]
         index = (int(rows[first[0]]), *first[1:]) if in_rows else first
@@ -97,6 +98,11 @@ def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
                 fix="correct or rescale the data (such as pixels / 255, labels from 0), or choose another family",
             )
         )
+
+
+def _is_fixed(distribution) -> bool:
+    support = support_of(distribution)[0]
+    return support is not None and support.fixed
 
 
 def _depends_on_draws(site: Site, run: Callable, row: np.ndarray | None, has_rows: bool) -> bool:

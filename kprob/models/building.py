@@ -9,11 +9,12 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import map_draws, random
-from kprob.effects import Handler, Site, Trace
+from kprob.effects import Handler, Site
 from kprob.engine import Data, Networks, Structure, batch_of, check_supports, discover, to_array
 from kprob.engine.arrays import Whole
 from kprob.engine.repeating import check_repeatable
-from kprob.engine.structure import structure_of
+from kprob.engine.structure import structure_of, unwrapped
+from kprob.guides import Guide
 from kprob.layers import RandomVariable
 from kprob.models.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
 from kprob.models.metrics import first_non_finite
@@ -56,6 +57,22 @@ class MedianStart(Handler):
         site.value = keras.ops.broadcast_to(center, (*sizes, *site.distribution.event_shape))
 
 
+class StandIn(Handler):
+    """Gives sites that only TFP can draw their centre, where only shapes matter: TFP's samplers compile for seconds."""
+
+    def on_site(self, site: Site) -> None:
+        if site.kind != "sample" or site.value is not None:
+            return
+        family = distributions.family_of(unwrapped(site.distribution))
+        if family is None or family.sampler is not None:
+            return
+        sizes = tuple(plate.size for plate in site.plates)
+        center = _center(site.distribution)
+        if distributions.is_discrete(site.distribution):
+            center = keras.ops.cast(keras.ops.round(center), site.distribution.dtype)
+        site.value = keras.ops.broadcast_to(center, (*sizes, *site.distribution.event_shape))
+
+
 def _center(distribution):
     inner = distribution
     while type(inner).__name__.strip("_") in ("Independent", "BatchBroadcast"):
@@ -90,7 +107,8 @@ def structure(model, named: dict) -> Structure:
 
         def run(values, size, seed=0):
             batch = batch_of(Data(*_split(values, whole), None), with_index=False)
-            return networks.run_generative(batch, random.seed(seed), size=size)
+            extra = None if model.run_eagerly else StandIn()
+            return networks.run_generative(batch, random.seed(seed), size=size, extra=extra)
 
         sites = structure_of(discover(run, covariates, whole)).sites
         for seed in _branches(model):
@@ -130,7 +148,7 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
     sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
     batch = batch_of(sample, num_data)
     networks: Networks = model.networks
-    p = networks.run_generative(batch, random.seed(2))
+    p = networks.run_generative(batch, random.seed(2), extra=None if model.run_eagerly else StandIn())
     if check_values:
         check_data(networks, p, data, BUILD_ROWS, num_data)
     if networks.inference is None or hasattr(model, "guide"):
@@ -148,7 +166,8 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         networks.run_generative(batch, random.seed(seed), latents=other)
     p = networks.run_generative(batch, random.seed(2), latents=q)
     if check_values:
-        check_supports(p, q)
+        if not isinstance(networks.inference, Guide):  # a guide takes its supports from p
+            check_supports(p, q)
         check_repeatable(networks, batch, q, p)
     foldable = p.data_plate is not None and all(site.in_data_plate for site in drawn)
     terms = [f"{site.name} (inference)" for site in q.weighed_sites()]

@@ -9,7 +9,7 @@ from kprob.backend import random
 from kprob.backend import training as training_backend
 from kprob.engine import Data, Networks, Structure, batch_of, rows_of
 from kprob.errors import CompileError, SiteError, explain
-from kprob.guides import Normal
+from kprob.guides import Guide, Normal
 from kprob.layers import RandomVariable
 from kprob.models import building, fitting, predicting
 from kprob.models.attributes import claim_names, require_initialised
@@ -32,7 +32,7 @@ class ProbabilisticModel(Saveable):
 
     Args:
         generative: The generative network as a function, instead of a subclass.
-        inference: The inference network as a function, or a guide.
+        inference: The inference network as a function or a `probmodel`'s model, or a guide.
         **kwargs: Keras's `name`, `dtype`, `trainable`.
 
     Example:
@@ -73,7 +73,11 @@ class ProbabilisticModel(Saveable):
         if generative is not None:
             building.track_closure(self, generative)
             private["generative"] = generative
-        if isinstance(inference, keras.layers.Layer):
+        if isinstance(inference, ProbabilisticModel):
+            # InferPy's way: q is a model too, of which only the network is used.
+            self.modules["inference"] = inference
+            private["inference"] = inference.generative
+        elif isinstance(inference, Guide):
             self.guide = inference
         elif inference is not None:
             building.track_closure(self, inference)

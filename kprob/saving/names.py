@@ -76,7 +76,7 @@ def _defined(name: str, module: str | None, kind: type, file: str):
     # Of several, the one that its module shows today.
     short = name.rpartition(">")[2]
     registered = keras.saving.get_custom_objects().items() if ">" in name else ()
-    things = [thing for key, thing in registered if key.rpartition(">")[2] == short and isinstance(thing, kind)]
+    things: list = [thing for key, thing in registered if key.rpartition(">")[2] == short and isinstance(thing, kind)]
     if kind is type:
         things += [cls for cls in _subclasses(keras.saving.get_registered_object(_BASE)) if cls.__name__ == short]
     things = list({id(thing): thing for thing in things}.values())
