@@ -77,8 +77,9 @@ def picture(vae, history, alone):
     left.plot(history["elbo"], color=figures.BLUE, label="training")
     left.plot(history["val_elbo"], color=figures.CORAL, label="validation")
     left.axhline(alone, color=figures.GREY, ls="--", lw=1.2)
-    left.text(0.98, alone + 0.15, "pixels on their own", color=figures.GREY, ha="right",
-              transform=left.get_yaxis_transform())
+    left.text(
+        0.98, alone + 0.15, "pixels on their own", color=figures.GREY, ha="right", transform=left.get_yaxis_transform()
+    )
     left.set(title="ELBO, nats per image", xlabel="epoch", xlim=0, ylim=(alone - 1.5, None))
     left.legend(loc="lower right")
 

@@ -90,8 +90,9 @@ def picture(w, mean, stddev, predicted, low, high, y):
     left.axvline(0, color=figures.PALE)
     left.hlines(rows, *w.interval(0.9, seed=1), color=figures.BLUE, lw=7, alpha=0.3, label="mean-field, 90 %")
     left.plot(w.mean(), rows, "o", color=figures.BLUE)
-    left.errorbar(mean[:-1], rows - 0.22, xerr=1.645 * stddev[:-1], fmt="o", ms=4, lw=1.5, color=figures.INK,
-                  label="exact, 90 %")
+    left.errorbar(
+        mean[:-1], rows - 0.22, xerr=1.645 * stddev[:-1], fmt="o", ms=4, lw=1.5, color=figures.INK, label="exact, 90 %"
+    )
     left.set(title="What each measurement adds", yticks=rows, yticklabels=COLUMNS, xlabel="weight", ylim=(-0.6, 5.2))
     left.legend(loc="upper right")
 

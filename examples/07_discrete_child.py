@@ -85,8 +85,13 @@ def picture(draws, half, low, high):
     axes.hlines(0.5, 1.66, half.mean(), color=figures.GREY, ls=":", lw=1.2)
     axes.vlines(half.mean(), 0, 0.5, color=figures.GREY, ls=":", lw=1.2)
     axes.text(half.mean() + 0.004, 0.06, f"half at {half.mean():.3f} ± {half.std():.3f}", color=figures.INK)
-    axes.set(title="How a beetle's chances fall with the dose", xlabel="log₁₀ of CS₂, mg/l", ylabel="share killed",
-             xlim=(1.66, 1.91), ylim=(0, 1.02))
+    axes.set(
+        title="How a beetle's chances fall with the dose",
+        xlabel="log₁₀ of CS₂, mg/l",
+        ylabel="share killed",
+        xlim=(1.66, 1.91),
+        ylim=(0, 1.02),
+    )
     axes.legend(loc="upper left", fontsize=9)
     figures.save(figure, "discrete_child.png")
 

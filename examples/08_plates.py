@@ -49,7 +49,11 @@ def simulate():
     school = np.repeat(region, SCHOOLS) + 0.4 * generator.normal(size=REGIONS * SCHOOLS)
     pupils = generator.permutation(np.geomspace(2, 40, REGIONS * SCHOOLS).astype(int))
     index = np.repeat(np.arange(REGIONS * SCHOOLS), pupils)
-    return school, pupils, {"school_of_pupil": index, "score": school[index] + NOISE * generator.normal(size=len(index))}
+    return (
+        school,
+        pupils,
+        {"school_of_pupil": index, "score": school[index] + NOISE * generator.normal(size=len(index))},
+    )
 
 
 def closed_form(means, pupils, tau, upsilon):
@@ -98,9 +102,12 @@ def picture(truth, pupils, alone, partial, region, mean):
         axes.scatter(gap[own], alone[own], 10 + 5 * pupils[own], facecolor="white", edgecolor=colour, lw=1.5, zorder=3)
         axes.scatter(gap[own], partial[own], 36, color=colour, zorder=4)
         axes.scatter(gap[own], truth[own], 40, color=figures.INK, marker="x", zorder=5)
-    axes.set(title="From a school's own mean (ring, as large as it has pupils) to the pooled one (dot); truth ×",
-             ylabel="score", xticks=gap.reshape(REGIONS, SCHOOLS).mean(1),
-             xticklabels=[f"region {r + 1}" for r in range(REGIONS)])
+    axes.set(
+        title="From a school's own mean (ring, as large as it has pupils) to the pooled one (dot); truth ×",
+        ylabel="score",
+        xticks=gap.reshape(REGIONS, SCHOOLS).mean(1),
+        xticklabels=[f"region {r + 1}" for r in range(REGIONS)],
+    )
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
     figures.save(figure, "plates.png")

@@ -102,7 +102,10 @@ def picture(features, y, model, mean, covariance, source):
     draws = model.posterior(["w", "b"]).sample(200, seed=1)
     figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
     rugged = np.linspace(0, features[:, 1].max(), 2)
-    for africa, axes, colour, name in ((1, panels[0], figures.CORAL, "Africa"), (0, panels[1], figures.BLUE, "Elsewhere")):
+    for africa, axes, colour, name in (
+        (1, panels[0], figures.CORAL, "Africa"),
+        (0, panels[1], figures.BLUE, "Elsewhere"),
+    ):
         level = draws["b"] + africa * draws["w"][:, 0]
         slope = draws["w"][:, 1] + africa * draws["w"][:, 2]
         axes.plot(rugged, level + slope * rugged[:, None], color=colour, alpha=0.05, lw=1)

@@ -44,7 +44,7 @@ def check_name(name: object) -> None:
         )
 
 
-def check_distribution(name: str, distribution: object) -> None:
+def check_distribution(name: str, distribution: Any) -> None:
     """Raises where what should be a TFP distribution isn't one."""
     one = hasattr(distribution, "log_prob") and hasattr(distribution, "batch_shape")
     if not one or isinstance(distribution, type) or isinstance(distribution.dtype, list | tuple | dict):
@@ -128,7 +128,9 @@ def plates_text(plates: Iterable[Any]) -> str:
 
 def shapes_fit(shape: Shape, target: Shape) -> bool:
     """Whether static shapes agree axis by axis; None agrees with anything."""
-    return len(shape) == len(target) and all(a is None or b is None or a == b for a, b in zip(shape, target, strict=True))
+    return len(shape) == len(target) and all(
+        a is None or b is None or a == b for a, b in zip(shape, target, strict=True)
+    )
 
 
 def broadcasts(shape: Shape, target: Shape) -> bool:

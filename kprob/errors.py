@@ -59,8 +59,7 @@ def did_you_mean(name: str, candidates: Iterable[object]) -> str:
 
 def names(values: Iterable[object]) -> str:
     """Formats names for a message: `a`, `b`, or 'none'."""
-    values = [f"`{value}`" for value in values]
-    return ", ".join(values) if values else "none"
+    return ", ".join(f"`{value}`" for value in values) or "none"
 
 
 def add_note(error: BaseException, note: str) -> None:

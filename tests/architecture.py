@@ -182,9 +182,7 @@ def no_cycles(modules):
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
         circle = " is imported by ".join(error.args[1])
-        return [
-            f"A circle: {circle}. Import from the module that defines the name, not its package."
-        ]
+        return [f"A circle: {circle}. Import from the module that defines the name, not its package."]
     return []
 
 
@@ -215,8 +213,7 @@ def sizes(modules):
     for module in modules.values():
         if module.lines > MAX_FILE_LINES:
             complaints.append(
-                f"{module.at(1)} has {module.lines} lines; at most {MAX_FILE_LINES}."
-                " Split it by concept."
+                f"{module.at(1)} has {module.lines} lines; at most {MAX_FILE_LINES}. Split it by concept."
             )
         for node in ast.walk(module.tree):
             if isinstance(node, FUNCTIONS) and function_lines(node) > MAX_FUNCTION_LINES:
@@ -249,18 +246,13 @@ def inits_only_export(modules):
                 )
         if own := [found for found in module.imports if found.target.startswith(module.name)]:
             if not defines_all(module):
-                complaints.append(
-                    f"{module.at(own[0].line)} imports names without listing them. Add `__all__`."
-                )
+                complaints.append(f"{module.at(own[0].line)} imports names without listing them. Add `__all__`.")
     return complaints
 
 
 def defines_all(module):
     """True where the module's top level assigns `__all__`."""
-    return any(
-        isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-        for node in module.tree.body
-    )
+    return any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" for node in module.tree.body)
 
 
 RULES = (order_of_imports, no_cycles, one_door, imports_at_the_top, sizes, inits_only_export)

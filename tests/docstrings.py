@@ -6,9 +6,7 @@ import textwrap
 
 # A line that begins the text of one argument, or of several that share it: `low, high (float): ...`
 ENTRY = re.compile(r"(\*{0,2}\w+(?:\s*[,/]\s*\*{0,2}\w+)*)\s*(?:\([^)]*\))?:(?:\s|$)")
-FENCE = re.compile(
-    r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```", re.DOTALL | re.MULTILINE
-)
+FENCE = re.compile(r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```", re.DOTALL | re.MULTILINE)
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 

@@ -39,9 +39,7 @@ def test_every_exported_name_exists():
             continue
         loaded = importlib.import_module(name)
         exported = list(loaded.__all__)
-        missing += [
-            f"{name}.{e}: in __all__, not there" for e in exported if not hasattr(loaded, e)
-        ]
+        missing += [f"{name}.{e}: in __all__, not there" for e in exported if not hasattr(loaded, e)]
         missing += [f"{name}.{e}: twice in __all__" for e in set(exported) if exported.count(e) > 1]
     assert not missing, "\n".join(missing)
 

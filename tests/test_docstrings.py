@@ -49,11 +49,7 @@ def public_objects():
         yield package, module
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)
-            if (
-                is_ours(thing)
-                and (callable(thing) or inspect.isclass(thing))
-                and id(thing) not in seen
-            ):
+            if is_ours(thing) and (callable(thing) or inspect.isclass(thing)) and id(thing) not in seen:
                 seen.add(id(thing))
                 yield f"{package}.{name}", thing
 
@@ -107,9 +103,7 @@ def test_has_a_docstring(name):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    "name", [name for name, thing in OBJECTS.items() if not isinstance(thing, types.ModuleType)]
-)
+@pytest.mark.parametrize("name", [name for name, thing in OBJECTS.items() if not isinstance(thing, types.ModuleType)])
 def test_args_are_the_parameters(name):
     thing = OBJECTS[name]
     if inspect.isclass(thing) and not is_ours(inspect.unwrap(thing.__init__)):

@@ -93,7 +93,11 @@ def _uniforms(number, seed: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.T
     high, low = _philox(number, seed), _philox(number, fold_in(seed, 0))
     scale = tf.constant(2.0**-53, dtype)
     return tuple(
-        (tf.cast(tf.bitwise.right_shift(h, _word(5)), dtype) * 2.0**26 + tf.cast(tf.bitwise.right_shift(w, _word(6)), dtype) + 0.5)
+        (
+            tf.cast(tf.bitwise.right_shift(h, _word(5)), dtype) * 2.0**26
+            + tf.cast(tf.bitwise.right_shift(w, _word(6)), dtype)
+            + 0.5
+        )
         * scale
         for h, w in zip(high, low, strict=True)
     )

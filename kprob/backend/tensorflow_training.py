@@ -71,9 +71,7 @@ class _Loops:
         )
         if self.rest:
             done = carry
-            carry = tf.cond(
-                last > full, lambda: self.step(data, order, full * size, self.rest, done), lambda: done
-            )
+            carry = tf.cond(last > full, lambda: self.step(data, order, full * size, self.rest, done), lambda: done)
         return carry
 
     def block(self, data, orders, done, number, first, last, carry):

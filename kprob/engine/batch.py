@@ -41,13 +41,16 @@ class Data:
         arrays = [*self.rows.items(), *self.whole.items()]
         if sum(value.nbytes for _, value in arrays) > FINGERPRINT_BYTES:
             return None
-        return tuple((name, value.shape, value.dtype.name, zlib.crc32(np.ascontiguousarray(value))) for name, value in arrays)
+        return tuple(
+            (name, value.shape, value.dtype.name, zlib.crc32(np.ascontiguousarray(value).data))
+            for name, value in arrays
+        )
 
     def take(self, rows) -> "Data":
         """Returns some of the rows: a slice or an array of indices."""
         weights = None if self.weights is None else self.weights[rows]
         taken = {name: value[rows] for name, value in self.rows.items()}
-        number = None if self.num_rows is None else len(np.arange(self.num_rows)[rows])
+        number = None if self.num_rows is None else _length(rows, self.num_rows)
         return Data(taken, self.whole, number, weights)
 
 
@@ -78,3 +81,7 @@ def rows_of(batch: dict):
     if "index" in batch:
         return keras.ops.shape(batch["index"])[0]
     return None
+
+
+def _length(rows, number: int) -> int:
+    return len(range(*rows.indices(number))) if isinstance(rows, slice) else len(rows)

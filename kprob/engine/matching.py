@@ -110,7 +110,11 @@ def _check_support(p_site: Site, q_site: Site) -> None:
 
 def _inside(drawn: Site, of: Site) -> bool:
     supports = [support_of(site.distribution)[0] for site in (drawn, of)]
-    if None not in supports and supports[0].name == supports[1].name and all(s.fixed and not s.values for s in supports):
+    if (
+        None not in supports
+        and supports[0].name == supports[1].name
+        and all(s.fixed and not s.values for s in supports)
+    ):
         return True
     if distributions.contains(of.distribution, of.value) is None:
         return True

@@ -68,7 +68,9 @@ class Networks:
             if isinstance(self.inference, Guide):
                 self._call("inference", trace, self.inference.run, {"network": lambda: self._generate(batch)}, batch)
             else:
-                self._call("inference", trace, self.inference, self._bind(self.inference_arguments, batch, "inference"), batch)
+                self._call(
+                    "inference", trace, self.inference, self._bind(self.inference_arguments, batch, "inference"), batch
+                )
         return trace.result
 
     def run_generative(
@@ -151,7 +153,8 @@ def arguments_of(function: Callable, network: str) -> dict[str, bool]:
             explain(
                 f"What should be {network} is no function.",
                 received=repr(function),
-                expected="a function that declares random variables" + (", or a guide" if "inference" in network else ""),
+                expected="a function that declares random variables"
+                + (", or a guide" if "inference" in network else ""),
                 fix=f"make one: {function.__name__}()" if isinstance(function, type) else "pass the function itself",
             )
         )

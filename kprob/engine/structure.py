@@ -64,7 +64,9 @@ def site_info(site: Site) -> SiteInfo:
     else:
         value_shape = tuple(np.shape(site.value)) if not hasattr(site.value, "shape") else tuple(site.value.shape)
         shape, family, discrete = value_shape[len(plates) :], site.kind, False
-    dtype = str(getattr(site.value, "dtype", "float32")).split("'")[-2 if "'" in str(getattr(site.value, "dtype", "")) else -1]
+    dtype = str(getattr(site.value, "dtype", "float32")).split("'")[
+        -2 if "'" in str(getattr(site.value, "dtype", "")) else -1
+    ]
     return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, site.in_data_plate)
 
 
@@ -109,7 +111,9 @@ def discover(run: Callable[[dict, int | None], Trace], covariates: dict[str, np.
     longest = max((len(value) for value in rows.values()), default=0)
     if longest > PROBE_ROWS:
         try:
-            return run({name: value[:PROBE_ROWS] if name in rows else value for name, value in covariates.items()}, None)
+            return run(
+                {name: value[:PROBE_ROWS] if name in rows else value for name, value in covariates.items()}, None
+            )
         except Exception:  # noqa: BLE001  (the whole arrays decide whether the program is wrong)
             pass
     return run(covariates, None)

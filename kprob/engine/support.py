@@ -54,14 +54,15 @@ def telling_rows(trace: Trace, rows: dict[str, np.ndarray]) -> np.ndarray:
         if values is None or not site.in_data_plate or distributions.contains(site.distribution, site.value) is None:
             continue
         flat = values.reshape(len(values), -1)
-        found |= {position // flat.shape[1] for position in _telling_positions(flat.ravel())}
+        discrete = distributions.is_discrete(site.distribution)
+        found |= {position // flat.shape[1] for position in _telling_positions(flat.ravel(), discrete)}
         if len(unwrapped(site.distribution).event_shape):
             totals = sum(flat[:, i] for i in range(flat.shape[1])) if flat.shape[1] <= 32 else flat.sum(1)
             found |= {int(totals.argmin()), int(totals.argmax())}
     return np.array(sorted(found), dtype=int)
 
 
-def _telling_positions(flat: np.ndarray) -> set[int]:
+def _telling_positions(flat: np.ndarray, discrete: bool) -> set[int]:
     # In chunks that fit the processor's cache.
     low = high = fraction = None
     for start in range(0, len(flat), CHUNK):
@@ -69,7 +70,7 @@ def _telling_positions(flat: np.ndarray) -> set[int]:
         smallest, largest = start + int(chunk.argmin()), start + int(chunk.argmax())
         low = smallest if low is None or flat[smallest] < flat[low] else low
         high = largest if high is None or flat[largest] > flat[high] else high
-        if fraction is None and chunk.dtype.kind == "f":
+        if discrete and fraction is None and chunk.dtype.kind == "f":
             fractions = chunk != np.rint(chunk)
             fraction = start + int(fractions.argmax()) if fractions.any() else None
     return {position for position in (low, high, fraction) if position is not None}
@@ -85,7 +86,9 @@ def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
         valid = np.broadcast_to(valid, tuple(site.value.shape)[: valid.ndim])
         first = tuple(int(i) for i in np.argwhere(~valid)[0])
         in_rows = rows is not None and site.in_data_plate
-        if not _is_fixed(inner) and _depends_on_draws(site, run, rows[[first[0]]] if in_rows else None, rows is not None):
+        if not _is_fixed(inner) and _depends_on_draws(
+            site, run, rows[[first[0]]] if in_rows else None, rows is not None
+        ):
             continue
         value = keras.ops.convert_to_numpy(site.value)[first]
         index = (int(rows[first[0]]), *first[1:]) if in_rows else first
@@ -115,8 +118,6 @@ def _depends_on_draws(site: Site, run: Callable, row: np.ndarray | None, has_row
         probes = keras.ops.convert_to_tensor(PROBES, dtype=other.value.dtype)
         probes = keras.ops.reshape(probes, (-1, *[1] * len(other.value.shape)))
         probes = keras.ops.broadcast_to(probes, (len(PROBES), *other.value.shape))
-        answers.append(
-            [keras.ops.convert_to_numpy(distributions.contains(inner, v)) for v in (other.value, probes)]
-        )
+        answers.append([keras.ops.convert_to_numpy(distributions.contains(inner, v)) for v in (other.value, probes)])
     first = answers[0]
     return any(np.any(a != b) for answer in answers[1:] for a, b in zip(first, answer, strict=True))

@@ -205,6 +205,7 @@ def evaluate(networks: Networks, objective, foldable: bool, batch: dict, seed) -
     if draws == 1 or foldable:
         p, q = networks.pair(batch, seed, None if draws == 1 else draws)
         return {**objective.terms(p, q), "first_non_finite": _non_finite(p, q)}
+
     def once(seed):
         p, q = networks.pair(batch, seed)
         return {**objective.terms(p, q), "first_non_finite": _non_finite(p, q)}

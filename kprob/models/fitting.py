@@ -21,7 +21,8 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
         model: A compiled model.
         x: Data by name, or a stream of batches by name (`tf.data.Dataset`, `PyDataset`, `DataLoader`, generator).
         y: Observed values where `x` has only covariates.
-        **options: Keras's arguments (see `Plan`). `batch_size` is 32 where it's left out, as in Keras. `num_data` is the number of rows of a stream that doesn't know it.
+        **options: Keras's arguments (see `Plan`). `batch_size` is 32 where it's left out, as in Keras.
+            `num_data` is the number of rows of a stream that doesn't know it.
 
     Returns:
         Keras's `History`.
@@ -115,13 +116,27 @@ def _callback_list(callbacks) -> list:
     return list(callbacks) if isinstance(callbacks, list | tuple) else [] if callbacks is None else [callbacks]
 
 
-def evaluate(model, x, y, *, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
-             return_dict=False, num_data=None, seed=None):
+def evaluate(
+    model,
+    x,
+    y,
+    *,
+    batch_size=None,
+    verbose="auto",
+    sample_weight=None,
+    steps=None,
+    callbacks=None,
+    return_dict=False,
+    num_data=None,
+    seed=None,
+):
     """Returns the loss and the logged terms of a model on data, per datum."""
     if streams.is_stream(x):
         stream = streams.Stream(model, x, num_data)
         streams.build(model, stream)
-        result = model.keras_evaluate(stream.dataset(), verbose=verbose, steps=steps, callbacks=callbacks, return_dict=True)
+        result = model.keras_evaluate(
+            stream.dataset(), verbose=verbose, steps=steps, callbacks=callbacks, return_dict=True
+        )
     else:
         data = model.prepare_data(x, y, sample_weight)
         building.build(model, data)

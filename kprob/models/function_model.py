@@ -75,7 +75,9 @@ class FunctionModel(ProbabilisticModel):
         name: Keras's name.
     """
 
-    def __init__(self, function: Callable, arguments: dict | None = None, inference=None, name: str | None = None, **kwargs):
+    def __init__(
+        self, function: Callable, arguments: dict | None = None, inference=None, name: str | None = None, **kwargs
+    ):
         super().__init__(generative=_bind(function, arguments or {}), inference=inference, name=name, **kwargs)
         self.__dict__["function"] = function
         self.__dict__["arguments"] = dict(arguments or {})
@@ -102,7 +104,7 @@ def _bind(function: Callable, arguments: dict) -> Callable:
     def network(**covariates):
         return function(**arguments, **covariates)
 
-    setattr(network, "__signature__", signature.replace(parameters=left))
+    network.__signature__ = signature.replace(parameters=left)
     return network
 
 

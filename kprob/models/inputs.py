@@ -17,7 +17,9 @@ class Inputs:
         owner: Name of the model, for messages.
     """
 
-    def __init__(self, arguments: dict[str, bool], inference_arguments: dict[str, bool], structure: Structure, owner: str):
+    def __init__(
+        self, arguments: dict[str, bool], inference_arguments: dict[str, bool], structure: Structure, owner: str
+    ):
         self.arguments = arguments
         self.inference_arguments = inference_arguments
         self.structure = structure
@@ -110,7 +112,8 @@ class Inputs:
                 explain(
                     "`sample_weight` doesn't fit the data.",
                     received=f"shape {weights.shape}",
-                    expected="one weight per row: " + (f"shape ({number},)" if number else "this model has no data plate"),
+                    expected="one weight per row: "
+                    + (f"shape ({number},)" if number else "this model has no data plate"),
                     fix="pass a vector as long as the data",
                 )
             )

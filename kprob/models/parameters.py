@@ -77,7 +77,9 @@ class Parameters(Handler):
             raise SiteError(
                 explain(
                     f"Parameter `{site.name}` is declared in two ways.",
-                    received="shape {}, constraint {!r}, after shape {}, constraint {!r}".format(*_declaration(site), *before),
+                    received="shape {}, constraint {!r}, after shape {}, constraint {!r}".format(
+                        *_declaration(site), *before
+                    ),
                     expected="one shape and one constraint for each name: both networks share a parameter of one name",
                     fix="give the second parameter another name",
                 )

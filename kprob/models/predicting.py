@@ -9,10 +9,8 @@ import numpy as np
 from kprob import checks
 from kprob.backend import compile_function, map_draws, random
 from kprob.effects import Trace
-from kprob.engine import Data, batch_of, rows_of, to_array
+from kprob.engine import Data, batch_of, rows_of
 from kprob.engine.networks import repeat_rows
-from kprob.errors import KprobError, SiteError, did_you_mean, explain
-from kprob.errors import names as listed
 from kprob.models.agreement import check_rows_of_guide
 from kprob.models.query_checks import default_names, number_of_draws, prepare_values, rank, require_fitted, wanted_names
 from kprob.queries import Query
@@ -85,7 +83,9 @@ def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str
 
     def program(batch, values, seed):
         trace = run(model, target, batch, seed, given=values)
-        return {name: keras.ops.broadcast_to(trace[name].log_prob(), _plate_shape(trace[name])) for name in target.names}
+        return {
+            name: keras.ops.broadcast_to(trace[name].log_prob(), _plate_shape(trace[name])) for name in target.names
+        }
 
     compiled = _compiled(model, ("log_prob", target, tuple(sorted(values))), program)
     if not draws:
@@ -143,7 +143,9 @@ def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
             return {name: _mean(trace[name]) for name in target.names}
 
         if not fold:
-            return {name: keras.ops.mean(v, axis=0) for name, v in map_all(once, random.split(seed, num_samples)).items()}
+            return {
+                name: keras.ops.mean(v, axis=0) for name, v in map_all(once, random.split(seed, num_samples)).items()
+            }
         trace = run(model, target, batch, seed, num_samples)
         return {n: keras.ops.mean(_unfold(trace[n], num_samples, _mean(trace[n])), axis=0) for n in target.names}
 

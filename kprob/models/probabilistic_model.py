@@ -1,6 +1,6 @@
 """The model: a generative network p(x, z) paired with an inference network q(z | x), as a Keras model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import keras
 
@@ -8,9 +8,8 @@ from kprob import objectives
 from kprob.backend import random
 from kprob.backend import training as training_backend
 from kprob.engine import Data, Networks, Structure, batch_of, rows_of
-from kprob.errors import CompileError, SiteError, explain
+from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
-from kprob.layers import RandomVariable
 from kprob.models import building, fitting, predicting
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data

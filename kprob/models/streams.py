@@ -135,7 +135,12 @@ class Stream:
         first = next(iter(rows.values()))
         # Sorts first: Keras weighs a step by the rows of the first tensor.
         count = first[(slice(None), *[0] * (len(first.shape) - 1))]
-        batch = {"batch_rows": count, "num_data": np.full((1,), self.num_data or 1, "float32"), "rows": rows, "whole": {}}
+        batch = {
+            "batch_rows": count,
+            "num_data": np.full((1,), self.num_data or 1, "float32"),
+            "rows": rows,
+            "whole": {},
+        }
         return batch if weight is None else {**batch, "weights": weight}
 
 

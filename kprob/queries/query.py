@@ -24,7 +24,9 @@ class Query:
         exact: `() -> dict` of mean and standard deviation by site, for those sites where they are exact.
     """
 
-    def __init__(self, names: list[str], single: bool, draw: Callable, density: Callable, describe: Callable, exact: Callable):
+    def __init__(
+        self, names: list[str], single: bool, draw: Callable, density: Callable, describe: Callable, exact: Callable
+    ):
         self.names = names
         self.single = single
         self._draw, self._density, self._describe, self._exact = draw, density, describe, exact
@@ -79,7 +81,7 @@ class Query:
 
     def sum_log_prob(self, values: ArrayLike | dict[str, ArrayLike] = None, seed: int | None = None) -> float:
         """Returns the sum of `log_prob` over sites and plates: a float."""
-        found = self.log_prob(values, seed)
+        found: Any = self.log_prob(values, seed)
         parts = [found] if self.single else found.values()
         return float(sum(np.sum(part, dtype="float64") for part in parts))
 

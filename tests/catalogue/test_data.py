@@ -195,19 +195,35 @@ def an_array_for_two_covariates():
     fit_networks(generative, Y)
 
 
-@programs.wrong("guide of ProbabilisticModel", "parameters of its own for each row", "5 other rows", "the 20 rows", "encoder network")
+@programs.wrong(
+    "guide of ProbabilisticModel",
+    "parameters of its own for each row",
+    "5 other rows",
+    "the 20 rows",
+    "encoder network",
+)
 def other_rows_for_a_guide_of_rows():
     fit_networks(local_latent, {"x": Y}).fit({"x": Y[:5]}, verbose=0)
 
 
-@programs.wrong("guide of ProbabilisticModel", "parameters of its own for each row", "4 other rows", "16 rows", "encoder network")
+@programs.wrong(
+    "guide of ProbabilisticModel", "parameters of its own for each row", "4 other rows", "16 rows", "encoder network"
+)
 def validation_for_a_guide_of_rows():
     fit_networks(local_latent, {"x": Y}, validation_split=0.2)
 
 
 @programs.right
 def every_kind_of_numbers():
-    for values in (Y, list(Y), tuple(Y), Y.astype("float64"), Y.astype(int), ops.convert_to_tensor(Y), pandas.Series(Y)):
+    for values in (
+        Y,
+        list(Y),
+        tuple(Y),
+        Y.astype("float64"),
+        Y.astype(int),
+        ops.convert_to_tensor(Y),
+        pandas.Series(Y),
+    ):
         fit_networks(global_mean, {"x": values})
     fit_networks(global_mean, pandas.DataFrame({"x": Y}))
 

@@ -48,7 +48,9 @@ def an_objective_that_is(objective):
     model().compile(objective, "adam")
 
 
-@programs.wrong_for_each(["loss", "metrics", "loss_weights", "weighted_metrics"], "got Keras's", "takes the place of a loss")
+@programs.wrong_for_each(
+    ["loss", "metrics", "loss_weights", "weighted_metrics"], "got Keras's", "takes the place of a loss"
+)
 def an_argument_of_keras(name):
     model().compile("elbo", "adam", **{name: ["mse"]})
 

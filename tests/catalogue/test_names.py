@@ -89,7 +89,9 @@ def name_and_distribution_swapped():
     kprob.sample(tfd.Normal(0.0, 1.0), "x")
 
 
-@programs.wrong_for_each([3.0, np.ones(3), None, tfd.Normal], "Site `x` needs a distribution", 'kprob.deterministic("x"')
+@programs.wrong_for_each(
+    [3.0, np.ones(3), None, tfd.Normal], "Site `x` needs a distribution", 'kprob.deterministic("x"'
+)
 def a_site_distributed_as(distribution):
     kprob.sample("x", distribution)
 
@@ -231,7 +233,9 @@ def attributes_that_are_free():
 
 @programs.right
 def names_with_spaces_and_settings():
-    fit_networks(lambda: kprob.sample("mean of x", tfd.Normal(kprob.sample("mu", tfd.Normal(0.0, 1.0)), 1.0)), {"mu": 1.0})
+    fit_networks(
+        lambda: kprob.sample("mean of x", tfd.Normal(kprob.sample("mu", tfd.Normal(0.0, 1.0)), 1.0)), {"mu": 1.0}
+    )
     fit(temperature(sensor_scale=0.5), {"sensor": 18.0})
     fit(temperature(), {"sensor": 18.0})
 

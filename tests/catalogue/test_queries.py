@@ -24,7 +24,9 @@ def models():
     }
 
 
-@programs.wrong_for_each(["posterior", "posterior_predictive"], "needs a fitted model", "never fitted or loaded", "`prior`")
+@programs.wrong_for_each(
+    ["posterior", "posterior_predictive"], "needs a fitted model", "never fitted or loaded", "`prior`"
+)
 def a_query_before_fit(kind, models=None):
     getattr(models["new"], kind)()
 

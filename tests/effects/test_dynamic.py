@@ -1,12 +1,13 @@
 """Networks whose structure depends on what they draw: a Python `if` on a value, with `run_eagerly=True`."""
 
 import keras
-import kprob
 import numpy as np
 import pytest
+from scipy import stats
+
+import kprob
 from kprob import handlers, tfd
 from kprob.errors import SiteError
-from scipy import stats
 
 
 def generative():

@@ -1,13 +1,14 @@
 """The law of each handler, as the first sentence of its docstring states it."""
 
 import keras
-import kprob
 import numpy as np
 import pytest
+from scipy import stats
+
+import kprob
 from kprob import handlers, tfd
 from kprob.effects import STATE
 from kprob.errors import SiteError
-from scipy import stats
 
 ops = keras.ops
 
@@ -164,7 +165,9 @@ def test_mask_makes_the_log_density_zero_where_it_is_false():
 
     pinned = handlers.condition(rows, {"x": [0.0, 1.0, np.inf, 3.0]})
     one = handlers.mask(pinned, np.array([True, True, False, True]))
-    np.testing.assert_allclose(run(one)["x"].log_prob(), [*log_normal(np.array([0.0, 1.0])), 0.0, log_normal(3.0)], rtol=1e-6)
+    np.testing.assert_allclose(
+        run(one)["x"].log_prob(), [*log_normal(np.array([0.0, 1.0])), 0.0, log_normal(3.0)], rtol=1e-6
+    )
     both = run(handlers.mask(one, np.array([False, True, True, True])))
     np.testing.assert_allclose(both.log_prob(), log_normal(1.0) + log_normal(3.0), rtol=1e-6)
     assert float(run(handlers.mask(network, False)).log_prob()) == 0.0

@@ -1,12 +1,13 @@
 """The one rule of shapes: a value has the shape of its plates, outermost first, and then that of one event."""
 
 import keras
-import kprob
 import numpy as np
 import pytest
+from scipy import stats
+
+import kprob
 from kprob import handlers, layers, tfd
 from kprob.errors import SiteError
-from scipy import stats
 
 ops = keras.ops
 
@@ -117,7 +118,7 @@ def test_a_factor_broadcasts_to_its_plates():
         (lambda: layers.Normal(), {"loc": np.zeros((3, 4), "float32")}, (3, 4)),
         (lambda: layers.Normal(), {"loc": np.zeros(3, "float32")}, (3,)),
         (lambda: layers.Normal(), {}, (3,)),
-        (lambda: layers.Dirichlet(4), {"concentration": np.ones(4, "float32")}, (3, 4)),
+        (lambda: layers.MultivariateNormalDiag(4), {"scale_diag": np.ones(4, "float32")}, (3, 4)),
     ],
 )
 def test_layers_follow_the_same_rule(layer, parameters, shape):

@@ -1,12 +1,13 @@
 """Reparameterised sites: other latents, the same distribution of the values."""
 
 import keras
-import kprob
 import numpy as np
 import pytest
+from scipy import stats
+
+import kprob
 from kprob import LocScale, Transform, handlers, tfd
 from kprob.errors import SiteError
-from scipy import stats
 
 ops = keras.ops
 
@@ -31,7 +32,9 @@ def test_loc_scale_keeps_the_distribution(centered):
     assert list(trace) == ["x_decentered", "x"] and trace["x"].kind == "deterministic"
     assert stats.kstest(np.array(trace["x"].value), stats.norm(5.0, 2.0).cdf).pvalue > 1e-3
     latent = stats.norm(centered * 5.0, 2.0**centered)
-    np.testing.assert_allclose(trace["x_decentered"].log_prob(), latent.logpdf(np.array(trace["x_decentered"].value)), rtol=1e-4)
+    np.testing.assert_allclose(
+        trace["x_decentered"].log_prob(), latent.logpdf(np.array(trace["x_decentered"].value)), rtol=1e-4
+    )
 
 
 def test_loc_scale_of_other_families():

@@ -5,9 +5,9 @@ import csv
 import keras
 import numpy as np
 import pytest
-from kprob import layers, tfd
 
 import kprob
+from kprob import layers, tfd
 
 X = (np.random.RandomState(0).rand(105, 12) < 0.3).astype("float32")
 

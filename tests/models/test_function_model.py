@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from kprob import layers, tfd
 
 import kprob
+from kprob import layers, tfd
 
 
 @kprob.probmodel
@@ -86,7 +86,9 @@ def test_a_module_is_part_of_the_model():
     assert len(model.trainable_variables) == 2
 
 
-@pytest.mark.parametrize("constraint, init", [("positive", 2.0), ("unit", 0.3), ("simplex", [0.2, 0.3, 0.5]), ("real", -1.0)])
+@pytest.mark.parametrize(
+    "constraint, init", [("positive", 2.0), ("unit", 0.3), ("simplex", [0.2, 0.3, 0.5]), ("real", -1.0)]
+)
 def test_constrained_parameters_start_where_they_should(constraint, init):
     @kprob.probmodel
     def network():

@@ -8,9 +8,9 @@ import csv
 import keras
 import numpy as np
 import pytest
-from kprob import layers, tfd
 
 import kprob
+from kprob import layers, tfd
 
 SENSORS = np.array([18, 18.7, 19.2, 17.8, 20.3, 22.4, 20.3, 21.2, 19.5, 20.1])
 

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from kprob import layers
 
 import kprob
+from kprob import layers
 
 
 class VAE(kprob.ProbabilisticModel):

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from kprob import tfd
 
 import kprob
+from kprob import tfd
 
 X = np.arange(10, dtype="float32")
 FEATURES = np.stack([X, X**2], 1).astype("float32")

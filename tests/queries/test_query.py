@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from kprob import layers, tfd
 from scipy import stats
 
 import kprob
+from kprob import layers, tfd
 
 
 class Chain(kprob.ProbabilisticModel):
