@@ -45,9 +45,16 @@ def as_numpy(value):
     return value.astype("float64") if value.dtype.kind == "f" else value
 
 
-def compiled(function, *arguments, variables=lambda: (), jit=False):
-    """Runs a function of tensors in a graph, and on JAX compiled: op by op it would take JAX minutes."""
-    return backend.compile_function(function, variables=variables, jit=jit)(*arguments)
+def compiled(function, *arguments, jit=False):
+    """Runs a function of tensors in a graph; JAX compiles it."""
+    return backend.compile_function(function, jit=jit)(*arguments)
+
+
+def run_once(function, *arguments, variables=lambda: ()):
+    """Runs a function of tensors eagerly, but compiled on JAX, which would take minutes op by op."""
+    if backend.name == "tensorflow":
+        return function(*arguments)
+    return backend.compile_function(function, variables=variables)(*arguments)
 
 
 @functools.cache
@@ -64,16 +71,14 @@ def facts(case):
             return distribution_of(case, {**fixed, **dict(zip(changing, values, strict=True))})
 
         own = distribution(*arguments)
-        # A tensor of its own: TFP's bijectors remember where the values that they made came from.
-        few = distributions.draw(own, (6,), backend.random.seed(2))
-        few = few * ops.ones_like(few)
+        few = _fresh(distributions.draw(own, (6,), backend.random.seed(2)))
         found = {
             "draws": distributions.draw(own, (DRAWS,), backend.random.seed(1)),
             "few": few,
             "density": own.log_prob(few),
             "inside": distributions.contains(own, few),
             "outside": [distributions.contains(own, value) for value in outside],
-            "density_gradients": _gradients(lambda *v: ops.sum(distribution(*v).log_prob(few)), arguments),
+            "density_gradients": _gradients(lambda *v: ops.sum(distribution(*v).log_prob(_fresh(few))), arguments),
         }
         if distributions.is_reparameterized(own):
             found["draw_gradients"] = _gradients(lambda *v: _mixed(distribution(*v)), arguments)
@@ -89,6 +94,11 @@ def _arrays(value):
     return as_numpy(value)
 
 
+def _fresh(value):
+    # A tensor of its own: TFP's bijectors remember the values that they made and met.
+    return value * ops.ones_like(value)
+
+
 def _gradients(function, arguments):
     return list(backend.gradients(function, *arguments)[1])
 
@@ -102,8 +112,7 @@ def _mixed(distribution):
 def _support_facts(distribution, few):
     bijector = distributions.support_bijector(distribution)
     free = bijector.inverse(few)
-    # New tensors: TFP's bijectors remember what they have computed.
-    again = bijector.forward(free * ops.ones_like(free))
+    again = bijector.forward(_fresh(free))
     anywhere = bijector.forward(0.7 * ops.reshape(ops.cos(_count(free)), free.shape))
     return {
         "again": again,
@@ -245,7 +254,7 @@ def check_heads(case):
             layer, (features,), site.value
         )
 
-    inside, *gradients = compiled(run, *(w.value for w in layer.trainable_variables))
+    inside, *gradients = run_once(run, *(w.value for w in layer.trainable_variables))
     assert bool(ops.all(inside))
     _assert_trained(case, layer, gradients)
 
@@ -265,7 +274,7 @@ def check_learned(case):
             value = layer()
         return value, *_density_gradients(layer, (), value)
 
-    _, *gradients = compiled(run, *(w.value for w in layer.trainable_variables))
+    _, *gradients = run_once(run, *(w.value for w in layer.trainable_variables))
     _assert_trained(case, layer, gradients)
 
 
@@ -304,7 +313,7 @@ def check_functional(case):
     assert tuple(outputs.shape) == (None, *event)
     model = keras.Model(inputs, outputs)
     given = {name: ops.convert_to_tensor(value) for name, value in case.parameters.items()}
-    value = compiled(lambda values: model(values), given, variables=lambda: model.variables)
+    value = run_once(lambda values: model(values), given, variables=lambda: model.variables)
     assert tuple(value.shape) == (ROWS, *event)
     assert as_tensor_dtype(value) == outputs.dtype
 
@@ -343,7 +352,7 @@ def check_precision(case):
         value = distributions.draw(distribution, (), backend.random.seed(0))
         return layer(features), distribution.log_prob(value)
 
-    value, density = compiled(run, features, variables=lambda: layer.variables)
+    value, density = run_once(run, features, variables=lambda: layer.variables)
     expected = layer.family.dtype or ("float32" if layer.family.discrete else "bfloat16")
     assert as_tensor_dtype(value) == symbolic.dtype == expected
     assert as_tensor_dtype(density) == "float32"
