@@ -36,11 +36,11 @@ test-all: $(INSTALLED)  ## every test on both backends, the slow ones and the ex
 	KERAS_BACKEND=tensorflow $(PYTEST) $(PYTEST_ARGS)
 	KERAS_BACKEND=jax $(PYTEST) -m "not once" $(PYTEST_ARGS)
 
-check: $(INSTALLED)  ## lint, format, types, the order of imports, and every example in brief
+check: $(INSTALLED)  ## lint, format, types, the order of imports, README's code, and every example in brief
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_architecture.py tests/test_examples.py $(PYTEST_ARGS)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_architecture.py tests/test_examples.py tests/test_readme.py $(PYTEST_ARGS)
 
 bench: $(INSTALLED_BENCH)  ## kprob beside Pyro, NumPyro and plain Keras + TFP
 	$(BIN)/python -m benchmarks

@@ -6,7 +6,7 @@
 Expected answer: all is normal, so it is exact. One: temp | sensor ~ N(17.4, 0.8944), log-evidence -2.62366. Ten: the mean
 of the days ~ N(19.2222, 0.6667), log-evidence -22.6606; a mean-field q has the right means, a standard deviation of 0.6030
 (too small: it can't say that mean_temp and the temp_i move together) and an ELBO of -22.7610.
-Run time: 15 seconds on two cores.
+Run time: half a minute on two cores.
 """
 
 import figures
@@ -55,7 +55,7 @@ def fit(model, data, epochs):
 def main(smoke=False):
     """Fits both models without an inference network: q is the automatic mean-field guide."""
     keras.utils.set_random_seed(1)
-    epochs = 200 if smoke else 4000
+    epochs = 1000 if smoke else 4000
     one, elbo_one = fit(OneReading(), {"sensor": 18.0}, epochs)
     ten, elbo_per_reading = fit(TenReadings(), {"sensor": READINGS}, epochs)
 

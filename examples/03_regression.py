@@ -5,7 +5,7 @@
 The data are 442 patients (scikit-learn's diabetes set; columns and y in units of their standard deviation).
 Expected answer: given σ everything is normal, so a sum over a grid of σ gives the exact posterior. The mean-field guide
 finds its means to 0.02; nine in ten of the held-out patients fall into the 90 % predictive intervals.
-Run time: 15 seconds on two cores.
+Run time: 20 seconds on two cores.
 """
 
 import figures

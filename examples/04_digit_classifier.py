@@ -5,7 +5,7 @@
 To classify is to ask for y given x; to draw new digits is to ask for x and y given nothing. (InferPy's example program.)
 Expected answer: more than 93 % of the test images get their right label (logistic regression: 96.5 %), and logistic
 regression finds in more than half of the images that the model dreams up the label that was dreamt with them.
-Run time: 25 seconds on two cores.
+Run time: 20 seconds on two cores.
 """
 
 import figures

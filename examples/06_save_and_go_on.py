@@ -5,7 +5,7 @@
 One run trains 100 epochs. Another trains 50, is saved to `spiral.h5`, is thrown away, comes back from the file and trains
 the other 50. The file holds weights, optimizer state, the state of the random numbers and the history.
 Expected answer: exactly the same weights, to the last bit, and one unbroken history.
-Run time: 25 seconds on two cores.
+Run time: 20 seconds on two cores.
 """
 
 import figures

@@ -6,7 +6,7 @@ Bliss (1935) put eight groups of flour beetles into carbon disulphide; the dose 
 from 1.80. The counts are discrete, what they depend on is not.
 Expected answer: a sum over a grid of (α, β) is exact. The mean-field guide finds its means to 0.03 and the dose that kills
 half, 1.772 in log₁₀ mg/l, to 0.002.
-Run time: 15 seconds on two cores.
+Run time: 20 seconds on two cores.
 """
 
 import figures

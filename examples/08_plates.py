@@ -8,7 +8,7 @@
 A school's own mean is noisy where there are few pupils; the mean of all ignores what it's like. The model finds the middle:
 it pulls a school towards its region, and the more so the fewer pupils it has. (Simulated, so that the truth is known.)
 Expected answer: closer to the truth than either; and, given the scales, the same as the normal model's closed form, to 0.1.
-Run time: 15 seconds on two cores.
+Run time: 20 seconds on two cores.
 """
 
 import figures

@@ -87,14 +87,15 @@ def uniform(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
 
 
 def _uniforms(number, seed: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
-    # Two independent vectors of uniform numbers: the middles of 2^24 (or 2^53) equal parts of (0, 1).
+    # Two independent vectors of uniform numbers: the middles of 2^23 (or 2^52) equal parts of (0, 1). With a bit more the
+    # last middle would be rounded to 1, whose logistic or Gumbel number is infinite.
     if dtype == tf.float32:
-        return tuple(_part(word, 8, dtype) for word in _philox(number, seed))
+        return tuple(_part(word, 9, dtype) for word in _philox(number, seed))
     high, low = _philox(number, seed), _philox(number, fold_in(seed, 0))
-    scale = tf.constant(2.0**-53, dtype)
+    scale = tf.constant(2.0**-52, dtype)
     return tuple(
         (
-            tf.cast(tf.bitwise.right_shift(h, _word(5)), dtype) * 2.0**26
+            tf.cast(tf.bitwise.right_shift(h, _word(6)), dtype) * 2.0**26
             + tf.cast(tf.bitwise.right_shift(w, _word(6)), dtype)
             + 0.5
         )

@@ -129,7 +129,7 @@ def test_normal_with_unknown_mean_and_precision():
             with kprob.plate("data"):
                 self.x(loc=mu, scale=gamma**-0.5)
 
-    model = Precision().compile(kprob.ELBO(num_samples=8), adam(0.1, 6000))
+    model = Precision().compile(kprob.ELBO(num_samples=64), adam(0.1, 6000))
     model.fit({"x": data}, epochs=6000, batch_size=100, verbose=0)
     gamma = model.posterior("gamma")
     assert gamma.mean(num_samples=20_000, seed=0) == pytest.approx(51 / 65.2864, rel=0.03)
@@ -168,7 +168,7 @@ class Terrain(kprob.ProbabilisticModel):
 def test_terrain_ruggedness(requires_shared):
     features, y = terrain(requires_shared)
     assert features.shape == (170, 3)
-    model = Terrain().compile(kprob.ELBO(num_samples=8), adam(0.1, 6000))
+    model = Terrain().compile(kprob.ELBO(num_samples=64), adam(0.1, 6000))
     model.fit({"features": features, "y": y}, batch_size=170, epochs=6000, verbose=0)
     exact_sd = np.array([0.22225, 0.07706, 0.12975])
     assert np.abs(model.posterior("w").mean() - [-1.84258, -0.18371, 0.34676]).max() < 0.1 * exact_sd.min()
