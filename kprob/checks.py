@@ -9,6 +9,19 @@ import numpy as np
 from kprob.errors import DataError, KprobError, MismatchError, SiteError, did_you_mean, explain, names
 from kprob.types import ArrayLike, Distribution, Shape, Tensor
 
+# The names in `kprob.distributions.CONSTRAINTS`.
+CONSTRAINTS = (
+    "real",
+    "positive",
+    "at_least_one",
+    "unit",
+    "simplex",
+    "ordered",
+    "unit_vector",
+    "lower_triangular",
+    "positive_definite",
+)
+
 
 def check_count(what: str, value: object, at_least: int = 1, error: type[KprobError] = KprobError) -> None:
     """Raises where what should be a number of things isn't one.
@@ -61,13 +74,12 @@ def check_distribution(name: str, distribution: Any) -> None:
 
 def check_constraint(name: str, constraint: str) -> None:
     """Raises where a parameter's constraint is unknown."""
-    known = ("real", "positive", "unit", "simplex", "lower_triangular")
-    if constraint not in known:
+    if constraint not in CONSTRAINTS:
         raise SiteError(
             explain(
                 f"Parameter `{name}` has an unknown constraint.",
                 received=repr(constraint),
-                expected=f"one of {names(known)}.{did_you_mean(constraint, known)}",
+                expected=f"one of {names(CONSTRAINTS)}.{did_you_mean(constraint, CONSTRAINTS)}",
                 fix="pick one of these, or transform the value of an unconstrained parameter yourself",
             )
         )

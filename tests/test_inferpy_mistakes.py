@@ -206,11 +206,11 @@ def test_a_name_of_several_letters_is_one_site():
     assert model.prior("x").sample(2).shape == (2, 1)
 
     @kprob.probmodel
-    def temperature():
+    def weather():
         kprob.sample("sensor", tfd.Normal(kprob.sample("temp", tfd.Normal(15.0, 2.0)), 1.0))
 
-    assert temperature().prior("sensor").sample(3).shape == (3,)
-    assert set(temperature().prior(["sensor", "temp"]).sample(3)) == {"sensor", "temp"}
+    assert weather().prior("sensor").sample(3).shape == (3,)
+    assert set(weather().prior(["sensor", "temp"]).sample(3)) == {"sensor", "temp"}
 
 
 # --- the dependency graph

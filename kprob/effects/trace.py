@@ -16,6 +16,9 @@ class Trace:
     A run may stand for S draws at once: where every latent has a value per row, the engine repeats the rows S times
     (`num_draws` is S then, and the data plate is S times the batch long). `log_prob` puts the draws apart again.
 
+    Args:
+        num_draws: Draws that the run stands for, or None for one.
+
     Example:
         ```python
         import kprob

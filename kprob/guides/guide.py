@@ -50,6 +50,11 @@ class Guide(keras.layers.Layer):
         self.built = True
 
     @property
+    def independent(self) -> bool:
+        """Whether no latent's distribution depends on the draw of another."""
+        return False
+
+    @property
     def has_rows(self) -> bool:
         """Whether any latent has parameters of its own for each row of the data set."""
         return any(size is None for latent in self.latents.values() for _, size in latent["plates"])

@@ -45,6 +45,10 @@ class Normal(Guide):
         self.loc: dict[str, keras.Variable] = {}
         self.scale: dict[str, keras.Variable] = {}
 
+    @property
+    def independent(self) -> bool:
+        return all(bijector is not None for bijector in self.bijectors.values())
+
     def create(self, site: effects.Site, start) -> None:
         self.loc[site.name] = self._weight(start, f"{site.name}_loc")
         raw = get_constraint("positive").inverse(keras.ops.full_like(start, self.init_scale))

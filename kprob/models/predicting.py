@@ -109,22 +109,31 @@ def parameters(model, target: Target, batch: dict, seed) -> dict[str, dict]:
 
 
 def exact_moments(model, target: Target, batch: dict) -> dict[str, tuple]:
-    """Returns mean and standard deviation of the first site drawn: nothing that it depends on is random."""
+    """Returns mean and standard deviation of the sites whose distribution depends on nothing that is drawn.
+
+    That is the first one drawn, and all of them where the guide's latents are independent.
+    """
     trace = run(model, target, batch, random.seed(0))
+    independent = target.kind == "posterior" and hasattr(model, "guide") and model.guide.independent
     exact: dict[str, tuple] = {}
     for name in trace:
         site = trace[name]
         if site.kind != "sample" or site.observed or site.intervened:
             continue
         if name in target.names:
-            try:
-                moments = site.distribution.mean(), site.distribution.stddev()
-            except (NotImplementedError, ValueError):
-                break
-            shape = keras.ops.shape(site.value)
-            exact[name] = tuple(np.array(keras.ops.convert_to_numpy(keras.ops.broadcast_to(m, shape))) for m in moments)
-        break
+            moments = _moments(site.distribution, keras.ops.shape(site.value))
+            exact |= {} if moments is None else {name: moments}
+        if not independent:
+            break
     return exact
+
+
+def _moments(distribution, shape) -> tuple | None:
+    try:
+        found = distribution.mean(), distribution.stddev()
+    except (NotImplementedError, ValueError):
+        return None
+    return tuple(np.array(keras.ops.convert_to_numpy(keras.ops.broadcast_to(value, shape))) for value in found)
 
 
 def predict(model, x, *, num_samples: int, seed, batch_size: int | None):

@@ -13,6 +13,9 @@ from kprob.objectives.objective import FunctionObjective, Objective
 def get(objective: object) -> Objective:
     """Returns an objective: an `Objective`, a function of two traces, or the name "elbo".
 
+    Args:
+        objective: What `compile` received.
+
     Raises:
         CompileError: It is none of these, such as an optimizer.
     """

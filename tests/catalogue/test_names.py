@@ -177,9 +177,9 @@ def a_module_made_anew():
     fit_networks(generative, {"x": Y})
 
 
-@programs.wrong("Model `temperature` can't take these arguments", "sensor_scal", "Did you mean 'sensor_scale'?")
+@programs.wrong("Model `thermometer` can't take these arguments", "sensor_scal", "Did you mean 'sensor_scale'?")
 def an_unknown_argument_of_a_model():
-    temperature(sensor_scal=0.5)
+    thermometer(sensor_scal=0.5)
 
 
 @programs.wrong("takes *args or **kwargs", "named arguments", "name each argument")
@@ -202,7 +202,7 @@ def an_error_in_the_users_own_inference():
 
 
 @kprob.probmodel
-def temperature(sensor_scale=1.0):
+def thermometer(sensor_scale=1.0):
     temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
     kprob.sample("sensor", tfd.Normal(temp, sensor_scale))
 
@@ -236,8 +236,8 @@ def names_with_spaces_and_settings():
     fit_networks(
         lambda: kprob.sample("mean of x", tfd.Normal(kprob.sample("mu", tfd.Normal(0.0, 1.0)), 1.0)), {"mu": 1.0}
     )
-    fit(temperature(sensor_scale=0.5), {"sensor": 18.0})
-    fit(temperature(), {"sensor": 18.0})
+    fit(thermometer(sensor_scale=0.5), {"sensor": 18.0})
+    fit(thermometer(), {"sensor": 18.0})
 
 
 @programs.right

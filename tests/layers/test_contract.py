@@ -1,12 +1,26 @@
 """Every exported layer of random variables does what `contracts.py` says."""
 
+import gc
 import inspect
 
 import pytest
-from contracts import RANDOM_VARIABLE, check_xla
+from contracts import RANDOM_VARIABLE, check_xla, facts, layer_of
 from layers.cases import CASES
 
-from kprob import layers
+from kprob import backend, layers
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    """One case after the other, so that the programs compiled for it can go when it is done."""
+    yield CASES[request.param]
+    facts.cache_clear()
+    layer_of.cache_clear()
+    gc.collect()
+    if backend.name == "jax":
+        import jax
+
+        jax.clear_caches()
 
 
 def test_every_layer_has_a_case():
@@ -15,13 +29,12 @@ def test_every_layer_has_a_case():
 
 
 @pytest.mark.parametrize("check", RANDOM_VARIABLE, ids=lambda check: check.__name__.removeprefix("check_"))
-@pytest.mark.parametrize("name", CASES)
-def test_contract(name, check, tmp_path):
-    arguments = (CASES[name], tmp_path) if "folder" in inspect.signature(check).parameters else (CASES[name],)
+def test_contract(case, check, tmp_path):
+    arguments = (case, tmp_path) if "folder" in inspect.signature(check).parameters else (case,)
     check(*arguments)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.own_draws])
-def test_xla_compiles_the_samplers_of_tfp(name):
-    check_xla(CASES[name])
+def test_xla_compiles_every_sampler(case):
+    if not case.own_draws:  # the others are compiled in `check_compiled`
+        check_xla(case)
