@@ -20,7 +20,7 @@ def test_interval(low, high):
     assert np.all(as_numpy(y) > low) and np.all(as_numpy(y) < high)
     assert np.all(np.diff(as_numpy(y)) > 0)
     np.testing.assert_allclose(as_numpy(bijector.inverse(y * 1.0)), as_numpy(x), rtol=1e-3, atol=1e-4)
-    _, (slope,) = backend.gradients(lambda x: ops.sum(bijector.forward(x)), x)
+    _, (slope,) = backend.gradients(lambda x: ops.sum(bijector.forward(x + 0.0)), x)  # a new tensor: TFP remembers x
     jacobian = as_numpy(bijector.forward_log_det_jacobian(x, event_ndims=0))
     np.testing.assert_allclose(jacobian, np.log(as_numpy(slope)), rtol=1e-4, atol=1e-5)
 
@@ -68,7 +68,6 @@ def test_stereographic_projection_keeps_the_sphere_s_area(dimension):
 def test_a_transformed_distribution_has_them_as_bijectors():
     distribution = tfd.TransformedDistribution(tfd.Normal(np.zeros(3, "float32"), 1.0), Interval(0.0, 2.0))
     assert tuple(distribution.batch_shape) == (3,)
-    assert isinstance(distribution, tfd.TransformedDistribution)
     # At x = 1 the base value is 0, and dx/dbase = 2 / 4.
     found = as_numpy(distribution.log_prob(ops.ones((3,))))
     np.testing.assert_allclose(found, -0.5 * np.log(2 * np.pi) + np.log(2), rtol=1e-5)

@@ -173,3 +173,30 @@ def test_weights_of_another_model(saved):
         ArchiveError, match=r"saved: `decoder.layers\[0\].kernel` \(3, 5\).*\n.*in the model: .*\(4, 5\)"
     ):
         other.load_weights(saved[0] / "m.weights.h5")
+
+
+def rewritten(source, path, name, content):
+    """Writes a `.keras` file with one member of another, valid checksums and all."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
+        for member in old.namelist():
+            new.writestr(member, content if member == name else old.read(member))
+
+
+def test_a_config_that_is_no_config(saved, tmp_path):
+    rewritten(saved[0] / "m.keras", tmp_path / "m.keras", "config.json", b'{"class_name": ')
+    with pytest.raises(ArchiveError, match="The config in m.keras is damaged"):
+        kprob.load_model(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize("content", [b"[1", b"[]", b'{"epoch": 3, "history": {}}'])
+def test_a_history_that_is_no_history(content, saved, tmp_path):
+    rewritten(saved[0] / "m.keras", tmp_path / "m.keras", "assets/history.json", content)
+    with pytest.raises(ArchiveError, match="The saved history can't be read"):
+        kprob.load_model(tmp_path / "m.keras")
+
+
+def test_a_file_that_unpacks_to_a_hundred_times_its_size(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", b" " * 10_000_000)
+    with pytest.raises(ArchiveError, match="unpacks to a hundred times its size"):
+        kprob.load_model(tmp_path / "m.keras")
