@@ -9,7 +9,7 @@ from kprob import layers, tfd
 
 
 @kprob.probmodel
-def temperature(sensor_scale=1.0):
+def reading(sensor_scale=1.0):
     """temp ~ N(15, 2), sensor ~ N(temp, sensor_scale)."""
     temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
     kprob.sample("sensor", tfd.Normal(temp, sensor_scale))
@@ -28,7 +28,7 @@ def plain():
 
 @pytest.mark.parametrize("q", [plain, exact()], ids=["function", "probmodel"])
 def test_inference_networks(q):
-    model = temperature(inference=q).compile(kprob.ELBO(), "adam")
+    model = reading(inference=q).compile(kprob.ELBO(), "adam")
     assert model.evaluate({"sensor": 18.0}, return_dict=True)["elbo"] == pytest.approx(-2.623657, abs=1e-4)
     assert model.posterior("temp").mean() == pytest.approx(17.4)
 
@@ -40,7 +40,7 @@ def test_a_plain_function_is_an_objective():
         seen.append((sorted(generative_trace), sorted(inference_trace)))
         return generative_trace.log_prob() - inference_trace.log_prob()
 
-    model = temperature(inference=plain).compile(mc_elbo, "adam")
+    model = reading(inference=plain).compile(mc_elbo, "adam")
     assert model.evaluate({"sensor": 18.0}, return_dict=True)["loss"] == pytest.approx(2.623657, abs=1e-4)
     assert seen[0] == (["sensor", "temp"], ["temp"])
 
@@ -100,7 +100,7 @@ def test_constrained_parameters_start_where_they_should(constraint, init):
 
 
 def test_two_models_of_one_function_are_two_models():
-    one, two = (temperature().compile(kprob.ELBO(), keras.optimizers.Adam(0.1)) for _ in range(2))
+    one, two = (reading().compile(kprob.ELBO(), keras.optimizers.Adam(0.1)) for _ in range(2))
     one.fit({"sensor": 18.0}, epochs=300, verbose=0)
     before = one.posterior("temp").mean()
     two.fit({"sensor": 0.0}, epochs=300, verbose=0)

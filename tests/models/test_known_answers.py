@@ -66,10 +66,10 @@ def test_analytic_kl_at_the_posterior():
 
 @pytest.mark.parametrize("scale, mean, stddev", [(1.0, 17.4, 0.894427), (0.5, 17.823529, 0.485071)])
 def test_temperature(scale, mean, stddev):
-    model = Temperature(scale).compile(kprob.ELBO(num_samples=4), adam(0.1, 3000))
-    model.fit({"sensor": 18.0}, epochs=3000, verbose=0)
+    model = Temperature(scale).compile(kprob.ELBO(num_samples=16), adam(0.1, 4000))
+    model.fit({"sensor": 18.0}, epochs=4000, verbose=0)
     posterior = model.posterior("temp")
-    assert posterior.mean() == pytest.approx(mean, abs=0.03 * stddev)
+    assert posterior.mean() == pytest.approx(mean, abs=0.06 * stddev)
     assert posterior.stddev() == pytest.approx(stddev, rel=0.03)
 
 
