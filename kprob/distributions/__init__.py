@@ -16,7 +16,7 @@ from kprob.distributions.components import hidden_markov_family, mixture_family
 from kprob.distributions.constraints import CONSTRAINTS, Constraint, get_constraint
 from kprob.distributions.draws import draw
 from kprob.distributions.family import Family, Parameter, families, family_of, get_family, is_a, register_family
-from kprob.distributions.from_class import family_from_class, family_key, resolve_family
+from kprob.distributions.from_class import FamilyLike, family_from_class, family_key, resolve_family
 from kprob.distributions.operations import (
     contains,
     enumerate_support,
@@ -33,6 +33,7 @@ __all__ = [
     "CONSTRAINTS",
     "Constraint",
     "Family",
+    "FamilyLike",
     "Parameter",
     "Support",
     "contains",

@@ -9,6 +9,7 @@ import dataclasses
 from kprob.backend import tfd
 from kprob.distributions.broadcasting import broadcast_batch
 from kprob.distributions.family import Family, Parameter, sized
+from kprob.errors import SiteError, explain
 
 COMPONENTS, STATES = "num_components", "num_states"
 
@@ -23,6 +24,7 @@ def mixture_family(inner: Family, event_ndims: int) -> Family:
     Returns:
         A family with the parameters `logits` or `probs`, shape (num_components,), and the inner family's.
     """
+    require_known_axes(inner)
     weights = {
         "logits": Parameter(0.0, event_ndims=1, shape=sized(COMPONENTS)),
         "probs": Parameter(None, "simplex", 1, sized(COMPONENTS)),
@@ -63,6 +65,7 @@ def hidden_markov_family(inner: Family, event_ndims: int) -> Family:
     Returns:
         A family with initial and transition logits or probs, and the inner family's parameters for each state.
     """
+    require_known_axes(inner)
     states, square = sized(STATES), sized(STATES, STATES)
     chain = {
         "initial_logits": Parameter(0.0, event_ndims=1, shape=states),
@@ -103,6 +106,26 @@ def hidden_markov_family(inner: Family, event_ndims: int) -> Family:
         dtype=inner.dtype,
         settings={**inner.settings, STATES: None},
     )
+
+
+def require_known_axes(family: Family) -> None:
+    """Raises where only a distribution of a family knows how many axes a value has.
+
+    Args:
+        family: A family.
+
+    Raises:
+        SiteError: It was made of a TFP class that isn't registered.
+    """
+    if family.event_ndims is None:
+        raise SiteError(
+            explain(
+                f"{family.name} can't be the family of a part of another distribution: the axes of its values aren't known.",
+                expected="a family that has a layer",
+                fix=f"register it by kprob.distributions.register_family(Family({family.name!r}, ...)), or pass a whole "
+                "distribution to layers.RandomVariable(kprob.tfd.MixtureSameFamily)",
+            )
+        )
 
 
 def _stacked_parameters(inner: Family, names, extra: int, setting: str, time_ndims: int) -> dict[str, Parameter]:

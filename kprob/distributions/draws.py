@@ -8,12 +8,13 @@ from keras import ops
 
 from kprob.backend import batch_shape, random, tfd
 from kprob.distributions import samplers
-from kprob.distributions.family import Distribution, family_of, is_a
+from kprob.distributions.family import family_of, is_a
+from kprob.types import Distribution, Seed, Shape, Tensor
 
 _WRAPPERS = (tfd.Independent, tfd.BatchBroadcast, tfd.Masked, tfd.TransformedDistribution)
 
 
-def draw(distribution: Distribution, sample_shape, seed):
+def draw(distribution: Distribution, sample_shape: Shape, seed: Seed) -> Tensor:
     """Draws from a distribution, differentiably where it is reparameterised.
 
     Args:
@@ -29,7 +30,7 @@ def draw(distribution: Distribution, sample_shape, seed):
     return distribution.sample(sample_shape, seed=seed)
 
 
-def draw_shape(distribution: Distribution, shape, seed):
+def draw_shape(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """Draws values of a sample and batch shape to which the distribution's own batch shape broadcasts.
 
     Args:

@@ -7,12 +7,13 @@ import numpy as np
 from keras import ops
 
 from kprob.backend import is_tensor
+from kprob.types import ArrayLike, Distribution, Tensor
 
 # A sum over more values than this is better done another way.
 MOST_VALUES = 4096
 
 
-def static_number(value) -> float | None:
+def static_number(value: ArrayLike) -> float | None:
     """Returns the number that all elements of a parameter are, or None where they differ or aren't known yet."""
     try:
         found = np.unique(keras.ops.convert_to_numpy(value) if is_tensor(value) else np.asarray(value))
@@ -21,19 +22,19 @@ def static_number(value) -> float | None:
     return float(found[0]) if len(found) == 1 else None
 
 
-def indices(distribution, number: int):
+def indices(distribution: Distribution, number: int) -> Tensor:
     """Returns 0 ... number - 1, with an axis of length 1 for each axis of the batch."""
     values = ops.arange(number, dtype=keras.backend.standardize_dtype(distribution.dtype))
     return ops.reshape(values, (number, *[1] * len(distribution.batch_shape)))
 
 
-def up_to_total(distribution):
+def up_to_total(distribution: Distribution) -> Tensor | None:
     """Returns the counts from 0 to the total, where that is one known number."""
     total = static_number(distribution.parameters["total_count"])
     return None if total is None or total >= MOST_VALUES else indices(distribution, int(total) + 1)
 
 
-def combinations(values, batch_ndims: int, event_shape: tuple[int, ...]):
+def combinations(values: Tensor, batch_ndims: int, event_shape: tuple[int, ...]) -> Tensor | None:
     """Returns all arrays whose elements are any of the values of one element, or None where there are too many.
 
     Args:

@@ -10,12 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kprob.backend import tfd
 from kprob.distributions.supports import Support
 from kprob.errors import SiteError, did_you_mean, explain
-
-Distribution = tfd.Distribution
-Shape = tuple[int | None, ...]
+from kprob.types import Distribution, Shape
 
 
 @dataclass(frozen=True)
@@ -68,9 +65,9 @@ class Parameter:
         return None if start is None else _fill(start, shape)
 
 
-def _fill(value, shape):
-    value = np.asarray(value(shape) if callable(value) else value, dtype="float32")
-    return np.broadcast_to(value, shape)
+def _fill(value: float | Callable, shape: Shape) -> np.ndarray:
+    filling = np.asarray(value(shape) if callable(value) else value, dtype="float32")
+    return np.broadcast_to(filling, shape)
 
 
 @dataclass(frozen=True)
@@ -94,6 +91,7 @@ class Family:
         discrete: Whether values are discrete.
         dtype: Type of the values of a family of integers; None for floats, discrete ones too.
         distribution_class: TFP class that `constructor` returns (for the look-up from a distribution).
+        reparameterized: Whether draws of `sampler` are differentiable where TFP's own aren't.
         sampler: `(distribution, shape, seed) -> values` where it is faster than TFP's own; `shape` is the sample and
             batch shape, to which the distribution's own batch shape broadcasts.
         support: What values are possible.
@@ -114,6 +112,7 @@ class Family:
     dtype: str | None = None
     distribution_class: type | None = None
     sampler: Callable | None = None
+    reparameterized: bool = False
     support: Support | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
 
@@ -167,12 +166,12 @@ class Family:
 
 def vector(event: Shape, settings: Mapping[str, object]) -> Shape:
     """Shape of a parameter that is as long as the variable."""
-    return event[-1:]
+    return event[-1:] or (None,)
 
 
 def matrix(event: Shape, settings: Mapping[str, object]) -> Shape:
     """Shape of a parameter that is a square matrix with a row for each element of the variable."""
-    return (event[-1], event[-1])
+    return 2 * vector(event, settings)
 
 
 def sized(*names: str) -> Callable[[Shape, Mapping[str, object]], Shape]:

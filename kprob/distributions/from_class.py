@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from typing import Any, TypeAlias
 
 import keras
 
@@ -9,10 +10,12 @@ from kprob.backend import tfb, tfd
 from kprob.distributions.family import Family, Parameter, families, get_family, matrix, vector
 from kprob.errors import SiteError, explain
 
+FamilyLike: TypeAlias = Any  # a `Family`, the name of one, a class of TFP distributions or of layers
+
 _NOT_PARAMETERS = ("self", "validate_args", "allow_nan_stats", "name", "parameters", "kwargs")
 
 
-def resolve_family(family) -> Family:
+def resolve_family(family: FamilyLike) -> Family:
     """Returns the family that a user names.
 
     Args:
@@ -68,7 +71,7 @@ def family_from_class(distribution_class: type) -> Family:
     name = distribution_class.__name__
     arguments = _arguments(distribution_class)
     registered = families().get(name)
-    if registered is not None and registered.distribution_class is distribution_class:
+    if registered is not None and getattr(tfd, name, None) is distribution_class:
         if set(registered.parameters) <= set(arguments):
             return registered
     if issubclass(distribution_class, tfd.JointDistribution):

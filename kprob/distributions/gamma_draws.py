@@ -11,14 +11,15 @@ import math
 from keras import ops
 
 from kprob.backend import gradients, random, tfd
+from kprob.distributions.samplers import inside_unit
+from kprob.types import Distribution, Seed, Shape, Tensor
 
 # At most 5 % of proposals are refused, so that one draw in 60 million finds all of these refused and is the mode.
 _PROPOSALS = 6
 _TINY = 1e-37
-_BELOW_ONE = 1.0 - 6e-8
 
 
-def log_gamma(concentration, shape, seed, dtype):
+def log_gamma(concentration: Tensor, shape: Shape, seed: Seed, dtype: str) -> Tensor:
     """Returns logarithms of gamma numbers with rate 1.
 
     Args:
@@ -68,7 +69,7 @@ def _with_gradient(concentration, value):
     return value, backward
 
 
-def gamma(distribution, shape, seed):
+def gamma(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """Gamma(concentration) / rate."""
     logs = log_gamma(distribution.concentration, shape, seed, distribution.dtype)
     log_rate = distribution.log_rate
@@ -76,26 +77,26 @@ def gamma(distribution, shape, seed):
     return ops.maximum(ops.exp(logs), _TINY)
 
 
-def chi2(distribution, shape, seed):
+def chi2(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """2 · Gamma(df / 2)."""
     logs = log_gamma(0.5 * distribution.df, shape, seed, distribution.dtype)
     return ops.maximum(2.0 * ops.exp(logs), _TINY)
 
 
-def inverse_gamma(distribution, shape, seed):
+def inverse_gamma(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """scale / Gamma(concentration)."""
     return distribution.scale * ops.exp(-log_gamma(distribution.concentration, shape, seed, distribution.dtype))
 
 
-def beta(distribution, shape, seed):
+def beta(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """g / (g + h) with two gamma numbers."""
     seeds, dtype = random.split(seed, 2), distribution.dtype
     first = log_gamma(distribution.concentration1, shape, seeds[0], dtype)
     second = log_gamma(distribution.concentration0, shape, seeds[1], dtype)
-    return ops.clip(ops.sigmoid(first - second), _TINY, _BELOW_ONE)
+    return inside_unit(ops.sigmoid(first - second))
 
 
-def dirichlet(distribution, shape, seed):
+def dirichlet(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """Gamma numbers divided by their sum."""
     concentration = distribution.concentration
     logs = log_gamma(concentration, (*shape, concentration.shape[-1]), seed, distribution.dtype)
@@ -107,21 +108,21 @@ def _student_noise(df, shape, seed, dtype):
     return ops.exp(0.5 * (ops.log(0.5 * df) - log_gamma(0.5 * df, shape, seed, dtype)))
 
 
-def student_t(distribution, shape, seed):
+def student_t(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """loc + scale · N(0, 1) / sqrt(Chi2(df) / df)."""
     seeds, dtype = random.split(seed, 2), distribution.dtype
     noise = random.normal(shape, seeds[0], dtype) * _student_noise(distribution.df, shape, seeds[1], dtype)
     return distribution.loc + distribution.scale * noise
 
 
-def half_student_t(distribution, shape, seed):
+def half_student_t(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """loc + scale · |t|."""
     seeds, dtype = random.split(seed, 2), distribution.dtype
     noise = random.normal(shape, seeds[0], dtype) * _student_noise(distribution.df, shape, seeds[1], dtype)
     return distribution.loc + distribution.scale * ops.abs(noise)
 
 
-def multivariate_student_t(distribution, shape, seed):
+def multivariate_student_t(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """loc + scale · N(0, I) / sqrt(Chi2(df) / df), for a linear operator `scale`."""
     seeds, dtype = random.split(seed, 2), distribution.dtype
     noise = random.normal((*shape, distribution.scale.range_dimension), seeds[0], dtype)
@@ -129,7 +130,7 @@ def multivariate_student_t(distribution, shape, seed):
     return distribution.loc + distribution.scale.matvec(noise * factor[..., None])
 
 
-def wishart(distribution, shape, seed):
+def wishart(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """L A Aᵀ Lᵀ with Bartlett's lower-triangular A: normal numbers below roots of chi-squared ones."""
     tril = distribution.scale.to_dense()
     size, dtype, seeds = tril.shape[-1], tril.dtype, random.split(seed, 2)
@@ -140,7 +141,7 @@ def wishart(distribution, shape, seed):
     return ops.matmul(factor, ops.swapaxes(factor, -1, -2))
 
 
-def lkj_cholesky(distribution, shape, seed):
+def lkj_cholesky(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """Row by row, by the onion method: a direction at random, and a length whose square is a beta number."""
     size, dtype = distribution.dimension, distribution.dtype
     rows = [ops.concatenate([ops.ones((*shape, 1), dtype), ops.zeros((*shape, size - 1), dtype)], axis=-1)]

@@ -7,6 +7,7 @@ from kprob.backend import tfd
 from kprob.distributions import gamma_draws, samplers
 from kprob.distributions.family import Family, Parameter, matrix, register_family, vector
 from kprob.distributions.supports import CORRELATION_CHOLESKY, POSITIVE_DEFINITE, REAL_VECTOR, SIMPLEX, UNIT_VECTOR
+from kprob.distributions.von_mises_fisher import VonMisesFisher
 
 
 def _identity(shape):
@@ -124,7 +125,7 @@ register_family(
 register_family(
     Family(
         "VonMisesFisher",
-        tfd.VonMisesFisher,
+        VonMisesFisher,
         {
             "mean_direction": Parameter(_first_axis, "unit_vector", 1, vector),
             "concentration": Parameter(None, "positive", start=1.0),
@@ -145,6 +146,7 @@ register_family(
         square=True,
         distribution_class=tfd.CholeskyLKJ,
         sampler=gamma_draws.lkj_cholesky,
+        reparameterized=True,
         support=CORRELATION_CHOLESKY,
     )
 )

@@ -9,9 +9,10 @@ from keras import ops
 
 from kprob.backend import tfb, tfd
 from kprob.distributions.enumeration import combinations
-from kprob.distributions.family import Distribution, family_of, is_a
+from kprob.distributions.family import family_of, is_a
 from kprob.distributions.supports import Support
 from kprob.errors import SiteError, explain
+from kprob.types import ArrayLike, Distribution, Tensor
 
 # Distributions whose values are arrays of values of the distribution inside.
 _PLAIN = (tfd.BatchBroadcast, tfd.Sample, tfd.Masked)
@@ -67,7 +68,7 @@ def support_name(distribution: Distribution) -> str | None:
     return None if support is None else support.name
 
 
-def support_bijector(distribution: Distribution):
+def support_bijector(distribution: Distribution) -> tfb.Bijector:
     """Returns the bijector from unconstrained values onto the support of a continuous distribution.
 
     Args:
@@ -96,7 +97,7 @@ def support_bijector(distribution: Distribution):
     return bijector
 
 
-def contains(distribution: Distribution, value):
+def contains(distribution: Distribution, value: ArrayLike) -> Tensor | None:
     """Whether values are possible.
 
     Args:
@@ -135,7 +136,7 @@ def _contains_part(distribution, part, value):
     return _all(inside, len(distribution.event_shape) - event_ndims)
 
 
-def enumerate_support(distribution: Distribution):
+def enumerate_support(distribution: Distribution) -> Tensor | None:
     """Returns all values of a discrete distribution with finite support along a new first axis.
 
     Args:
@@ -185,4 +186,9 @@ def is_reparameterized(distribution: Distribution) -> bool:
     Args:
         distribution: A TFP distribution.
     """
+    family = family_of(distribution)
+    if family is not None and family.reparameterized:
+        return True
+    if _is_any(distribution, (tfd.Independent, tfd.BatchBroadcast, tfd.Masked)):
+        return is_reparameterized(distribution.distribution)
     return distribution.reparameterization_type == tfd.FULLY_REPARAMETERIZED

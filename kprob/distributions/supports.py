@@ -11,6 +11,7 @@ from keras import ops
 
 from kprob.backend import tfb
 from kprob.distributions.bijectors import Interval, Stereographic
+from kprob.types import ArrayLike, Distribution, Tensor
 
 # Rows of a simplex or a unit vector in float32 are off by about this much.
 TOLERANCE = 1e-4
@@ -36,13 +37,13 @@ class Support:
     fixed: bool = True
 
 
-def numbers(distribution, value):
+def numbers(distribution: Distribution, value: ArrayLike) -> Tensor:
     """Returns values as floats of the distribution's precision, so that they can be compared with its parameters."""
     dtype = keras.backend.standardize_dtype(distribution.dtype)
     return ops.cast(ops.convert_to_tensor(value), dtype if keras.backend.is_float_dtype(dtype) else "float32")
 
 
-def is_count(value):
+def is_count(value: Tensor) -> Tensor:
     """Whether each number is one of 0, 1, 2, ..."""
     return ops.logical_and(ops.equal(value, ops.floor(value)), value >= 0.0)
 

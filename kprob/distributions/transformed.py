@@ -2,11 +2,12 @@
 
 import dataclasses
 
-from kprob.backend import tfd
+from kprob.backend import tfb, tfd
+from kprob.distributions.components import require_known_axes
 from kprob.distributions.family import Family, Parameter
 
 
-def transformed_family(inner: Family, bijector) -> Family:
+def transformed_family(inner: Family, bijector: tfb.Bijector) -> Family:
     """Returns the family of `bijector(x)` where x is of an inner family.
 
     Args:
@@ -16,6 +17,7 @@ def transformed_family(inner: Family, bijector) -> Family:
     Returns:
         A family with the parameters of the inner one.
     """
+    require_known_axes(inner)
     extra = max(0, bijector.forward_min_event_ndims - inner.event_ndims)
     event_ndims = inner.event_ndims + extra + bijector.inverse_min_event_ndims - bijector.forward_min_event_ndims
 

@@ -9,6 +9,7 @@ import math
 from keras import ops
 
 from kprob.backend import random, tfd
+from kprob.types import Distribution, Seed, Shape, Tensor
 
 # Standard deviations beyond which a normal number never lies.
 _ALL = 1e4
@@ -27,7 +28,7 @@ class TruncatedNormal(tfd.TruncatedNormal):
         return ops.where(inside, log_prob, ops.cast(-math.inf, log_prob.dtype))
 
 
-def truncated_normal(distribution, shape, seed):
+def truncated_normal(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """Draws by the inverse of the distribution function.
 
     Far out, where the distribution function underflows, its logarithm is inverted by Newton's steps.

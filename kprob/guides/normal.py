@@ -62,6 +62,6 @@ class Normal(Guide):
         return {**super().get_config(), "init_scale": self.init_scale}
 
     def _weight(self, start, name: str) -> keras.Variable:
-        variable = self.add_weight(shape=tuple(start.shape), initializer="zeros", name=name)
+        variable = self.add_weight(shape=tuple(start.shape), initializer="zeros", name=name, autocast=False)
         variable.assign(start)
         return variable

@@ -1,7 +1,11 @@
 """Random variables between two bounds, and angles."""
 
+from typing import Any
+
 from kprob.layers.random_variable import RandomVariable
+from kprob.layers.shapes import EventShape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -25,7 +29,7 @@ class Uniform(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, low=None, high=None, **kwargs):
+    def __init__(self, event_shape: EventShape = None, *, low: ArrayLike = None, high: ArrayLike = None, **kwargs: Any):
         super().__init__("Uniform", event_shape, low=low, high=high, **kwargs)
 
 
@@ -52,7 +56,16 @@ class TruncatedNormal(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, low=None, high=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        loc: ArrayLike = None,
+        scale: ArrayLike = None,
+        low: ArrayLike = None,
+        high: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("TruncatedNormal", event_shape, loc=loc, scale=scale, low=low, high=high, **kwargs)
 
 
@@ -78,7 +91,15 @@ class Triangular(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, low=None, high=None, peak=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        low: ArrayLike = None,
+        high: ArrayLike = None,
+        peak: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("Triangular", event_shape, low=low, high=high, peak=peak, **kwargs)
 
 
@@ -103,7 +124,14 @@ class Beta(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, concentration1=None, concentration0=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        concentration1: ArrayLike = None,
+        concentration0: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("Beta", event_shape, concentration1=concentration1, concentration0=concentration0, **kwargs)
 
 
@@ -128,7 +156,14 @@ class Kumaraswamy(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, concentration1=None, concentration0=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        concentration1: ArrayLike = None,
+        concentration0: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "Kumaraswamy",
             event_shape,
@@ -159,5 +194,7 @@ class VonMises(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, concentration=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, concentration: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("VonMises", event_shape, loc=loc, concentration=concentration, **kwargs)

@@ -1,7 +1,11 @@
 """Random classes: as integers, one-hot vectors, counts of each class, and continuous relaxations."""
 
+from typing import Any
+
 from kprob.layers.random_variable import RandomVariable
+from kprob.layers.shapes import EventShape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -26,7 +30,15 @@ class Categorical(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, logits=None, probs=None, num_classes=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        num_classes: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__("Categorical", event_shape, logits=logits, probs=probs, num_classes=num_classes, **kwargs)
 
 
@@ -51,7 +63,9 @@ class OneHotCategorical(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, logits=None, probs=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, logits: ArrayLike = None, probs: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("OneHotCategorical", event_shape, logits=logits, probs=probs, **kwargs)
 
 
@@ -78,7 +92,15 @@ class OrderedLogistic(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, cutpoints=None, loc=None, num_classes=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        cutpoints: ArrayLike = None,
+        loc: ArrayLike = None,
+        num_classes: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "OrderedLogistic",
             event_shape,
@@ -112,7 +134,16 @@ class FiniteDiscrete(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, outcomes=None, logits=None, probs=None, num_classes=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        outcomes: ArrayLike = None,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        num_classes: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "FiniteDiscrete",
             event_shape,
@@ -146,7 +177,15 @@ class Multinomial(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, total_count=None, logits=None, probs=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        total_count: ArrayLike = None,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("Multinomial", event_shape, total_count=total_count, logits=logits, probs=probs, **kwargs)
 
 
@@ -171,7 +210,14 @@ class DirichletMultinomial(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, total_count=None, concentration=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        total_count: ArrayLike = None,
+        concentration: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "DirichletMultinomial",
             event_shape,
@@ -203,7 +249,15 @@ class RelaxedBernoulli(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, temperature=None, logits=None, probs=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        temperature: ArrayLike = None,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("RelaxedBernoulli", event_shape, temperature=temperature, logits=logits, probs=probs, **kwargs)
 
 
@@ -229,7 +283,15 @@ class RelaxedOneHotCategorical(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, temperature=None, logits=None, probs=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        temperature: ArrayLike = None,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "RelaxedOneHotCategorical",
             event_shape,

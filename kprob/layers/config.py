@@ -1,13 +1,17 @@
 """What a random-variable layer writes into its config, and reads back."""
 
+from typing import Any, TypeAlias
+
 import keras
 import numpy as np
 
 from kprob.backend import is_tensor, tfb
 from kprob.errors import ArchiveError, SiteError, explain
 
+BijectorLike: TypeAlias = Any  # a bijector of TFP, its name, several names, or what `bijector_config` wrote
 
-def config_value(value):
+
+def config_value(value: Any) -> Any:
     """Returns a value that Keras can write: arrays for tensors, plain numbers for scalars."""
     if is_tensor(value):
         value = keras.ops.convert_to_numpy(value)
@@ -18,13 +22,13 @@ def config_value(value):
     return list(value) if isinstance(value, list | tuple) else value
 
 
-def restored_value(value):
+def restored_value(value: Any) -> Any:
     """Returns what `config_value` wrote."""
     written = isinstance(value, dict) and "class_name" in value
     return keras.saving.deserialize_keras_object(value) if written else value
 
 
-def bijector_config(bijector) -> dict:
+def bijector_config(bijector: Any) -> dict[str, Any]:
     """Returns a bijector as its class and its constructor's arguments.
 
     Raises:
@@ -55,7 +59,7 @@ def _plain(value):
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def restored_bijector(config):
+def restored_bijector(config: BijectorLike) -> Any:
     """Returns the bijector that `bijector_config` wrote; a name stands for a bijector without arguments.
 
     Raises:
@@ -82,4 +86,5 @@ def _restored_argument(value):
         return restored_bijector(value)
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return [_restored_argument(item) for item in value]
-    return np.asarray(value, "float32") if isinstance(value, float | list) else value
+    array = np.asarray(value)
+    return array.astype("float32") if array.dtype.kind == "f" else array.astype("int32") if array.ndim else value

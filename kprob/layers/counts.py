@@ -1,7 +1,11 @@
 """Random counts, and variables that are 0 or 1. Values are floats."""
 
+from typing import Any
+
 from kprob.layers.random_variable import RandomVariable
+from kprob.layers.shapes import EventShape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -27,7 +31,9 @@ class Bernoulli(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, logits=None, probs=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, logits: ArrayLike = None, probs: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Bernoulli", event_shape, logits=logits, probs=probs, **kwargs)
 
 
@@ -53,7 +59,15 @@ class Binomial(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, total_count=None, logits=None, probs=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        total_count: ArrayLike = None,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("Binomial", event_shape, total_count=total_count, logits=logits, probs=probs, **kwargs)
 
 
@@ -80,7 +94,15 @@ class BetaBinomial(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, total_count=None, concentration1=None, concentration0=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        total_count: ArrayLike = None,
+        concentration1: ArrayLike = None,
+        concentration0: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "BetaBinomial",
             event_shape,
@@ -112,7 +134,9 @@ class Geometric(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, logits=None, probs=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, logits: ArrayLike = None, probs: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Geometric", event_shape, logits=logits, probs=probs, **kwargs)
 
 
@@ -137,7 +161,9 @@ class Poisson(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, rate=None, log_rate=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, rate: ArrayLike = None, log_rate: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Poisson", event_shape, rate=rate, log_rate=log_rate, **kwargs)
 
 
@@ -163,7 +189,15 @@ class NegativeBinomial(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, total_count=None, logits=None, probs=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        total_count: ArrayLike = None,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("NegativeBinomial", event_shape, total_count=total_count, logits=logits, probs=probs, **kwargs)
 
 
@@ -192,13 +226,13 @@ class ZeroInflatedPoisson(RandomVariable):
 
     def __init__(
         self,
-        event_shape=None,
+        event_shape: EventShape = None,
         *,
-        rate=None,
-        log_rate=None,
-        inflated_loc_logits=None,
-        inflated_loc_probs=None,
-        **kwargs,
+        rate: ArrayLike = None,
+        log_rate: ArrayLike = None,
+        inflated_loc_logits: ArrayLike = None,
+        inflated_loc_probs: ArrayLike = None,
+        **kwargs: Any,
     ):
         super().__init__(
             "ZeroInflatedPoisson",
@@ -237,14 +271,14 @@ class ZeroInflatedNegativeBinomial(RandomVariable):
 
     def __init__(
         self,
-        event_shape=None,
+        event_shape: EventShape = None,
         *,
-        total_count=None,
-        logits=None,
-        probs=None,
-        inflated_loc_logits=None,
-        inflated_loc_probs=None,
-        **kwargs,
+        total_count: ArrayLike = None,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        inflated_loc_logits: ArrayLike = None,
+        inflated_loc_probs: ArrayLike = None,
+        **kwargs: Any,
     ):
         super().__init__(
             "ZeroInflatedNegativeBinomial",

@@ -3,12 +3,14 @@
 Both start where the parameter has the family's standard value, whatever the features.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from kprob.distributions import Family, get_constraint
-from kprob.errors import SiteError, explain, names
+from kprob.types import ArrayLike, Shape, Tensor
 
 
 class StartAt(keras.initializers.Initializer):
@@ -21,7 +23,7 @@ class StartAt(keras.initializers.Initializer):
         flat: Whether the numbers are wanted as one vector.
     """
 
-    def __init__(self, constraint: str, value, spread: float = 0.0, flat: bool = False):
+    def __init__(self, constraint: str, value: ArrayLike, spread: float = 0.0, flat: bool = False):
         self.constraint, self.value, self.spread, self.flat = constraint, value, spread, flat
 
     def __call__(self, shape, dtype=None, **kwargs):
@@ -38,32 +40,18 @@ class StartAt(keras.initializers.Initializer):
         return {"constraint": self.constraint, "value": value, "spread": self.spread, "flat": self.flat}
 
 
-def value_shape(site: str, family: Family, name: str, event_shape, settings) -> tuple[int, ...]:
-    """Returns the shape of a learned parameter for one element of the plates.
-
-    Raises:
-        SiteError: It doesn't follow from the event shape and the settings.
-    """
+def free_weight(family: Family, name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Returns the arguments of `add_weight` for a free parameter of a shape."""
     parameter = family.parameters[name]
-    ndims = family.event_ndims or 0
-    event = (None,) * ndims if event_shape is None else event_shape
-    extra, own = event[: len(event) - ndims], event[len(event) - ndims :]
-    shape = (*extra, *parameter.own_shape(own, settings)) if parameter.tensor else (None,)
-    if None in shape:
-        unknown = [setting for setting in family.settings if settings[setting] is None]
-        given = "".join(f", {setting}=..." for setting in unknown)
-        raise SiteError(
-            explain(
-                f"Parameter `{name}` of random variable `{site}` can't be learned: its shape isn't known.",
-                received=f"event_shape={event_shape}",
-                expected=f"an event shape{' and ' + names(unknown) if unknown else ''}, from which it follows",
-                fix=f"write layers.{family.name}(event_shape{given}), or pass {name}=...",
-            )
-        )
-    return shape
+    start = StartAt(parameter.constraint, parameter.start_value(shape), parameter.spread)
+    size = get_constraint(parameter.constraint).size(shape)
+    # A 16-bit policy of a layer around this one is for networks.
+    return {"shape": size, "initializer": start, "name": name, "autocast": False}
 
 
-def make_head(family: Family, name: str, shape: tuple[int, ...], features_shape, dtype_policy) -> keras.layers.Dense:
+def make_head(
+    family: Family, name: str, shape: tuple[int, ...], features_shape: Shape, dtype_policy: keras.DTypePolicy
+) -> keras.layers.Dense:
     """Returns a built dense layer from features to the unconstrained numbers behind a parameter."""
     parameter = family.parameters[name]
     size = get_constraint(parameter.constraint).size(shape)
@@ -74,19 +62,12 @@ def make_head(family: Family, name: str, shape: tuple[int, ...], features_shape,
     return head
 
 
-def head_value(family: Family, name: str, head, features, shape: tuple[int, ...], dtype: str):
+def head_value(
+    family: Family, name: str, head: keras.layers.Dense, features: Tensor, shape: tuple[int, ...], dtype: str
+) -> Tensor:
     """Returns the parameter that a head makes of features (..., F)."""
     constraint = get_constraint(family.parameters[name].constraint)
     single = len(features.shape) == 1  # Dense wants a batch axis
     raw = ops.cast(head(features[None] if single else features), dtype)
     raw = raw[0] if single else raw
     return constraint.forward(ops.reshape(raw, (*ops.shape(raw)[:-1], *constraint.size(shape))))
-
-
-def related(family: Family, learned: dict, others: dict) -> dict:
-    """Moves learned values to where they belong beside the other parameters."""
-    values = {**others, **learned}
-    for name, parameter in family.parameters.items():
-        if name in learned and parameter.relate is not None:
-            values[name] = parameter.relate(values[name], values)
-    return values

@@ -1,10 +1,13 @@
 """Hidden Markov models with the hidden states summed out."""
 
-from kprob.distributions import family_key, hidden_markov_family, resolve_family
+from typing import Any
+
+from kprob.distributions import FamilyLike, family_key, hidden_markov_family, resolve_family
 from kprob.errors import SiteError, explain
 from kprob.layers.random_variable import RandomVariable
-from kprob.layers.shapes import normalize_event_shape
+from kprob.layers.shapes import EventShape, normalize_event_shape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -42,15 +45,15 @@ class HiddenMarkovModel(RandomVariable):
 
     def __init__(
         self,
-        family,
-        event_shape=None,
+        family: FamilyLike,
+        event_shape: EventShape = None,
         *,
-        initial_logits=None,
-        initial_probs=None,
-        transition_logits=None,
-        transition_probs=None,
-        num_states=None,
-        **parameters,
+        initial_logits: ArrayLike = None,
+        initial_probs: ArrayLike = None,
+        transition_logits: ArrayLike = None,
+        transition_probs: ArrayLike = None,
+        num_states: int | None = None,
+        **parameters: Any,
     ):
         inner = resolve_family(family)
         if event_shape is None:

@@ -1,9 +1,12 @@
 """Mixtures of the distributions of one family."""
 
-from kprob.distributions import family_key, mixture_family, resolve_family
+from typing import Any
+
+from kprob.distributions import FamilyLike, family_key, mixture_family, resolve_family
 from kprob.layers.random_variable import RandomVariable
-from kprob.layers.shapes import normalize_event_shape
+from kprob.layers.shapes import EventShape, normalize_event_shape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -40,14 +43,14 @@ class Mixture(RandomVariable):
 
     def __init__(
         self,
-        family,
-        event_shape=None,
+        family: FamilyLike,
+        event_shape: EventShape = None,
         *,
-        logits=None,
-        probs=None,
-        num_components=None,
-        reparameterize=False,
-        **parameters,
+        logits: ArrayLike = None,
+        probs: ArrayLike = None,
+        num_components: int | None = None,
+        reparameterize: bool = False,
+        **parameters: Any,
     ):
         inner = resolve_family(family)
         event_shape = normalize_event_shape(event_shape, inner)

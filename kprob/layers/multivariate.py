@@ -1,7 +1,11 @@
 """Random vectors and matrices."""
 
+from typing import Any
+
 from kprob.layers.random_variable import RandomVariable
+from kprob.layers.shapes import EventShape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -25,7 +29,9 @@ class MultivariateNormalDiag(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale_diag=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale_diag: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("MultivariateNormalDiag", event_shape, loc=loc, scale_diag=scale_diag, **kwargs)
 
 
@@ -51,7 +57,9 @@ class MultivariateNormalTriL(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale_tril=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale_tril: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("MultivariateNormalTriL", event_shape, loc=loc, scale_tril=scale_tril, **kwargs)
 
 
@@ -76,7 +84,14 @@ class MultivariateNormalFullCovariance(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, covariance_matrix=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        loc: ArrayLike = None,
+        covariance_matrix: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "MultivariateNormalFullCovariance",
             event_shape,
@@ -111,13 +126,13 @@ class MultivariateNormalLowRank(RandomVariable):
 
     def __init__(
         self,
-        event_shape=None,
+        event_shape: EventShape = None,
         *,
-        loc=None,
-        cov_diag_factor=None,
-        cov_perturb_factor=None,
-        rank=None,
-        **kwargs,
+        loc: ArrayLike = None,
+        cov_diag_factor: ArrayLike = None,
+        cov_perturb_factor: ArrayLike = None,
+        rank: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(
             "MultivariateNormalLowRank",
@@ -153,7 +168,15 @@ class MultivariateStudentT(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, df=None, loc=None, scale_tril=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        df: ArrayLike = None,
+        loc: ArrayLike = None,
+        scale_tril: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("MultivariateStudentT", event_shape, df=df, loc=loc, scale_tril=scale_tril, **kwargs)
 
 
@@ -177,7 +200,7 @@ class Dirichlet(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, concentration=None, **kwargs):
+    def __init__(self, event_shape: EventShape = None, *, concentration: ArrayLike = None, **kwargs: Any):
         super().__init__("Dirichlet", event_shape, concentration=concentration, **kwargs)
 
 
@@ -202,7 +225,14 @@ class VonMisesFisher(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, mean_direction=None, concentration=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        mean_direction: ArrayLike = None,
+        concentration: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "VonMisesFisher",
             event_shape,
@@ -232,7 +262,7 @@ class LKJCholesky(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, concentration=None, **kwargs):
+    def __init__(self, event_shape: EventShape = None, *, concentration: ArrayLike = None, **kwargs: Any):
         super().__init__("LKJCholesky", event_shape, concentration=concentration, **kwargs)
 
 
@@ -258,5 +288,7 @@ class Wishart(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, df=None, scale_tril=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, df: ArrayLike = None, scale_tril: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Wishart", event_shape, df=df, scale_tril=scale_tril, **kwargs)

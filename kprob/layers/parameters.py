@@ -1,18 +1,19 @@
 """What a random-variable layer does with the parameters it is given: checks of names, types, what is missing."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
 from kprob.backend import is_tensor
-from kprob.distributions import Family
+from kprob.distributions import Family, Parameter
 from kprob.errors import SiteError, did_you_mean, explain, names
 
 LEARNED = "learned"
 
 
-def is_learned(value) -> bool:
+def is_learned(value: object) -> bool:
     """Whether a parameter is to be a free variable."""
     return isinstance(value, str) and value == LEARNED
 
@@ -43,7 +44,7 @@ def check_names(site: str, family: Family, given: Iterable[str]) -> None:
                 )
 
 
-def without_rivals(family: Family, values: Mapping, given: Iterable[str]) -> dict:
+def without_rivals(family: Family, values: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
     """Returns the values that no given parameter replaces or excludes."""
     given = tuple(given)
     return {k: v for k, v in values.items() if k not in given and not any(r in given for r in family.rivals(k))}
@@ -59,7 +60,7 @@ def learnable(family: Family, taken: Iterable[str]) -> tuple[str, ...]:
     return tuple(free)
 
 
-def as_parameter(value, parameter, dtype: str):
+def as_parameter(value: Any, parameter: Parameter, dtype: str) -> Any:
     """Returns a parameter in the type of the density: tensors stay tensors, the rest become NumPy arrays.
 
     A number stays one that is known before running, such as the `total_count` that says how many values there are.
@@ -74,7 +75,9 @@ def as_parameter(value, parameter, dtype: str):
     return keras.ops.cast(value, dtype)
 
 
-def missing_message(site: str, family: Family, values: Mapping, missing: list[str], learned: tuple[str, ...]) -> str:
+def missing_message(
+    site: str, family: Family, values: Mapping[str, Any], missing: list[str], learned: tuple[str, ...]
+) -> str:
     """Returns the message for parameters that nothing gives."""
     wanted = [" or ".join(f"`{n}`" for n in (name, *family.rivals(name))) for name in missing]
     heads = ", or features for learned heads" if set(missing) <= set(learned) else ""
@@ -89,7 +92,7 @@ def missing_message(site: str, family: Family, values: Mapping, missing: list[st
     )
 
 
-def features_message(site: str, features) -> str:
+def features_message(site: str, features: object) -> str:
     """Returns the message for a number where features belong."""
     return explain(
         f"Random variable `{site}` got a number as features.",

@@ -1,7 +1,11 @@
 """Positive random variables, and variables above a bound."""
 
+from typing import Any
+
 from kprob.layers.random_variable import RandomVariable
+from kprob.layers.shapes import EventShape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -25,7 +29,9 @@ class LogNormal(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("LogNormal", event_shape, loc=loc, scale=scale, **kwargs)
 
 
@@ -49,7 +55,7 @@ class HalfNormal(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, scale=None, **kwargs):
+    def __init__(self, event_shape: EventShape = None, *, scale: ArrayLike = None, **kwargs: Any):
         super().__init__("HalfNormal", event_shape, scale=scale, **kwargs)
 
 
@@ -74,7 +80,9 @@ class HalfCauchy(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("HalfCauchy", event_shape, loc=loc, scale=scale, **kwargs)
 
 
@@ -100,7 +108,15 @@ class HalfStudentT(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, df=None, loc=None, scale=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        df: ArrayLike = None,
+        loc: ArrayLike = None,
+        scale: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("HalfStudentT", event_shape, df=df, loc=loc, scale=scale, **kwargs)
 
 
@@ -124,7 +140,7 @@ class Exponential(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, rate=None, **kwargs):
+    def __init__(self, event_shape: EventShape = None, *, rate: ArrayLike = None, **kwargs: Any):
         super().__init__("Exponential", event_shape, rate=rate, **kwargs)
 
 
@@ -150,7 +166,15 @@ class Gamma(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, concentration=None, rate=None, log_rate=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        concentration: ArrayLike = None,
+        rate: ArrayLike = None,
+        log_rate: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("Gamma", event_shape, concentration=concentration, rate=rate, log_rate=log_rate, **kwargs)
 
 
@@ -175,7 +199,9 @@ class InverseGamma(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, concentration=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, concentration: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("InverseGamma", event_shape, concentration=concentration, scale=scale, **kwargs)
 
 
@@ -199,7 +225,7 @@ class Chi2(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, df=None, **kwargs):
+    def __init__(self, event_shape: EventShape = None, *, df: ArrayLike = None, **kwargs: Any):
         super().__init__("Chi2", event_shape, df=df, **kwargs)
 
 
@@ -224,7 +250,9 @@ class Weibull(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, concentration=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, concentration: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Weibull", event_shape, concentration=concentration, scale=scale, **kwargs)
 
 
@@ -249,5 +277,7 @@ class Pareto(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, concentration=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, concentration: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Pareto", event_shape, concentration=concentration, scale=scale, **kwargs)

@@ -1,7 +1,12 @@
 """Random functions and series: Gaussian processes, linear Gaussian state-space models."""
 
+from collections.abc import Callable
+from typing import Any
+
 from kprob.layers.random_variable import RandomVariable
+from kprob.layers.shapes import EventShape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -34,16 +39,16 @@ class GaussianProcess(RandomVariable):
 
     def __init__(
         self,
-        event_shape=None,
+        event_shape: EventShape = None,
         *,
-        index_points=None,
-        amplitude=None,
-        length_scale=None,
-        mean=None,
-        observation_noise_variance=None,
-        kernel="ExponentiatedQuadratic",
-        jitter=1e-6,
-        **kwargs,
+        index_points: ArrayLike = None,
+        amplitude: ArrayLike = None,
+        length_scale: ArrayLike = None,
+        mean: ArrayLike = None,
+        observation_noise_variance: ArrayLike = None,
+        kernel: str | Callable = "ExponentiatedQuadratic",
+        jitter: float = 1e-6,
+        **kwargs: Any,
     ):
         super().__init__(
             "GaussianProcess",
@@ -94,19 +99,19 @@ class LinearGaussianStateSpace(RandomVariable):
 
     def __init__(
         self,
-        event_shape=None,
+        event_shape: EventShape = None,
         *,
-        transition_matrix=None,
-        transition_scale_diag=None,
-        transition_scale_tril=None,
-        observation_matrix=None,
-        observation_scale_diag=None,
-        observation_scale_tril=None,
-        initial_loc=None,
-        initial_scale_diag=None,
-        initial_scale_tril=None,
-        num_latents=None,
-        **kwargs,
+        transition_matrix: ArrayLike = None,
+        transition_scale_diag: ArrayLike = None,
+        transition_scale_tril: ArrayLike = None,
+        observation_matrix: ArrayLike = None,
+        observation_scale_diag: ArrayLike = None,
+        observation_scale_tril: ArrayLike = None,
+        initial_loc: ArrayLike = None,
+        initial_scale_diag: ArrayLike = None,
+        initial_scale_tril: ArrayLike = None,
+        num_latents: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(
             "LinearGaussianStateSpace",

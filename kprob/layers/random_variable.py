@@ -4,31 +4,31 @@ Where each parameter comes from, in this order: a keyword of the call, the const
 `"learned"` for a free variable), a learned head where the call has features, the family's standard value.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from kprob import effects
-from kprob.backend import is_tensor, random, tfd
-from kprob.checks import broadcast_static
-from kprob.distributions import Family, draw, family_key, get_constraint, resolve_family
-from kprob.distributions.broadcasting import shape_of
+from kprob.backend import is_tensor, random
+from kprob.distributions import Family, FamilyLike, draw, family_key, get_constraint, resolve_family
 from kprob.errors import SiteError
 from kprob.layers.config import config_value, restored_value
-from kprob.layers.heads import StartAt, head_value, make_head, related, value_shape
+from kprob.layers.heads import free_weight, head_value, make_head
 from kprob.layers.misuse import check_given, check_made_outside, check_parameter, check_positional
 from kprob.layers.parameters import (
     LEARNED,
-    as_parameter,
     check_names,
     features_message,
     headless_message,
     is_learned,
     learnable,
-    missing_message,
     without_rivals,
 )
-from kprob.layers.shapes import as_event, batch_shapes, fit_event, fit_own_axes, normalize_event_shape
+from kprob.layers.recipe import Recipe
+from kprob.layers.shapes import EventShape, normalize_event_shape
 from kprob.saving import register
+from kprob.types import ArrayLike, Distribution
 
 
 @register
@@ -75,7 +75,16 @@ class RandomVariable(keras.layers.Layer):
         check_positional(cls.__name__, len(args), cls.__init__)
         return super().__new__(cls, *args, **kwargs)
 
-    def __init__(self, family, event_shape=None, *, name=None, dtype=None, trainable=True, **parameters):
+    def __init__(
+        self,
+        family: FamilyLike,
+        event_shape: EventShape = None,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        **parameters: Any,
+    ):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         # Parameters keep their type: a bfloat16 policy is for networks, not for densities.
         self.autocast = False
@@ -89,7 +98,7 @@ class RandomVariable(keras.layers.Layer):
         self.settings = {k: given.pop(k, v) for k, v in self.family.settings.items()}
         check_names(self.site_name, self.family, given)
         self.learned = tuple(k for k, v in given.items() if is_learned(v))
-        self._defaults = {k: self._converted(k, v) for k, v in given.items() if not is_learned(v)}
+        self._defaults = {k: self._recipe.convert(k, v) for k, v in given.items() if not is_learned(v)}
         self.seed_generator = keras.random.SeedGenerator()
         self.heads: dict[str, keras.layers.Layer] = {}
         self.free: dict[str, keras.Variable] = {}
@@ -118,11 +127,10 @@ class RandomVariable(keras.layers.Layer):
     def build(self, features_shape=None):
         if features_shape is not None:
             self._find_heads({})
-        settings = self._known_settings(self._defaults)
         for name in (*self.learned, *(self._head_names or ())):
-            shape = value_shape(self.site_name, self.family, name, self.event_shape, settings)
+            shape = self._recipe.learned_shape(name, self._defaults)
             if name in self.learned:
-                self.free[name] = self._free_variable(name, shape)
+                self.free[name] = self.add_weight(**free_weight(self.family, name, shape))
             else:
                 self.heads[name] = make_head(self.family, name, shape, features_shape, self.dtype_policy)
         self._features_shape = features_shape
@@ -135,7 +143,7 @@ class RandomVariable(keras.layers.Layer):
             value = keras.ops.cast(value, self.compute_dtype)
         return value
 
-    def distribution(self, features=None, **kwargs):
+    def distribution(self, features: ArrayLike = None, **kwargs: ArrayLike) -> Distribution:
         """Builds the TFP distribution of a call, whose event shape is the layer's.
 
         Args:
@@ -145,27 +153,13 @@ class RandomVariable(keras.layers.Layer):
         Returns:
             A `tfd.Distribution`, made anew in each call.
         """
+        check_names(self.site_name, self.family, kwargs)
+        features = None if features is None else self._features(features)
         if not self.built:
             if features is not None:
                 self._find_heads(kwargs)
             self.build(None if features is None else tuple(features.shape))
-        family = self.family
-        values = self._values(features, kwargs)
-        settings = self._known_settings(values)
-        values = self._completed(values, settings)
-        tensors = {name: value for name, value in values.items() if family.parameters[name].tensor}
-        own_event = self._own_event(tensors, settings)
-        own_shapes = {name: family.parameters[name].own_shape(own_event, settings) for name in tensors}
-        tensors = fit_own_axes(self.site_name, family, own_shapes, tensors)
-        if family.event_ndims is None:
-            return self._unknown_event(family.constructor(**{**values, **tensors}))
-        extra = self._extra_ndims(tensors)
-        if self.event_shape is not None:
-            tensors = fit_event(self.site_name, family, tensors, self.event_shape[:extra])
-        if family.from_event is not None:
-            settings = {**settings, **family.from_event(own_event)}
-        distribution = family.constructor(**{**values, **tensors}, **settings)
-        return as_event(self.site_name, distribution, self.event_shape, extra)
+        return self._recipe.make(self._values(features, kwargs), len(effects.STATE.plates))
 
     def compute_output_spec(self, features=None, **kwargs):
         """Shape and type of the value for symbolic calls: batch axes of the parameters, then the event's."""
@@ -173,18 +167,9 @@ class RandomVariable(keras.layers.Layer):
         if family.event_ndims is None:
             return super().compute_output_spec(features, **kwargs)
         given = {**without_rivals(family, self._defaults, kwargs), **kwargs}
-        shapes = {name: shape_of(value) for name, value in given.items() if family.parameters[name].tensor}
-        settings = self._known_settings(given)
-        event = self.event_shape
-        own = family.own_event(shapes, settings) if event is None else event[len(event) - family.event_ndims :]
-        extra = () if event is None else event[: len(event) - family.event_ndims]
-        batches = batch_shapes(family, shapes)
-        if features is not None:
-            batches.append((*tuple(features.shape)[:-1], *extra))
-        batch = broadcast_static([*batches, extra])
-        discrete = "float64" if self.compute_dtype == "float64" else "float32"
-        dtype = family.dtype or (discrete if family.discrete else self.compute_dtype)
-        return keras.KerasTensor((*batch, *own), dtype=dtype)
+        shape = self._recipe.output_shape(given, () if features is None else (tuple(features.shape)[:-1],))
+        dtype = family.dtype or (self._density_dtype if family.discrete else self.compute_dtype)
+        return keras.KerasTensor(shape, dtype=dtype)
 
     def get_config(self):
         config = super().get_config()
@@ -227,12 +212,6 @@ class RandomVariable(keras.layers.Layer):
         if self._head_names is None and not self.built:
             self._head_names = learnable(self.family, (*given, *self._defaults, *self.learned))
 
-    def _free_variable(self, name: str, shape) -> keras.Variable:
-        parameter = self.family.parameters[name]
-        start = StartAt(parameter.constraint, parameter.start_value(shape), parameter.spread)
-        size = get_constraint(parameter.constraint).size(shape)
-        return self.add_weight(shape=size, initializer=start, name=name)
-
     def _alike(self, kwargs: dict) -> dict:
         # Keras wants keywords that are all tensors or none, and makes tensors of arrays itself; Python's numbers stay what
         # they are where they can, so that they are known before running.
@@ -242,80 +221,30 @@ class RandomVariable(keras.layers.Layer):
         if all(type(v) in (int, float) for v in kwargs.values()):
             return kwargs
         tensors = {k for k in kwargs if self.family.parameters[k].tensor}
-        return {k: _tensor(self._converted(k, v)) if k in tensors else v for k, v in kwargs.items()}
+        return {k: _tensor(self._recipe.convert(k, v)) if k in tensors else v for k, v in kwargs.items()}
 
     @property
     def _density_dtype(self) -> str:
         return "float64" if self.compute_dtype == "float64" else "float32"
 
-    def _converted(self, name: str, value):
-        if isinstance(value, keras.KerasTensor):
-            return value
-        check_parameter(self.site_name, name, value, self.family.parameters[name])
-        return as_parameter(value, self.family.parameters[name], self._density_dtype)
+    @property
+    def _recipe(self) -> Recipe:
+        return Recipe(self.site_name, self.family, self.event_shape, self.settings, self._density_dtype)
 
     def _values(self, features, given) -> dict:
-        # Everything but standard values, converted.
-        family, dtype = self.family, self._density_dtype
-        settings = self._known_settings({**self._defaults, **given})
+        # What the call, the constructor, free variables and heads give.
+        family, recipe = self.family, self._recipe
         fixed = without_rivals(family, self._defaults, given)
-        fixed |= {name: self._converted(name, value) for name, value in given.items()}
+        fixed |= {name: recipe.convert(name, value) for name, value in given.items()}
         learned = {}
         for name, variable in without_rivals(family, self.free, fixed).items():
-            constraint = get_constraint(family.parameters[name].constraint)
-            learned[name] = constraint.forward(keras.ops.cast(keras.ops.convert_to_tensor(variable), dtype))
+            raw = keras.ops.cast(keras.ops.convert_to_tensor(variable), recipe.dtype)
+            learned[name] = get_constraint(family.parameters[name].constraint).forward(raw)
         if features is not None:
             for name, head in without_rivals(family, self.heads, fixed).items():
-                shape = value_shape(self.site_name, family, name, self.event_shape, settings)
-                learned[name] = head_value(family, name, head, features, shape, dtype)
-        return {**fixed, **learned} if not learned else self._related(learned, fixed, settings)
-
-    def _related(self, learned, fixed, settings) -> dict:
-        event = self._own_event(fixed, settings)
-        others, _ = self.family.complete({**fixed, **learned}, event, settings)
-        values = related(self.family, learned, others)
-        return {name: values[name] for name in (*fixed, *learned)}
-
-    def _completed(self, values, settings) -> dict:
-        tensors = {name: value for name, value in values.items() if self.family.parameters[name].tensor}
-        values, missing = self.family.complete(values, self._own_event(tensors, settings), settings)
-        if missing:
-            could = learnable(self.family, ())
-            raise SiteError(missing_message(self.site_name, self.family, values, missing, could))
-        return {name: self._converted(name, value) for name, value in values.items()}
-
-    def _known_settings(self, values) -> dict:
-        # Settings that the user left open may follow from the parameters, such as the number of classes.
-        settings = dict(self.settings)
-        if self.family.infer is not None:
-            shapes = {name: shape_of(value) for name, value in values.items()}
-            settings |= {k: v for k, v in self.family.infer(shapes).items() if settings[k] is None}
-        return settings
-
-    def _own_event(self, values, settings) -> tuple:
-        # Shape of one value of the family itself, without the axes that `event_shape` has in front.
-        ndims = self.family.event_ndims or 0
-        if self.event_shape is not None:
-            return self.event_shape[len(self.event_shape) - ndims :]
-        return self.family.own_event({name: shape_of(value) for name, value in values.items()}, settings)
-
-    def _extra_ndims(self, tensors) -> int:
-        if self.event_shape is not None:
-            return len(self.event_shape) - self.family.event_ndims
-        common = broadcast_static(batch_shapes(self.family, {name: shape_of(v) for name, v in tensors.items()}))
-        return max(0, len(common) - len(effects.STATE.plates))
-
-    def _unknown_event(self, distribution):
-        # A family of which only the distribution itself knows the axes of one value.
-        own = len(distribution.event_shape)
-        if self.event_shape is None:
-            extra = max(0, len(distribution.batch_shape) - len(effects.STATE.plates))
-            return as_event(self.site_name, distribution, None, extra)
-        lead = self.event_shape[: max(0, len(self.event_shape) - own)]
-        batch = tuple(distribution.batch_shape)
-        if lead and batch[max(0, len(batch) - len(lead)) :] != lead:
-            distribution = tfd.BatchBroadcast(distribution, lead)
-        return as_event(self.site_name, distribution, self.event_shape, len(lead))
+                shape = recipe.learned_shape(name, fixed)
+                learned[name] = head_value(family, name, head, features, shape, recipe.dtype)
+        return recipe.related(learned, fixed) if learned else fixed
 
     def _features(self, features):
         symbolic = isinstance(features, keras.KerasTensor)

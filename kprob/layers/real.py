@@ -1,7 +1,11 @@
 """Real random variables."""
 
+from typing import Any
+
 from kprob.layers.random_variable import RandomVariable
+from kprob.layers.shapes import EventShape
 from kprob.saving import register
+from kprob.types import ArrayLike
 
 
 @register
@@ -25,7 +29,9 @@ class Normal(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Normal", event_shape, loc=loc, scale=scale, **kwargs)
 
 
@@ -52,7 +58,15 @@ class StudentT(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, df=None, loc=None, scale=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        df: ArrayLike = None,
+        loc: ArrayLike = None,
+        scale: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("StudentT", event_shape, df=df, loc=loc, scale=scale, **kwargs)
 
 
@@ -77,7 +91,9 @@ class Cauchy(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Cauchy", event_shape, loc=loc, scale=scale, **kwargs)
 
 
@@ -102,7 +118,9 @@ class Laplace(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Laplace", event_shape, loc=loc, scale=scale, **kwargs)
 
 
@@ -127,7 +145,9 @@ class Logistic(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Logistic", event_shape, loc=loc, scale=scale, **kwargs)
 
 
@@ -152,7 +172,9 @@ class Gumbel(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, **kwargs):
+    def __init__(
+        self, event_shape: EventShape = None, *, loc: ArrayLike = None, scale: ArrayLike = None, **kwargs: Any
+    ):
         super().__init__("Gumbel", event_shape, loc=loc, scale=scale, **kwargs)
 
 
@@ -180,7 +202,16 @@ class SinhArcsinh(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, skewness=None, tailweight=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        loc: ArrayLike = None,
+        scale: ArrayLike = None,
+        skewness: ArrayLike = None,
+        tailweight: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__(
             "SinhArcsinh",
             event_shape,
@@ -214,7 +245,15 @@ class ExponentiallyModifiedGaussian(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, scale=None, rate=None, **kwargs):
+    def __init__(
+        self,
+        event_shape: EventShape = None,
+        *,
+        loc: ArrayLike = None,
+        scale: ArrayLike = None,
+        rate: ArrayLike = None,
+        **kwargs: Any,
+    ):
         super().__init__("ExponentiallyModifiedGaussian", event_shape, loc=loc, scale=scale, rate=rate, **kwargs)
 
 
@@ -238,7 +277,7 @@ class Horseshoe(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, scale=None, **kwargs):
+    def __init__(self, event_shape: EventShape = None, *, scale: ArrayLike = None, **kwargs: Any):
         super().__init__("Horseshoe", event_shape, scale=scale, **kwargs)
 
 
@@ -262,5 +301,5 @@ class Deterministic(RandomVariable):
         ```
     """
 
-    def __init__(self, event_shape=None, *, loc=None, **kwargs):
+    def __init__(self, event_shape: EventShape = None, *, loc: ArrayLike = None, **kwargs: Any):
         super().__init__("Deterministic", event_shape, loc=loc, **kwargs)

@@ -1,6 +1,7 @@
 """Event shapes, and the broadcasting of parameters to them: NumPy's rule, aligned right."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -10,9 +11,12 @@ from kprob.checks import broadcast_static, broadcasts, shapes_fit
 from kprob.distributions import Family, get_constraint
 from kprob.distributions.broadcasting import broadcast_value, common_batch, shape_of, split_shape
 from kprob.errors import SiteError, explain
+from kprob.types import Distribution, Shape, Tensor
+
+EventShape: TypeAlias = int | Sequence[int] | None
 
 
-def normalize_event_shape(event_shape, family: Family) -> tuple[int, ...] | None:
+def normalize_event_shape(event_shape: EventShape, family: Family) -> tuple[int, ...] | None:
     """Turns an int or a sequence of ints into a tuple; None stays.
 
     Args:
@@ -26,10 +30,10 @@ def normalize_event_shape(event_shape, family: Family) -> tuple[int, ...] | None
         return None
     try:
         single = isinstance(event_shape, int | np.integer)
-        shape = (event_shape,) * (2 if family.square else 1) if single else tuple(event_shape)
+        shape: tuple = (event_shape,) * (2 if family.square else 1) if single else tuple(event_shape)
         valid = all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in shape)
     except TypeError:
-        shape, valid = event_shape, False
+        shape, valid = (), False
     if not valid or isinstance(event_shape, bool | str):
         raise SiteError(
             explain(
@@ -51,12 +55,14 @@ def normalize_event_shape(event_shape, family: Family) -> tuple[int, ...] | None
     return tuple(int(n) for n in shape)
 
 
-def batch_shapes(family: Family, shapes: Mapping[str, tuple]) -> list[tuple]:
+def batch_shapes(family: Family, shapes: Mapping[str, Shape]) -> list[Shape]:
     """Returns the batch axes of parameters, given their static shapes."""
     return [split_shape(shape, family.parameters[name].event_ndims)[0] for name, shape in shapes.items()]
 
 
-def fit_own_axes(site: str, family: Family, own_shapes: Mapping[str, tuple], values: Mapping) -> dict:
+def fit_own_axes(
+    site: str, family: Family, own_shapes: Mapping[str, Shape], values: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     """Broadcasts each parameter's own axes, as far as their lengths are known.
 
     Raises:
@@ -68,13 +74,14 @@ def fit_own_axes(site: str, family: Family, own_shapes: Mapping[str, tuple], val
     }
 
 
-def _fit_one(site: str, family: Family, name: str, wanted: tuple, value):
+def _fit_one(site: str, family: Family, name: str, wanted: Shape, value: Tensor) -> Tensor:
     parameter = family.parameters[name]
     own = split_shape(shape_of(value), parameter.event_ndims)[1]
     # The axes of a simplex or a matrix are one thing: only what is in front of them may be repeated.
     core = get_constraint(parameter.constraint).event_ndims
     whole = wanted[len(wanted) - core :]
-    if broadcasts(own, wanted) and shapes_fit(own[len(own) - core :] if core else (), whole):
+    unknown = None in wanted[: len(wanted) - len(own)]
+    if not unknown and broadcasts(own, wanted) and shapes_fit(own[len(own) - core :] if core else (), whole):
         if own == wanted or None in wanted:
             return value
         lead = split_shape(tuple(keras.ops.shape(value)), parameter.event_ndims)[0]
@@ -90,7 +97,7 @@ def _fit_one(site: str, family: Family, name: str, wanted: tuple, value):
     )
 
 
-def fit_event(site: str, family: Family, values: Mapping, extra: tuple[int, ...]) -> dict:
+def fit_event(site: str, family: Family, values: Mapping[str, Tensor], extra: tuple[int, ...]) -> dict[str, Tensor]:
     """Broadcasts one parameter so that the common batch shape ends with the axes of the event beyond the family's own.
 
     Raises:
@@ -119,7 +126,7 @@ def fit_event(site: str, family: Family, values: Mapping, extra: tuple[int, ...]
     return {**values, name: broadcast_value(values[name], batch, ndims[name])}
 
 
-def as_event(site: str, distribution, event_shape: tuple[int, ...] | None, extra: int):
+def as_event(site: str, distribution: Distribution, event_shape: tuple[int, ...] | None, extra: int) -> Distribution:
     """Makes the last batch axes part of one value, and checks the shape of one value.
 
     Raises:

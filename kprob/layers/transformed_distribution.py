@@ -1,8 +1,11 @@
 """Random variables that are a bijector's image of another one."""
 
-from kprob.distributions import family_key, resolve_family, transformed_family
-from kprob.layers.config import bijector_config, restored_bijector
+from typing import Any
+
+from kprob.distributions import FamilyLike, family_key, resolve_family, transformed_family
+from kprob.layers.config import BijectorLike, bijector_config, restored_bijector
 from kprob.layers.random_variable import RandomVariable
+from kprob.layers.shapes import EventShape
 from kprob.saving import register
 
 
@@ -27,7 +30,7 @@ class TransformedDistribution(RandomVariable):
         ```
     """
 
-    def __init__(self, family, bijector, event_shape=None, **parameters):
+    def __init__(self, family: FamilyLike, bijector: BijectorLike, event_shape: EventShape = None, **parameters: Any):
         inner = resolve_family(family)
         bijector = restored_bijector(bijector)
         super().__init__(transformed_family(inner, bijector), event_shape, **parameters)

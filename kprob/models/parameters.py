@@ -69,7 +69,10 @@ class Parameters(Handler):
                 )
             # An initializer, not `assign`: inside a StatelessScope that would be dropped.
             variables[site.name] = self.model.add_weight(
-                shape=start.shape, initializer=lambda shape, dtype: keras.ops.cast(start, dtype), name=site.name
+                shape=start.shape,
+                initializer=lambda shape, dtype: keras.ops.cast(start, dtype),
+                name=site.name,
+                autocast=False,
             )
             self.model.__dict__["_declared_parameters"][site.name] = _declaration(site)
         before = self.model.__dict__["_declared_parameters"][site.name]

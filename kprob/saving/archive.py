@@ -230,14 +230,14 @@ def _check_zip(path: Path) -> None:
             members = archive.namelist()
             unpacked = sum(member.file_size for member in archive.infolist())
             bomb = unpacked > MAX_EXPANSION * path.stat().st_size
-            damaged = "unpacks to a hundred times its size" if bomb else archive.testzip()
+            damaged = "a file that unpacks to a hundred times its size" if bomb else archive.testzip()
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged entry fails in a dozen ways
         raise ArchiveError(_damaged_zip(path, str(error) or type(error).__name__)) from error
     lacking = [name for name in (CONFIG, WEIGHTS) if name not in members]
     if damaged or lacking:
-        raise ArchiveError(_damaged_zip(path, f"member {damaged}" if damaged else f"a file without {lacking[0]}"))
+        raise ArchiveError(_damaged_zip(path, damaged or f"a file without {lacking[0]}"))
 
 
 def _link(path: Path, name: str) -> None:

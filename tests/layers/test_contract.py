@@ -9,13 +9,6 @@ from layers.cases import CASES
 
 from kprob import backend, layers
 
-# What is known to be wrong, and waits to be mended.
-NOT_YET = {
-    ("jax", "VonMisesFisher", "check_gradients"): "a draw's gradient is NaN for some mean directions",
-    ("jax", "Kumaraswamy", "check_heads"): "fails on JAX; why isn't known yet",
-    ("jax", "OneHotCategorical", "check_draws"): "fails on JAX; why isn't known yet",
-}
-
 
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
@@ -36,9 +29,7 @@ def test_every_layer_has_a_case():
 
 
 @pytest.mark.parametrize("check", RANDOM_VARIABLE, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_contract(case, check, tmp_path, request):
-    if (backend.name, case.name, check.__name__) in NOT_YET:
-        request.applymarker(pytest.mark.xfail(reason=NOT_YET[backend.name, case.name, check.__name__], strict=False))
+def test_contract(case, check, tmp_path):
     arguments = (case, tmp_path) if "folder" in inspect.signature(check).parameters else (case,)
     check(*arguments)
 

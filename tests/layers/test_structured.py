@@ -11,10 +11,6 @@ from kprob import backend, distributions, layers, tfb, tfd
 from kprob.errors import ArchiveError, SiteError
 from kprob.saving import register
 
-# Found wrong behaviour that isn't mended yet, so these run with `make test-all` until it is.
-pytestmark = pytest.mark.slow
-
-
 SENSORS = [18, 18.7, 19.2, 17.8, 20.3, 22.4, 20.3, 21.2, 19.5, 20.1]
 
 
