@@ -47,8 +47,18 @@ class Networks:
         """
         batch = repeat_rows(batch, num_draws)
         inference = self.run_inference(batch, random.fold_in(seed, 0), num_draws)
-        generative = self.run_generative(batch, random.fold_in(seed, 1), inference, num_draws)
-        return generative, inference
+        return self.replay(batch, random.fold_in(seed, 1), inference, num_draws), inference
+
+    def replay(self, batch: dict, seed, inference: Trace, num_draws: int | None = None) -> Trace:
+        """Runs p with the values of a run of q, for an objective.
+
+        Args:
+            batch: The data, its rows repeated already.
+            seed: A seed.
+            inference: Trace of q.
+            num_draws: Draws that the run stands for.
+        """
+        return self.run_generative(batch, seed, inference, num_draws)
 
     def run_inference(
         self, batch: dict, seed, num_draws: int | None = None, size=None, given: Mapping | None = None
