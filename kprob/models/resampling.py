@@ -56,7 +56,7 @@ def _warn(model, k_hat: np.ndarray) -> None:
     if bad:
         where = f"k-hat {float(np.max(k_hat)):.2f}" if k_hat.ndim == 0 else f"k-hat in {bad} of {k_hat.size} rows"
         warn(
-            f"Importance resampling can't mend this fit of {type(model).__name__}: {where} above {GOOD_K}, so that a few "
+            f"Importance resampling may not mend this fit of {type(model).__name__}: {where} above {GOOD_K}, so that a few "
             "draws carry all weight. Choose a guide that is closer to the posterior; model.diagnose(data) says more.",
             FitWarning,
         )
