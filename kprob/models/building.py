@@ -36,6 +36,7 @@ class Spec:
         latents: Names of the latents, those of q.
         foldable: Whether all latents are inside the data plate, so that draws can be folded into the batch.
         terms: Names of the terms of the objective, q's and then p's, in order.
+        sampled: Whether it was built for a sampler, without an inference network.
     """
 
     rows: dict
@@ -44,6 +45,7 @@ class Spec:
     latents: tuple[str, ...]
     foldable: bool
     terms: tuple[str, ...]
+    sampled: bool = False
 
 
 class MedianStart(Handler):
@@ -180,6 +182,33 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         model.optimizer.build(model.trainable_variables)
 
 
+def build_generative(model, data: Data, num_data: int | None = None, check_values: bool = True) -> None:
+    """Makes the variables of a model that is fitted by a sampler, which has no inference network, and checks the data.
+
+    Args:
+        model: The model.
+        data: The data.
+        num_data: Rows of the whole data set, where `data` is only a part of it.
+        check_values: Whether observed values must lie in their supports.
+    """
+    num_data = num_data or data.num_rows
+    sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
+    networks: Networks = model.networks
+    p = networks.run_generative(
+        batch_of(sample, num_data), random.seed(2), extra=None if model.run_eagerly else StandIn()
+    )
+    if check_values:
+        check_data(networks, p, data, BUILD_ROWS, num_data)
+    if model.built:
+        return
+    latents = tuple(site.name for site in p.random_sites(observed=False))
+    rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
+    whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
+    terms = tuple(f"{site.name} (generative)" for site in p.weighed_sites())
+    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, False, terms, sampled=True)
+    model.built = True
+
+
 def check_again(model, data: Data) -> None:
     """Checks further data of a built model: its latents, rows and supports."""
     check_rows_of_guide(model, data)
@@ -234,6 +263,7 @@ def get_build_config(model) -> dict | None:
         "whole": {name: [list(shape), dtype] for name, (shape, dtype) in spec.whole.items()},
         "num_data": spec.num_data,
         "frozen": frozen_layers(model),
+        "sampled": spec.sampled,
     }
 
 
@@ -246,7 +276,8 @@ def build_from_config(model, config: dict | None) -> None:
     rows = {name: np.ones((some, *shape), dtype) for name, (shape, dtype) in config["rows"].items()}
     whole = {name: np.ones(tuple(shape), dtype) for name, (shape, dtype) in config["whole"].items()}
     structure(model, {**rows, **{name: Whole(value) for name, value in whole.items()}})
-    build(model, Data(rows, whole, some), number, check_values=False)
+    make = build_generative if config.get("sampled") else build
+    make(model, Data(rows, whole, some), number, check_values=False)
     freeze_layers(model, config["frozen"])
 
 

@@ -11,6 +11,7 @@ from kprob.backend import compile_function, map_draws, random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of, rows_of
 from kprob.engine.networks import repeat_rows
+from kprob.models import sampled_queries
 from kprob.models.agreement import check_rows_of_guide
 from kprob.models.query_checks import default_names, number_of_draws, prepare_values, rank, require_fitted, wanted_names
 from kprob.queries import Query
@@ -37,6 +38,9 @@ class Target:
 def query(model, kind: str, names, data, size: int = 1) -> Query:
     """Makes a query (see `ProbabilisticModel.prior`, `posterior` and `posterior_predictive`)."""
     single = isinstance(names, str)
+    if kind != "prior" and model.sampler is not None:
+        checks.check_count("size", size)
+        return sampled_queries.query(model, kind, names, data, size)
     if kind != "prior":
         require_fitted(model, kind)
     prepared = model.prepare_data(data)
@@ -138,6 +142,8 @@ def _moments(distribution, shape) -> tuple | None:
 
 def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
     """Returns the posterior-predictive mean: the mean of each site's distribution, averaged over posterior draws."""
+    if model.sampler is not None:
+        return sampled_queries.predict(model, x, num_samples, seed)
     require_fitted(model, "predict")
     checks.check_count("num_samples", num_samples)
     data = model.prepare_data(x)

@@ -10,7 +10,8 @@ from kprob.backend import training as training_backend
 from kprob.engine import Data, Networks, Structure, batch_of, rows_of
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
-from kprob.models import building, fitting, predicting
+from kprob.mcmc import Draws, Sampler
+from kprob.models import building, fitting, predicting, sampling
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
@@ -62,6 +63,7 @@ class ProbabilisticModel(Saveable):
         self.autocast = False
         private = self.__dict__
         private["_objective"], private["_programs"] = None, {}
+        private["_sampler"], private["_draws"] = None, None
         private["_named_parameters"], private["_declared_parameters"] = {}, {}
         private["_phase"], private["_structure"], private["_spec"] = None, None, None
         private["_inference_given"] = inference
@@ -113,7 +115,7 @@ class ProbabilisticModel(Saveable):
 
         Args:
             objective: An objective such as `kprob.ELBO()`, or a function `(generative_trace, inference_trace)` that
-                returns a scalar to be maximised.
+                returns a scalar to be maximised; or a sampler such as `kprob.NUTS()`, which needs no optimizer.
             optimizer: A Keras optimizer, or its name.
             jit_compile: Whether to compile with XLA; "auto" does where it works.
             **kwargs: Keras's `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
@@ -136,7 +138,8 @@ class ProbabilisticModel(Saveable):
                 )
         private = self.__dict__
         require_initialised(self)
-        private["_objective"] = objectives.get(objective)
+        private["_sampler"] = objective if isinstance(objective, Sampler) else None
+        private["_objective"] = None if isinstance(objective, Sampler) else objectives.get(objective)
         private["_jit"] = jit_compile is not False
         private["_compile_options"] = {"jit_compile": jit_compile, **kwargs}
         private["_programs"] = {}
@@ -161,6 +164,16 @@ class ProbabilisticModel(Saveable):
     def objective(self) -> objectives.Objective | None:
         """What `fit` maximises."""
         return self.__dict__["_objective"]
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """What draws from the posterior, where the model was compiled with a sampler."""
+        return self.__dict__["_sampler"]
+
+    @property
+    def draws(self) -> Draws | None:
+        """What the sampler has drawn so far."""
+        return self.__dict__["_draws"]
 
     @property
     def metrics(self):
@@ -246,6 +259,8 @@ class ProbabilisticModel(Saveable):
             Keras's `History`.
         """
         self._require_compiled("fit")
+        if self.sampler is not None:
+            return sampling.fit(self, x, y, **options)
         return fitting.fit(self, x, y, **options)
 
     def keras_fit(self, dataset, **options):
