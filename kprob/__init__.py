@@ -5,7 +5,7 @@ The map, from the ground up; a module imports only from lines above its own:
     errors           what every message says
     checks           contracts of names, shapes and plates
     backend | saving         TensorFlow or JAX behind one door | registration and the archive
-    distributions | diagnostics      registry of families
+    distributions | diagnostics      registry of families | trust: ESS, R-hat, PSIS, calibration
     effects          sites, the stack, the primitives, the handlers
     layers | objectives      random variables as layers | what `fit` maximises
     guides           ready inference networks
@@ -16,7 +16,7 @@ The map, from the ground up; a module imports only from lines above its own:
     callbacks | plots        Keras callbacks | figures
 """
 
-from kprob import errors, guides, handlers, layers
+from kprob import callbacks, diagnostics, errors, guides, handlers, layers
 from kprob.backend import tfb, tfd
 from kprob.effects import (
     LocScale,
@@ -32,7 +32,7 @@ from kprob.effects import (
 )
 from kprob.engine import Whole
 from kprob.mcmc import HMC, NUTS, Sampler
-from kprob.models import ProbabilisticModel, probmodel
+from kprob.models import Optimizers, ProbabilisticModel, probmodel
 from kprob.objectives import ELBO, AnalyticKLELBO, Objective
 from kprob.plots import plot_model
 from kprob.saving import load_model
@@ -46,13 +46,16 @@ __all__ = [
     "NUTS",
     "LocScale",
     "Objective",
+    "Optimizers",
     "ProbabilisticModel",
     "Sampler",
     "Trace",
     "Transform",
     "Whole",
+    "callbacks",
     "datamodel",
     "deterministic",
+    "diagnostics",
     "errors",
     "factor",
     "guides",

@@ -5,6 +5,8 @@ together by `explain`, so that they read alike everywhere.
 """
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -39,6 +41,10 @@ class CompileError(KprobError):
     """`compile` received something that it can't train with, or wasn't called."""
 
 
+class FitWarning(UserWarning):
+    """A fit ended badly: its answers may be far off. Switched off by `fit(check=False)` or by Python's warning filters."""
+
+
 def explain(what: str, *, received: object = None, expected: object = None, fix: str | None = None) -> str:
     """Puts an error message together: what went wrong, what came, what was expected, how to mend it."""
     lines = [what]
@@ -66,3 +72,11 @@ def add_note(error: BaseException, note: str) -> None:
     """Adds a note to an error that isn't ours, once, so that its own message stays as it was."""
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warns in one line, at the line of the user's program that called kprob."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("kprob", "keras"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -178,6 +178,7 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
     model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, tuple(terms))
     model.built = True
+    model.apply_frozen()
     if getattr(model, "optimizer", None) is not None:  # there is no such attribute before `compile`
         model.optimizer.build(model.trainable_variables)
 
@@ -264,6 +265,7 @@ def get_build_config(model) -> dict | None:
         "num_data": spec.num_data,
         "frozen": frozen_layers(model),
         "sampled": spec.sampled,
+        "frozen_names": list(model.frozen),
     }
 
 
@@ -271,6 +273,8 @@ def build_from_config(model, config: dict | None) -> None:
     """Makes the variables again, on rows of ones: only shapes matter."""
     if not config or model.built:
         return
+    if config.get("frozen_names"):
+        model.freeze(*config["frozen_names"])
     number = config["num_data"]
     some = None if number is None else min(number, 2)
     rows = {name: np.ones((some, *shape), dtype) for name, (shape, dtype) in config["rows"].items()}

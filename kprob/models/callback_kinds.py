@@ -31,9 +31,13 @@ def needs_every_batch(callbacks) -> bool:
     return any(_acts_between_batches(callback) for callback in callbacks)
 
 
-def only_records(callbacks) -> bool:
-    """Whether all callbacks only write down logs of epochs, so that several epochs may run at once."""
-    return all(type(callback) in _RECORDERS for callback in callbacks)
+def epochs_between(callbacks) -> list[int]:
+    """Returns after how many epochs each callback acts: several epochs may run at once up to the next of these.
+
+    Those that only write down logs never act; a callback may say by an attribute `epochs_between` that it acts at the
+    multiples of a number, and till then only takes notes; others act after every epoch.
+    """
+    return [getattr(callback, "epochs_between", 1) for callback in callbacks if type(callback) not in _RECORDERS]
 
 
 def savers_last(callbacks):

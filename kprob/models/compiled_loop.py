@@ -7,7 +7,7 @@ import numpy as np
 
 from kprob.backend import training
 from kprob.engine import Data, batch_of
-from kprob.models.callback_kinds import needs_every_batch, only_records
+from kprob.models.callback_kinds import epochs_between, needs_every_batch
 from kprob.models.plan import Plan
 
 ORDER_ENTRIES = 65_536
@@ -50,7 +50,8 @@ class CompiledLoop:
             model=model,
         )
         self.every_batch = needs_every_batch(self.callbacks)
-        self.many = only_records(self.callbacks.callbacks) and not every_epoch
+        self.between = [*epochs_between(self.callbacks.callbacks), *([1] if every_epoch else [])]
+        self.many = 1 not in self.between and not self.every_batch
 
     def run(self) -> keras.callbacks.History:
         """Trains, and returns Keras's History."""
@@ -65,10 +66,11 @@ class CompiledLoop:
                 logs = self._one_epoch(epoch)
                 epoch += 1
                 continue
-            at_once = min(at_once, self.capacity, plan.epochs - epoch)
+            at_once = min(at_once, self.capacity)
+            number = min(at_once, plan.epochs - epoch, *(stride - epoch % stride for stride in self.between))
             started = time.perf_counter()
-            logs = self._many_epochs(epoch, at_once)
-            epoch += at_once
+            logs = self._many_epochs(epoch, number)
+            epoch += number
             # Doubling finds the number of epochs that takes about as long as a user waits for a sign of life.
             slow = time.perf_counter() - started > SECONDS_BETWEEN_CALLBACKS
             at_once = max(1, at_once // 2) if slow else at_once * 4

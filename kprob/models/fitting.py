@@ -9,6 +9,7 @@ from kprob.errors import CompileError, DataError, KprobError, explain, names
 from kprob.models import agreement, building, streams
 from kprob.models.callback_kinds import savers_last
 from kprob.models.compiled_loop import CompiledLoop, row_order
+from kprob.models.fit_check import check_fit
 from kprob.models.plan import Plan, make_plan
 
 KERAS_BATCH_SIZE = 32
@@ -22,7 +23,8 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
         x: Data by name, or a stream of batches by name (`tf.data.Dataset`, `PyDataset`, `DataLoader`, generator).
         y: Observed values where `x` has only covariates.
         **options: Keras's arguments (see `Plan`). `batch_size` is 32 where it's left out, as in Keras.
-            `num_data` is the number of rows of a stream that doesn't know it.
+            `num_data` is the number of rows of a stream that doesn't know it. `check` is whether to warn, in one line,
+            where the fit ended badly.
 
     Returns:
         Keras's `History`.
@@ -30,8 +32,13 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     plan = make_plan(options)
     plan.callbacks = savers_last(plan.callbacks)
     model._initial_epoch = None  # BackupAndRestore sets it, for the one fit that it resumes
-    if streams.is_stream(x):
-        return _fit_stream(model, x, plan)
+    history, steps = _fit_stream(model, x, plan) if streams.is_stream(x) else _fit_arrays(model, x, y, plan)
+    if plan.check:
+        check_fit(model, history, steps)
+    return history
+
+
+def _fit_arrays(model, x, y, plan: Plan) -> tuple[keras.callbacks.History, int]:
     data = model.prepare_data(x, y, plan.sample_weight)
     _check_given(model, x, data, plan)
     data, validation = _split(model, data, plan)
@@ -44,12 +51,14 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     if plan.steps_per_epoch is None and _compilable(model):
         epochs = _epochs(model, validation, plan, max(size, KERAS_BATCH_SIZE))
         epochs.set_model(model)
-        return CompiledLoop(model, data, plan, size, epochs.on_epoch_end, validation is not None).run()
+        loop = CompiledLoop(model, data, plan, size, epochs.on_epoch_end, validation is not None)
+        return loop.run(), loop.steps
     rows = data.num_rows or 1
     shuffle = plan.shuffle and size < rows
     order = (lambda: row_order(model, rows, 0, True)) if shuffle else lambda: None
     epochs = _epochs(model, validation, plan, size, order)
-    return _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan)
+    steps = plan.steps_per_epoch or -(-rows // size)
+    return _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan), steps
 
 
 def _check_given(model, x, data: Data, plan: Plan) -> None:
@@ -75,7 +84,7 @@ def _check_given(model, x, data: Data, plan: Plan) -> None:
         )
 
 
-def _fit_stream(model, x, plan: Plan) -> keras.callbacks.History:
+def _fit_stream(model, x, plan: Plan) -> tuple[keras.callbacks.History, int]:
     stream = streams.Stream(model, x, plan.num_data)
     streams.build(model, stream)
     model.__dict__["_non_finite"].clear()
@@ -83,7 +92,7 @@ def _fit_stream(model, x, plan: Plan) -> keras.callbacks.History:
     if validation is not None and not streams.is_stream(validation):
         validation = _split(model, Data(), plan)[1]
     epochs = _epochs(model, validation, plan, plan.batch_size or KERAS_BATCH_SIZE)
-    return _keras_loop(model, stream.dataset(), epochs, plan)
+    return _keras_loop(model, stream.dataset(), epochs, plan), 2  # of a stream, no epoch is known to be one step
 
 
 def _epochs(model, validation, plan: Plan, size: int, order=lambda: None) -> streams.Epochs:

@@ -28,6 +28,7 @@ class Plan:
     validation_freq: object = 1
     num_data: int | None = None
     class_weight: object = None
+    check: bool = True
 
 
 def make_plan(options: dict) -> Plan:

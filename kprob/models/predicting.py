@@ -11,7 +11,7 @@ from kprob.backend import compile_function, map_draws, random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of, rows_of
 from kprob.engine.networks import repeat_rows
-from kprob.models import sampled_queries
+from kprob.models import resampling, sampled_queries
 from kprob.models.agreement import check_rows_of_guide
 from kprob.models.query_checks import default_names, number_of_draws, prepare_values, rank, require_fitted, wanted_names
 from kprob.queries import Query
@@ -57,6 +57,7 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
         lambda values, seed: log_prob(model, target, batch, values, seed),
         lambda seed: parameters(model, target, batch, seed),
         lambda: exact_moments(model, target, batch),
+        None if kind == "prior" else lambda *asked: resampling.sample(model, target, prepared, *asked),
     )
 
 

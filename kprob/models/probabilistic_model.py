@@ -12,18 +12,20 @@ from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
 from kprob.mcmc import Draws, Sampler
 from kprob.models import building, fitting, predicting, sampling
+from kprob.models.assessable import Assessable
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
+from kprob.models.optimizers import bound
 from kprob.models.parameters import Parameters
-from kprob.models.saveable import Saveable
+from kprob.models.parts import variables_named
 from kprob.models.summary import print_summary
 from kprob.queries import Query
 from kprob.saving import register
 
 
 @register
-class ProbabilisticModel(Saveable):
+class ProbabilisticModel(Assessable):
     """A probabilistic model: random variables as Keras layers, trained by `compile(...).fit(...)`.
 
     To subclass, make layers in `__init__` and override `generative`, which declares every random variable; its arguments
@@ -116,7 +118,7 @@ class ProbabilisticModel(Saveable):
         Args:
             objective: An objective such as `kprob.ELBO()`, or a function `(generative_trace, inference_trace)` that
                 returns a scalar to be maximised; or a sampler such as `kprob.NUTS()`, which needs no optimizer.
-            optimizer: A Keras optimizer, or its name.
+            optimizer: A Keras optimizer, or its name; or a dict of them by part of the model (see `kprob.Optimizers`).
             jit_compile: Whether to compile with XLA; "auto" does where it works.
             **kwargs: Keras's `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
 
@@ -146,6 +148,7 @@ class ProbabilisticModel(Saveable):
         if not self.built:
             private["_structure"] = None  # running eagerly, a network may take more than one branch
         try:
+            optimizer = bound(self, optimizer, variables_named)
             super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         except ValueError as error:
             raise CompileError(
@@ -253,7 +256,8 @@ class ProbabilisticModel(Saveable):
             y: Observed values, where `x` has only the covariates.
             **options: Keras's `batch_size`, `epochs`, `verbose`, `callbacks`, `validation_split`, `validation_data`,
                 `shuffle`, `sample_weight`, `initial_epoch`, `steps_per_epoch`, `validation_freq`,
-                `validation_batch_size`, `validation_steps`; and `num_data`, the rows of a stream of unknown length.
+                `validation_batch_size`, `validation_steps`; `num_data`, the rows of a stream of unknown length; and `check`,
+                False to say nothing where the fit ends badly.
 
         Returns:
             Keras's `History`.

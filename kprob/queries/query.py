@@ -22,31 +22,59 @@ class Query:
         density: `(values, seed) -> dict` of log-densities by site.
         describe: `(seed) -> dict` of parameters by site.
         exact: `() -> dict` of mean and standard deviation by site, for those sites where they are exact.
+        resample: `(number, proposals, seed) -> dict` of draws by importance resampling, where there is such a thing.
     """
 
     def __init__(
-        self, names: list[str], single: bool, draw: Callable, density: Callable, describe: Callable, exact: Callable
+        self,
+        names: list[str],
+        single: bool,
+        draw: Callable,
+        density: Callable,
+        describe: Callable,
+        exact: Callable,
+        resample: Callable | None = None,
     ):
         self.names = names
         self.single = single
         self._draw, self._density, self._describe, self._exact = draw, density, describe, exact
+        self._resample = resample
 
     def __repr__(self) -> str:
         return f"Query({', '.join(self.names)})"
 
-    def sample(self, n: int | None = None, seed: int | None = None) -> np.ndarray | dict[str, np.ndarray]:
+    def sample(
+        self, n: int | None = None, seed: int | None = None, importance_resample: bool | int = False
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """Draws jointly.
 
         Args:
             n: Number of draws, along a new first axis; without it one draw and no such axis.
             seed: An int that makes the result repeatable.
+            importance_resample: True for draws chosen among 20 times as many of q, by Pareto-smoothed importance
+                weights: they are closer to the posterior than q is. A number chooses among that many times as many.
+                The query's data must have what was observed. Where all latents are inside the data plate, each row is
+                resampled by itself.
 
         Returns:
             NumPy arrays of shape `(n,) + plate_shape + event_shape`.
         """
         if n is not None:
             check_count("n", n)
-        draws = self._draw(1 if n is None else int(n), seed)
+        number = 1 if n is None else int(n)
+        if importance_resample is False:
+            draws = self._draw(number, seed)
+        elif self._resample is None:
+            raise KprobError(
+                explain(
+                    "Draws of the prior need no resampling: they are exact.",
+                    received=f"importance_resample={importance_resample!r}",
+                    expected="a posterior or a posterior predictive query",
+                    fix="leave it out",
+                )
+            )
+        else:
+            draws = self._resample(number, importance_resample, seed)
         return self._result({name: draws[name][0] if n is None else draws[name] for name in self.names})
 
     def log_prob(

@@ -1,0 +1,6 @@
+"""Keras callbacks. May import: everything but plots."""
+
+from kprob.callbacks.early_stopping import EarlyStopping
+from kprob.callbacks.monitor import Monitor
+
+__all__ = ["EarlyStopping", "Monitor"]

@@ -1,0 +1,62 @@
+"""Importance resampling: draws of q, chosen anew so that they follow the posterior more closely than q does."""
+
+import keras
+import numpy as np
+
+from kprob.backend import random
+from kprob.checks import check_count
+from kprob.diagnostics.smoothing import GOOD_K, pareto_smooth, systematic_resample
+from kprob.engine import Data
+from kprob.errors import FitWarning, warn
+from kprob.models import weighing
+
+PROPOSALS = 20
+LEAST_PROPOSALS = 1000
+
+
+def sample(model, target, data: Data, number: int, proposals: int | bool, seed) -> dict[str, np.ndarray]:
+    """Draws by importance resampling.
+
+    Args:
+        model: A built model.
+        target: What the query is about.
+        data: The data.
+        number: Draws wanted.
+        proposals: Draws of q for each draw that is kept; True for 20. At least 1,000 are made.
+        seed: An int, or None.
+
+    Returns:
+        Draws by site. Where rows have weights of their own, each row is resampled by itself.
+    """
+    if proposals is True:
+        proposals = PROPOSALS
+    check_count("importance_resample", proposals)
+    posterior = target.kind == "posterior"
+    if posterior:
+        weighing.check_latents(model, target.names)
+    key = weighing.seed_of(model, seed)
+    made = max(LEAST_PROPOSALS, number * int(proposals))
+    sites, predicted = (target.names, ()) if posterior else ((), target.names)
+    weighed = weighing.weigh(model, data, made, key, sites, predicted)
+    smoothed = pareto_smooth(weighed.log_weights)
+    _warn(model, smoothed.k_hat)
+    entropy = keras.ops.convert_to_numpy(random.fold_in(key, 3)).astype("int64") & 0xFFFFFFFF
+    generator = np.random.default_rng(entropy.tolist())
+    if smoothed.weights.ndim == 1:
+        chosen = systematic_resample(smoothed.weights, number, generator)
+        return {name: value[chosen] for name, value in weighed.values.items()}
+    each = [systematic_resample(column, number, generator) for column in smoothed.weights.T]
+    chosen = np.stack(each, axis=1)  # [number, B]
+    rows = np.arange(chosen.shape[1])
+    return {name: value[chosen, rows] for name, value in weighed.values.items()}
+
+
+def _warn(model, k_hat: np.ndarray) -> None:
+    bad = int(np.sum(k_hat > GOOD_K))
+    if bad:
+        where = f"k-hat {float(np.max(k_hat)):.2f}" if k_hat.ndim == 0 else f"k-hat in {bad} of {k_hat.size} rows"
+        warn(
+            f"Importance resampling can't mend this fit of {type(model).__name__}: {where} above {GOOD_K}, so that a few "
+            "draws carry all weight. Choose a guide that is closer to the posterior; model.diagnose(data) says more.",
+            FitWarning,
+        )
