@@ -16,6 +16,7 @@ from kprob.engine.repeating import check_repeatable
 from kprob.engine.structure import structure_of, unwrapped
 from kprob.guides import Guide
 from kprob.layers import RandomVariable
+from kprob.models import reparameterizing
 from kprob.models.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
 from kprob.models.metrics import first_non_finite
 from kprob.models.saveable import freeze_layers, frozen_layers
@@ -117,6 +118,10 @@ def structure(model, named: dict) -> Structure:
             other = structure_of(discover(functools.partial(run, seed=seed), covariates, whole))
             sites = {**other.sites, **sites}
         private["_structure"] = Structure(sites)
+        reparameterizing.check_sites(model.reparam, private["_structure"], type(model).__name__)
+    if reparameterizing.is_open(model, named):
+        private["_reparam"], private["_structure"] = reparameterizing.choose(model, named), None
+        return structure(model, named)
     return private["_structure"]
 
 
@@ -265,6 +270,7 @@ def get_build_config(model) -> dict | None:
         "num_data": spec.num_data,
         "frozen": frozen_layers(model),
         "sampled": spec.sampled,
+        "reparam": {name: keras.saving.serialize_keras_object(how) for name, how in model.reparam.items()},
         "frozen_names": list(model.frozen),
     }
 
@@ -275,6 +281,8 @@ def build_from_config(model, config: dict | None) -> None:
         return
     if config.get("frozen_names"):
         model.freeze(*config["frozen_names"])
+    reparam = config.get("reparam", {})
+    model.__dict__["_reparam"] = {n: keras.saving.deserialize_keras_object(how) for n, how in reparam.items()}
     number = config["num_data"]
     some = None if number is None else min(number, 2)
     rows = {name: np.ones((some, *shape), dtype) for name, (shape, dtype) in config["rows"].items()}

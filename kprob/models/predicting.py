@@ -108,7 +108,10 @@ def parameters(model, target: Target, batch: dict, seed) -> dict[str, dict]:
 
     def program(batch, seed):
         trace = run(model, target, batch, seed)
-        return {name: _tensors(trace[name].distribution) for name in target.names}
+        return {
+            name: {} if trace[name].distribution is None else _tensors(trace[name].distribution)
+            for name in target.names
+        }
 
     return _to_numpy(_compiled(model, ("parameters", target), program)(batch, _seed(model, seed)))
 
@@ -119,6 +122,8 @@ def exact_moments(model, target: Target, batch: dict) -> dict[str, tuple]:
     That is the first one drawn, and all of them where the guide's latents are independent.
     """
     trace = run(model, target, batch, random.seed(0))
+    if target.kind == "posterior" and any(trace[name].kind == "deterministic" for name in target.names):
+        return {}
     independent = target.kind == "posterior" and hasattr(model, "guide") and model.guide.independent
     exact: dict[str, tuple] = {}
     for name in trace:
@@ -184,9 +189,10 @@ def run(model, target: Target, batch: dict, seed, num_draws: int | None = None, 
     if target.kind == "prior":
         return networks.run_generative(batch, seed, None, num_draws, size, given=given)
     first, second = random.fold_in(seed, 0), random.fold_in(seed, 1)
-    if target.kind == "posterior":
-        return networks.run_inference(batch, first, num_draws, size, given=given)
     latents = networks.run_inference(batch, first, num_draws, size, given=given)
+    if target.kind == "posterior" and all(name in latents for name in target.names):
+        return latents
+    # What follows from latents is the generative network's.
     return networks.run_generative(batch, second, latents, num_draws, size, given=given, unobserved=target.names)
 
 

@@ -11,7 +11,7 @@ from kprob.engine import Data, Networks, Structure, batch_of, rows_of
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
 from kprob.mcmc import Draws, Sampler
-from kprob.models import building, fitting, predicting, sampling
+from kprob.models import building, fitting, predicting, reparameterizing, sampling
 from kprob.models.assessable import Assessable
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
@@ -65,7 +65,7 @@ class ProbabilisticModel(Assessable):
         self.autocast = False
         private = self.__dict__
         private["_objective"], private["_programs"] = None, {}
-        private["_sampler"], private["_draws"] = None, None
+        private["_sampler"], private["_draws"], private["_reparam"] = None, None, {}
         private["_named_parameters"], private["_declared_parameters"] = {}, {}
         private["_phase"], private["_structure"], private["_spec"] = None, None, None
         private["_inference_given"] = inference
@@ -109,10 +109,21 @@ class ProbabilisticModel(Assessable):
         if getattr(self.generative, "__func__", None) is ProbabilisticModel.generative:
             self.generative()  # says that it must be overridden
         return Networks(
-            self.generative, inference, lambda: Parameters(self), type(self).__name__, lambda: self.variables
+            self.generative,
+            inference,
+            lambda: Parameters(self),
+            type(self).__name__,
+            lambda: self.variables,
+            self.reparam,
         )
 
-    def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", **kwargs):
+    @property
+    def reparam(self) -> dict:
+        """Sites that run in another form, by name."""
+        reparam = self.__dict__["_reparam"]
+        return reparam if isinstance(reparam, dict) else {}
+
+    def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", reparam=None, **kwargs):
         """Sets what `fit` maximises, and how.
 
         Args:
@@ -120,6 +131,8 @@ class ProbabilisticModel(Assessable):
                 returns a scalar to be maximised; or a sampler such as `kprob.NUTS()`, which needs no optimizer.
             optimizer: A Keras optimizer, or its name; or a dict of them by part of the model (see `kprob.Optimizers`).
             jit_compile: Whether to compile with XLA; "auto" does where it works.
+            reparam: Sites to be written in another form, `kprob.LocScale` or `kprob.Transform` by name; or "auto", which
+                learns the centring of every latent whose location or scale depends on other latents.
             **kwargs: Keras's `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
 
         Returns:
@@ -144,6 +157,8 @@ class ProbabilisticModel(Assessable):
         private["_objective"] = None if isinstance(objective, Sampler) else objectives.get(objective)
         private["_jit"] = jit_compile is not False
         private["_compile_options"] = {"jit_compile": jit_compile, **kwargs}
+        if reparam is not None:
+            reparameterizing.set_reparam(self, reparam)
         private["_programs"] = {}
         if not self.built:
             private["_structure"] = None  # running eagerly, a network may take more than one branch

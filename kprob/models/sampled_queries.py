@@ -11,6 +11,7 @@ from kprob.engine import Data, batch_of
 from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
 from kprob.mcmc import Draws
+from kprob.models.reparameterizing import shown_names
 from kprob.models.sampling import random_number, require_draws
 from kprob.queries import Query
 
@@ -102,7 +103,11 @@ def _wanted(model, kind: str, names, draws: Draws, data: Data) -> list[str]:
     allowed = _allowed(model, kind, draws)
     if names is None:
         sites = model.structure().sites
-        return list(draws.sites) if kind == "posterior" else [n for n in allowed if sites[n].kind == "sample"]
+        return (
+            shown_names(model, draws.sites)
+            if kind == "posterior"
+            else [n for n in allowed if sites[n].kind == "sample"]
+        )
     wanted = [names] if isinstance(names, str) else list(names)
     for name in wanted:
         if name not in allowed:
