@@ -10,7 +10,8 @@ The map, from the ground up; a module imports only from lines above its own:
     layers | objectives      random variables as layers | what `fit` maximises
     guides           ready inference networks
     engine           data to batches, runs of the networks, checks of p against q
-    queries          prior, posterior, posterior predictive
+    density          unconstrained log-density
+    mcmc | queries   samplers | prior, posterior, posterior predictive
     models           ProbabilisticModel and ready models
     callbacks | plots        Keras callbacks | figures
 """
@@ -30,6 +31,7 @@ from kprob.effects import (
     sample,
 )
 from kprob.engine import Whole
+from kprob.mcmc import HMC, NUTS, Sampler
 from kprob.models import Optimizers, ProbabilisticModel, probmodel
 from kprob.objectives import ELBO, AnalyticKLELBO, Objective
 from kprob.plots import plot_model
@@ -40,10 +42,13 @@ __version__ = "0.1.0"
 __all__ = [
     "AnalyticKLELBO",
     "ELBO",
+    "HMC",
+    "NUTS",
     "LocScale",
     "Objective",
     "Optimizers",
     "ProbabilisticModel",
+    "Sampler",
     "Trace",
     "Transform",
     "Whole",

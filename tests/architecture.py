@@ -19,7 +19,8 @@ ORDER = (
     ("handlers", "layers", "objectives"),
     ("guides",),
     ("engine",),
-    ("queries",),
+    ("density",),
+    ("mcmc", "queries"),
     ("models",),
     ("callbacks", "plots"),
 )

@@ -57,21 +57,21 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
     return lambda *arguments: compiled([variable.value for variable in variables()], *arguments)
 
 
-def map_draws(function: Callable, seeds: jax.Array, variables=()):
-    """Runs `function(seed)` once per seed and stacks what it returns along a new first axis.
+def map_draws(function: Callable, draws, variables=()):
+    """Runs a function once per draw and stacks what it returns along a new first axis.
 
     Args:
-        function: From a seed to a structure of arrays.
-        seeds: Seeds, shape (S, 2).
+        function: From what belongs to one draw, such as a seed, to a structure of arrays.
+        draws: An array or a structure of them, draws along axis 0, such as seeds (S, 2).
         variables: Variables that the function may update. Updates inside a map can't leave it and are dropped.
     """
     values = [(variable, variable.value) for variable in variables]
 
-    def once(seed):
+    def once(draw):
         with keras.StatelessScope(state_mapping=values):
-            return function(seed)
+            return function(draw)
 
-    return jax.lax.map(once, seeds)
+    return jax.lax.map(once, draws)
 
 
 def gradients(function: Callable, *arguments):

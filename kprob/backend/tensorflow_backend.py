@@ -45,18 +45,20 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
     return tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
 
 
-def map_draws(function: Callable, seeds: tf.Tensor, variables=()):
-    """Runs `function(seed)` once per seed and stacks what it returns along a new first axis.
+def map_draws(function: Callable, draws, variables=()):
+    """Runs a function once per draw and stacks what it returns along a new first axis.
 
     Args:
-        function: From a seed to a structure of tensors.
-        seeds: Seeds, shape (S, 2).
+        function: From what belongs to one draw, such as a seed, to a structure of tensors.
+        draws: A tensor or a structure of them, draws along axis 0, such as seeds (S, 2).
         variables: Variables that the function may update; TensorFlow finds them itself.
     """
     del variables
-    once = tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec(seeds.shape[1:], seeds.dtype))
-    signature = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), once.structured_outputs)
-    return tf.map_fn(once, seeds, fn_output_signature=signature)
+    one = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape[1:], t.dtype), draws)
+    once = tf.function(function, autograph=False)
+    outputs = once.get_concrete_function(one).structured_outputs
+    signature = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), outputs)
+    return tf.map_fn(once, draws, fn_output_signature=signature)
 
 
 def gradients(function: Callable, *arguments):

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from kprob.backend import tfd
-from kprob.effects.primitives import sample
+from kprob.effects.primitives import param, sample
 from kprob.effects.site import Site
 from kprob.effects.stack import Handler
 from kprob.errors import SiteError, explain
-from kprob.types import Tensor
+from kprob.saving import register
+from kprob.types import Distribution, Tensor
 
 
+@register
 @dataclass(frozen=True)
 class LocScale:
     """Writes a loc-scale site as `loc + scale * noise`, partly or wholly (Papaspiliopoulos, Roberts and Sköld 2007).
@@ -19,7 +23,8 @@ class LocScale:
     loc + scale^(1-c) · (latent - c·loc).
 
     Args:
-        centered: c between 0, wholly non-centred, and 1, the site as it was.
+        centered: c between 0, wholly non-centred, and 1, the site as it was; None to learn it (Gorinova, Moore and
+            Hoffman 2020), one for each element of a value.
 
     Example:
         ```python
@@ -33,13 +38,26 @@ class LocScale:
         ```
     """
 
-    centered: float = 0.0
+    centered: float | None = 0.0
+
+    def __post_init__(self) -> None:
+        if self.centered is not None and not 0.0 <= self.centered <= 1.0:
+            raise SiteError(
+                explain(
+                    "LocScale moves a site between its centred and its non-centred form.",
+                    received=f"centered={self.centered!r}",
+                    expected="a number from 0 (non-centred) to 1 (as it was), or None to learn it",
+                    fix="write LocScale(centered=0.0)",
+                )
+            )
+
+    def latent_name(self, site: str) -> str:
+        """Returns the name of the latent that takes a site's place."""
+        return f"{site}_decentered"
 
     def apply(self, site: Site) -> Tensor:
         """Draws the new latent and returns the site's value."""
-        base, event_ndims = site.distribution, 0
-        if isinstance(base, tfd.Independent):
-            base, event_ndims = base.distribution, len(base.event_shape) - len(base.distribution.event_shape)
+        base, event_ndims = _unwrapped(site.distribution)
         parameters = base.parameters
         if "loc" not in parameters or "scale" not in parameters or base.event_shape.rank:
             raise SiteError(
@@ -51,12 +69,24 @@ class LocScale:
                 )
             )
         loc, scale = base.loc, base.scale
-        c = self.centered
+        c: Tensor = self.centered
+        if c is None:
+            c = param(f"{site.name}_centered", np.full(tuple(site.distribution.event_shape), 0.5), "unit")
         moved = base.copy(loc=c * loc, scale=scale**c)
-        latent = sample(f"{site.name}_decentered", tfd.Independent(moved, event_ndims) if event_ndims else moved)
+        latent = sample(self.latent_name(site.name), tfd.Independent(moved, event_ndims) if event_ndims else moved)
         return loc + scale ** (1.0 - c) * (latent - c * loc)
 
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {"centered": self.centered}
 
+    @classmethod
+    def from_config(cls, config: dict) -> "LocScale":
+        """Makes it from `get_config`'s result."""
+        return cls(**config)
+
+
+@register
 @dataclass(frozen=True)
 class Transform:
     """Writes a transformed site as the transformation of a base latent.
@@ -73,12 +103,13 @@ class Transform:
         ```
     """
 
+    def latent_name(self, site: str) -> str:
+        """Returns the name of the latent that takes a site's place."""
+        return f"{site}_base"
+
     def apply(self, site: Site) -> Tensor:
         """Draws the base latent and returns the site's value."""
-        outer, event_ndims = site.distribution, 0
-        if isinstance(outer, tfd.Independent):
-            event_ndims = len(outer.event_shape) - len(outer.distribution.event_shape)
-            outer = outer.distribution
+        outer, event_ndims = _unwrapped(site.distribution)
         if not isinstance(outer, tfd.TransformedDistribution):
             raise SiteError(
                 explain(
@@ -89,8 +120,17 @@ class Transform:
                 )
             )
         base = outer.distribution
-        latent = sample(f"{site.name}_base", tfd.Independent(base, event_ndims) if event_ndims else base)
+        latent = sample(self.latent_name(site.name), tfd.Independent(base, event_ndims) if event_ndims else base)
         return outer.bijector.forward(latent)
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Transform":
+        """Makes it from `get_config`'s result."""
+        return cls(**config)
 
 
 class reparam(Handler):
@@ -122,3 +162,13 @@ class reparam(Handler):
         # The plates of the site are open now, so that the new latent lands in the same ones.
         site.value = self.config[site.name].apply(site)
         site.kind = "deterministic"
+
+
+def _unwrapped(distribution: Distribution) -> tuple[Distribution, int]:
+    # What is inside, and how many of its batch axes belong to one value; plates bring back the axes of a broadcast.
+    event_ndims = 0
+    while isinstance(distribution, tfd.Independent | tfd.BatchBroadcast):
+        inner = distribution.distribution
+        event_ndims += len(distribution.event_shape) - len(inner.event_shape)
+        distribution = inner
+    return distribution, event_ndims

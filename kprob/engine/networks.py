@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 
 from kprob.backend import random
-from kprob.effects import Handler, Trace, handlers
+from kprob.effects import Handler, Trace, handlers, reparam
 from kprob.engine.batch import rows_of
 from kprob.errors import DataError, KprobError, SiteError, add_note, explain, names
 from kprob.guides import Guide
@@ -21,14 +21,24 @@ class Networks:
         store: Returns the handler that gives the networks their parameters.
         owner: Name of the model, for messages.
         variables: Returns the variables that the networks read.
+        reparam: `LocScale` or `Transform` by site: the form in which the generative network runs.
     """
 
-    def __init__(self, generative: Callable, inference, store: Callable[[], Handler], owner: str, variables: Callable):
+    def __init__(
+        self,
+        generative: Callable,
+        inference,
+        store: Callable[[], Handler],
+        owner: str,
+        variables: Callable,
+        reparam: Mapping | None = None,
+    ):
         self.generative = generative
         self.inference = inference
         self.store = store
         self.owner = owner
         self.variables = variables
+        self.reparam = dict(reparam or {})
         self.generative_arguments = arguments_of(generative, f"the generative network of {owner}")
         self.inference_arguments = {}
         if inference is not None and not isinstance(inference, Guide):
@@ -108,7 +118,8 @@ class Networks:
         """
         trace = handlers.trace(num_draws=num_draws)
         with plate_of(batch, num_draws, size), trace, self.store(), handlers.seed(seed=seed), extra or Handler():
-            with handlers.replay(guide=latents), handlers.substitute(values=given):
+            # Further out than what gives values: a site that has one stays what it is.
+            with reparam(config=self.reparam), handlers.replay(guide=latents), handlers.substitute(values=given):
                 with handlers.condition(data={k: v for k, v in data_of(batch).items() if k not in unobserved}):
                     self._call("generative", trace, self._generate, {"batch": batch}, batch)
         return trace.result

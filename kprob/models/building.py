@@ -16,6 +16,7 @@ from kprob.engine.repeating import check_repeatable
 from kprob.engine.structure import structure_of, unwrapped
 from kprob.guides import Guide
 from kprob.layers import RandomVariable
+from kprob.models import reparameterizing
 from kprob.models.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
 from kprob.models.metrics import first_non_finite
 from kprob.models.saveable import freeze_layers, frozen_layers
@@ -36,6 +37,7 @@ class Spec:
         latents: Names of the latents, those of q.
         foldable: Whether all latents are inside the data plate, so that draws can be folded into the batch.
         terms: Names of the terms of the objective, q's and then p's, in order.
+        sampled: Whether it was built for a sampler, without an inference network.
     """
 
     rows: dict
@@ -44,6 +46,7 @@ class Spec:
     latents: tuple[str, ...]
     foldable: bool
     terms: tuple[str, ...]
+    sampled: bool = False
 
 
 class MedianStart(Handler):
@@ -115,6 +118,10 @@ def structure(model, named: dict) -> Structure:
             other = structure_of(discover(functools.partial(run, seed=seed), covariates, whole))
             sites = {**other.sites, **sites}
         private["_structure"] = Structure(sites)
+        reparameterizing.check_sites(model.reparam, private["_structure"], type(model).__name__)
+    if reparameterizing.is_open(model, named):
+        private["_reparam"], private["_structure"] = reparameterizing.choose(model, named), None
+        return structure(model, named)
     return private["_structure"]
 
 
@@ -181,6 +188,33 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         model.optimizer.build(model.trainable_variables)
 
 
+def build_generative(model, data: Data, num_data: int | None = None, check_values: bool = True) -> None:
+    """Makes the variables of a model that is fitted by a sampler, which has no inference network, and checks the data.
+
+    Args:
+        model: The model.
+        data: The data.
+        num_data: Rows of the whole data set, where `data` is only a part of it.
+        check_values: Whether observed values must lie in their supports.
+    """
+    num_data = num_data or data.num_rows
+    sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
+    networks: Networks = model.networks
+    p = networks.run_generative(
+        batch_of(sample, num_data), random.seed(2), extra=None if model.run_eagerly else StandIn()
+    )
+    if check_values:
+        check_data(networks, p, data, BUILD_ROWS, num_data)
+    if model.built:
+        return
+    latents = tuple(site.name for site in p.random_sites(observed=False))
+    rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
+    whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
+    terms = tuple(f"{site.name} (generative)" for site in p.weighed_sites())
+    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, False, terms, sampled=True)
+    model.built = True
+
+
 def check_again(model, data: Data) -> None:
     """Checks further data of a built model: its latents, rows and supports."""
     check_rows_of_guide(model, data)
@@ -235,6 +269,8 @@ def get_build_config(model) -> dict | None:
         "whole": {name: [list(shape), dtype] for name, (shape, dtype) in spec.whole.items()},
         "num_data": spec.num_data,
         "frozen": frozen_layers(model),
+        "sampled": spec.sampled,
+        "reparam": {name: keras.saving.serialize_keras_object(how) for name, how in model.reparam.items()},
         "frozen_names": list(model.frozen),
     }
 
@@ -245,12 +281,15 @@ def build_from_config(model, config: dict | None) -> None:
         return
     if config.get("frozen_names"):
         model.freeze(*config["frozen_names"])
+    reparam = config.get("reparam", {})
+    model.__dict__["_reparam"] = {n: keras.saving.deserialize_keras_object(how) for n, how in reparam.items()}
     number = config["num_data"]
     some = None if number is None else min(number, 2)
     rows = {name: np.ones((some, *shape), dtype) for name, (shape, dtype) in config["rows"].items()}
     whole = {name: np.ones(tuple(shape), dtype) for name, (shape, dtype) in config["whole"].items()}
     structure(model, {**rows, **{name: Whole(value) for name, value in whole.items()}})
-    build(model, Data(rows, whole, some), number, check_values=False)
+    make = build_generative if config.get("sampled") else build
+    make(model, Data(rows, whole, some), number, check_values=False)
     freeze_layers(model, config["frozen"])
 
 

@@ -11,7 +11,7 @@ from kprob.backend import compile_function, map_draws, random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of, rows_of
 from kprob.engine.networks import repeat_rows
-from kprob.models import resampling
+from kprob.models import resampling, sampled_queries
 from kprob.models.agreement import check_rows_of_guide
 from kprob.models.query_checks import default_names, number_of_draws, prepare_values, rank, require_fitted, wanted_names
 from kprob.queries import Query
@@ -38,6 +38,9 @@ class Target:
 def query(model, kind: str, names, data, size: int = 1) -> Query:
     """Makes a query (see `ProbabilisticModel.prior`, `posterior` and `posterior_predictive`)."""
     single = isinstance(names, str)
+    if kind != "prior" and model.sampler is not None:
+        checks.check_count("size", size)
+        return sampled_queries.query(model, kind, names, data, size)
     if kind != "prior":
         require_fitted(model, kind)
     prepared = model.prepare_data(data)
@@ -105,7 +108,10 @@ def parameters(model, target: Target, batch: dict, seed) -> dict[str, dict]:
 
     def program(batch, seed):
         trace = run(model, target, batch, seed)
-        return {name: _tensors(trace[name].distribution) for name in target.names}
+        return {
+            name: {} if trace[name].distribution is None else _tensors(trace[name].distribution)
+            for name in target.names
+        }
 
     return _to_numpy(_compiled(model, ("parameters", target), program)(batch, _seed(model, seed)))
 
@@ -116,6 +122,8 @@ def exact_moments(model, target: Target, batch: dict) -> dict[str, tuple]:
     That is the first one drawn, and all of them where the guide's latents are independent.
     """
     trace = run(model, target, batch, random.seed(0))
+    if target.kind == "posterior" and any(trace[name].kind == "deterministic" for name in target.names):
+        return {}
     independent = target.kind == "posterior" and hasattr(model, "guide") and model.guide.independent
     exact: dict[str, tuple] = {}
     for name in trace:
@@ -140,6 +148,8 @@ def _moments(distribution, shape) -> tuple | None:
 
 def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
     """Returns the posterior-predictive mean: the mean of each site's distribution, averaged over posterior draws."""
+    if model.sampler is not None:
+        return sampled_queries.predict(model, x, num_samples, seed)
     require_fitted(model, "predict")
     checks.check_count("num_samples", num_samples)
     data = model.prepare_data(x)
@@ -179,9 +189,10 @@ def run(model, target: Target, batch: dict, seed, num_draws: int | None = None, 
     if target.kind == "prior":
         return networks.run_generative(batch, seed, None, num_draws, size, given=given)
     first, second = random.fold_in(seed, 0), random.fold_in(seed, 1)
-    if target.kind == "posterior":
-        return networks.run_inference(batch, first, num_draws, size, given=given)
     latents = networks.run_inference(batch, first, num_draws, size, given=given)
+    if target.kind == "posterior" and all(name in latents for name in target.names):
+        return latents
+    # What follows from latents is the generative network's.
     return networks.run_generative(batch, second, latents, num_draws, size, given=given, unobserved=target.names)
 
 

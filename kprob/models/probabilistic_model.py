@@ -10,7 +10,8 @@ from kprob.backend import training as training_backend
 from kprob.engine import Data, Networks, Structure, batch_of, rows_of
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
-from kprob.models import building, fitting, predicting
+from kprob.mcmc import Draws, Sampler
+from kprob.models import building, fitting, predicting, reparameterizing, sampling
 from kprob.models.assessable import Assessable
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
@@ -64,6 +65,7 @@ class ProbabilisticModel(Assessable):
         self.autocast = False
         private = self.__dict__
         private["_objective"], private["_programs"] = None, {}
+        private["_sampler"], private["_draws"], private["_reparam"] = None, None, {}
         private["_named_parameters"], private["_declared_parameters"] = {}, {}
         private["_phase"], private["_structure"], private["_spec"] = None, None, None
         private["_inference_given"] = inference
@@ -107,17 +109,30 @@ class ProbabilisticModel(Assessable):
         if getattr(self.generative, "__func__", None) is ProbabilisticModel.generative:
             self.generative()  # says that it must be overridden
         return Networks(
-            self.generative, inference, lambda: Parameters(self), type(self).__name__, lambda: self.variables
+            self.generative,
+            inference,
+            lambda: Parameters(self),
+            type(self).__name__,
+            lambda: self.variables,
+            self.reparam,
         )
 
-    def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", **kwargs):
+    @property
+    def reparam(self) -> dict:
+        """Sites that run in another form, by name."""
+        reparam = self.__dict__["_reparam"]
+        return reparam if isinstance(reparam, dict) else {}
+
+    def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", reparam=None, **kwargs):
         """Sets what `fit` maximises, and how.
 
         Args:
             objective: An objective such as `kprob.ELBO()`, or a function `(generative_trace, inference_trace)` that
-                returns a scalar to be maximised.
+                returns a scalar to be maximised; or a sampler such as `kprob.NUTS()`, which needs no optimizer.
             optimizer: A Keras optimizer, or its name; or a dict of them by part of the model (see `kprob.Optimizers`).
             jit_compile: Whether to compile with XLA; "auto" does where it works.
+            reparam: Sites to be written in another form, `kprob.LocScale` or `kprob.Transform` by name; or "auto", which
+                learns the centring of every latent whose location or scale depends on other latents.
             **kwargs: Keras's `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
 
         Returns:
@@ -138,9 +153,12 @@ class ProbabilisticModel(Assessable):
                 )
         private = self.__dict__
         require_initialised(self)
-        private["_objective"] = objectives.get(objective)
+        private["_sampler"] = objective if isinstance(objective, Sampler) else None
+        private["_objective"] = None if isinstance(objective, Sampler) else objectives.get(objective)
         private["_jit"] = jit_compile is not False
         private["_compile_options"] = {"jit_compile": jit_compile, **kwargs}
+        if reparam is not None:
+            reparameterizing.set_reparam(self, reparam)
         private["_programs"] = {}
         if not self.built:
             private["_structure"] = None  # running eagerly, a network may take more than one branch
@@ -164,6 +182,16 @@ class ProbabilisticModel(Assessable):
     def objective(self) -> objectives.Objective | None:
         """What `fit` maximises."""
         return self.__dict__["_objective"]
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """What draws from the posterior, where the model was compiled with a sampler."""
+        return self.__dict__["_sampler"]
+
+    @property
+    def draws(self) -> Draws | None:
+        """What the sampler has drawn so far."""
+        return self.__dict__["_draws"]
 
     @property
     def metrics(self):
@@ -250,6 +278,8 @@ class ProbabilisticModel(Assessable):
             Keras's `History`.
         """
         self._require_compiled("fit")
+        if self.sampler is not None:
+            return sampling.fit(self, x, y, **options)
         return fitting.fit(self, x, y, **options)
 
     def keras_fit(self, dataset, **options):

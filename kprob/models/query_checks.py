@@ -6,6 +6,7 @@ from kprob import checks
 from kprob.engine import Data, to_array
 from kprob.errors import KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
+from kprob.models.reparameterizing import shown_names
 
 
 def require_fitted(model, kind: str) -> None:
@@ -54,10 +55,10 @@ def default_names(model, kind: str, data: Data) -> list[str]:
     random_sites = model.structure().random_sites()
     given = {*data.rows, *data.whole}
     if kind == "prior":
-        return [name for name in random_sites if name not in given]
+        return [name for name in shown_names(model, random_sites) if name not in given]
     latents = model.__dict__["_spec"].latents
     if kind == "posterior":
-        return list(latents)
+        return shown_names(model, latents)
     return [name for name in random_sites if name not in latents]
 
 
@@ -114,7 +115,8 @@ def _check_names(model, kind: str, wanted) -> None:
     sites = model.structure().sites
     allowed = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
     if kind == "posterior":
-        allowed = list(model.__dict__["_spec"].latents)
+        follows = [name for name, site in sites.items() if site.kind == "deterministic"]
+        allowed = [*model.__dict__["_spec"].latents, *follows]
     elif kind == "posterior_predictive":
         allowed = [name for name in allowed if name not in model.__dict__["_spec"].latents]
     for name in wanted:

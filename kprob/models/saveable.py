@@ -9,9 +9,11 @@ import numpy as np
 
 from kprob import saving
 from kprob.errors import ArchiveError, KprobError, explain, names
+from kprob.mcmc import Draws
 
 HISTORY = "history.json"
 RECORD = "record"
+DRAWS = "draws"
 
 
 class Saveable(keras.Model):
@@ -115,7 +117,7 @@ class Saveable(keras.Model):
         return saving.model_from_config(cls, config)
 
     def get_compile_config(self):
-        objective = self.__dict__["_objective"]
+        objective = self.__dict__["_objective"] or self.__dict__["_sampler"]
         if objective is None:
             return None
         return {
@@ -131,10 +133,14 @@ class Saveable(keras.Model):
     def save_own_variables(self, store):
         super().save_own_variables(store)
         store[RECORD] = saving.make_record(self)
+        draws = self.__dict__["_draws"]
+        if draws is not None:
+            store[DRAWS] = np.frombuffer(draws.to_bytes(), "uint8")
 
     def load_own_variables(self, store):
         contents = {name: store[name] for name in store.keys()}
-        stored = contents.pop(RECORD, None)
+        stored, draws = contents.pop(RECORD, None), contents.pop(DRAWS, None)
+        self.__dict__["_draws"] = None if draws is None else Draws.from_bytes(np.asarray(draws).tobytes())
         if stored is not None:
             record = saving.read_record(np.asarray(stored))
             saving.check_layout(self, record)

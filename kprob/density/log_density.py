@@ -1,0 +1,133 @@
+"""The log-density of a model's latents given its data, over one vector of unconstrained numbers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keras
+
+from kprob import distributions
+from kprob.backend import random
+from kprob.checks import plates_text
+from kprob.density.unconstrained import Unconstrained
+from kprob.effects import Site, Trace
+from kprob.engine import Networks
+from kprob.errors import MismatchError, explain
+from kprob.types import Seed, Tensor
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Where a latent's unconstrained numbers lie in the vector of all.
+
+    Attributes:
+        name: The site.
+        shape: Shape of its unconstrained numbers, plates first.
+        start: Position of the first of them.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return math.prod(self.shape)
+
+
+class LogDensity:
+    """log p(x, z(u)) + log |dz/du| of a model: latents z, data x, unconstrained numbers u.
+
+    Args:
+        networks: The model's networks, of which the generative one is used.
+        latents: The latents, in the order of the vector.
+    """
+
+    def __init__(self, networks: Networks, latents: tuple[Latent, ...]):
+        self.networks = networks
+        self.latents = latents
+
+    @property
+    def size(self) -> int:
+        """Length of the vector."""
+        return sum(latent.size for latent in self.latents)
+
+    def __call__(self, vector: Tensor, batch: dict) -> Tensor:
+        """Returns the log-density, a scalar.
+
+        Args:
+            vector: Unconstrained numbers, shape (size,).
+            batch: The data.
+        """
+        trace, handler = self.run(vector, batch)
+        return trace.log_prob() + handler.log_det
+
+    def run(self, vector: Tensor, batch: dict, seed: Seed = None) -> tuple[Trace, Unconstrained]:
+        """Runs the generative network at a position; what is neither latent nor observed is drawn."""
+        handler = Unconstrained(self.position(vector))
+        seed = random.seed(0) if seed is None else seed
+        return self.networks.run_generative(batch, seed, extra=handler), handler
+
+    def values(self, vector: Tensor, batch: dict) -> dict[str, Tensor]:
+        """Returns the latents' values at a position, by name."""
+        trace, _ = self.run(vector, batch)
+        return {latent.name: trace[latent.name].value for latent in self.latents}
+
+    def terms(self, vector: Tensor, batch: dict) -> dict[str, Tensor]:
+        """Returns each site's log-density at a position, for messages."""
+        trace, _ = self.run(vector, batch)
+        return {site.name: keras.ops.sum(trace.site_log_prob(site)) for site in trace.weighed_sites()}
+
+    def position(self, vector: Tensor) -> dict[str, Tensor]:
+        """Cuts a vector into the latents' unconstrained numbers, by name."""
+        return {
+            latent.name: keras.ops.reshape(vector[latent.start : latent.start + latent.size], latent.shape)
+            for latent in self.latents
+        }
+
+    def vector(self, position: Mapping[str, Tensor]) -> Tensor:
+        """Puts unconstrained numbers by name into one vector."""
+        return keras.ops.concatenate([keras.ops.reshape(position[latent.name], (-1,)) for latent in self.latents])
+
+
+def find_log_density(networks: Networks, batch: dict, sampler: str = "The sampler") -> LogDensity:
+    """Finds the latents of a model by running it once.
+
+    Args:
+        networks: The model's networks.
+        batch: The data; its sites are observed.
+        sampler: What the density is for, for messages.
+
+    Raises:
+        MismatchError: A latent is discrete, or there is none.
+    """
+    trace = networks.run_generative(batch, random.seed(0))
+    latents: list[Latent] = []
+    for site in trace.random_sites(observed=False):
+        _require_continuous(site, sampler)
+        bijector = distributions.support_bijector(site.distribution)
+        shape = tuple(bijector.inverse(site.value).shape)
+        latents.append(Latent(site.name, shape, sum(latent.size for latent in latents)))
+    if not latents:
+        raise MismatchError(
+            explain(
+                f"{sampler} has nothing to draw: {networks.owner} has no latent site.",
+                received=f"data for every one of {', '.join(s.name for s in trace.random_sites())}",
+                expected="a random variable that the data doesn't give",
+                fix="leave what is to be inferred out of the data",
+            )
+        )
+    return LogDensity(networks, tuple(latents))
+
+
+def _require_continuous(site: Site, sampler: str) -> None:
+    if distributions.is_discrete(site.distribution):
+        raise MismatchError(
+            explain(
+                f"{sampler} can't move on the discrete latent `{site.name}`.",
+                received=f"a {type(site.distribution).__name__} in plates {plates_text(site.plates)}",
+                expected="continuous latents, and discrete ones with finitely many values",
+                fix=f"observe `{site.name}`, or write the model with its values summed out (layers.Mixture)",
+            )
+        )

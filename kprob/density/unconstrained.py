@@ -1,0 +1,37 @@
+"""A run of a network in which latents have the values that belong to unconstrained numbers."""
+
+from collections.abc import Mapping
+
+import keras
+
+from kprob import distributions
+from kprob.effects import Handler, Site
+from kprob.types import Tensor
+
+
+class Unconstrained(Handler):
+    """Gives each latent the value that its support's bijector makes of unconstrained numbers.
+
+    A support may depend on other latents: the bijector is that of this very run. `log_det` sums the logarithms of the
+    Jacobians' determinants, by which densities of values become densities of unconstrained numbers.
+
+    Args:
+        values: Unconstrained numbers by site.
+    """
+
+    def __init__(self, values: Mapping[str, Tensor]):
+        super().__init__()
+        self.given = dict(values)
+        self.log_det: Tensor = 0.0
+
+    def on_site(self, site: Site) -> None:
+        if site.kind != "sample" or site.value is not None or site.name not in self.given:
+            return
+        bijector = distributions.support_bijector(site.distribution)
+        numbers = keras.ops.cast(self.given[site.name], keras.backend.standardize_dtype(site.distribution.dtype))
+        site.value = bijector.forward(numbers)
+        event_ndims = bijector.inverse_event_ndims(len(site.distribution.event_shape))
+        log_det = bijector.forward_log_det_jacobian(numbers, event_ndims=event_ndims)
+        # A constant Jacobian comes without the plates' axes, and counts once for each of their elements.
+        sizes = tuple(plate.size for plate in site.plates)
+        self.log_det = self.log_det + keras.ops.sum(keras.ops.broadcast_to(log_det, sizes) if sizes else log_det)

@@ -1,0 +1,49 @@
+"""Many transitions of one chain in one compiled program."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from kprob.backend import compile_function, random
+from kprob.mcmc.sampler import Info, Sampler
+
+
+def make_block(sampler: Sampler, log_density: Callable, size: int, length: int, variables: Callable) -> Callable:
+    """Compiles a block of transitions.
+
+    Args:
+        sampler: The sampler.
+        log_density: `(vector, batch) -> scalar`.
+        size: Length of the vector.
+        length: Transitions at most.
+        variables: Returns the Keras variables that `log_density` reads.
+
+    Returns:
+        `block(state, seed, number, batch)` makes `number` transitions from a state, each with its own seed, made of the
+        chain's and of the iteration, so that it makes no difference how a chain is cut into blocks. It returns the new
+        state, positions (length, size) and the fields of `Info` (length, fields).
+    """
+
+    def block(state, seed, number, batch):
+        kernel = sampler.kernel(lambda vector: log_density(vector, batch))
+        dtype = keras.backend.standardize_dtype(state.position.dtype)
+
+        def body(i, state, positions, infos):
+            state, info = kernel.step(random.fold_in(seed, state.iteration), state)
+            row = ops.stack([ops.cast(value, "float32") for value in info])
+            positions = ops.slice_update(positions, (i, 0), state.position[None])
+            return i + 1, state, positions, ops.slice_update(infos, (i, 0), row[None])
+
+        empty = ops.zeros((length, size), dtype), ops.zeros((length, len(Info._fields)), "float32")
+        start = (ops.zeros((), "int32"), state, *empty)
+        return ops.while_loop(lambda i, *_: i < number, body, start)[1:]
+
+    return compile_function(block, variables, jit=True)
+
+
+def make_init(sampler: Sampler, log_density: Callable, variables: Callable) -> Callable:
+    """Compiles `init(vector, batch)`, which returns the state of a chain that starts at a position."""
+    return compile_function(
+        lambda vector, batch: sampler.kernel(lambda u: log_density(u, batch)).init(vector), variables, jit=True
+    )

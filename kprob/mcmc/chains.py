@@ -1,0 +1,105 @@
+"""Chains side by side: the compiled programs of a sampler and a density, and threads that run them."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+
+from kprob.backend import compile_function, gradients, map_draws, random
+from kprob.density import LogDensity
+from kprob.mcmc.block import make_block, make_init
+from kprob.mcmc.sampler import Sampler
+
+
+class Chains:
+    """The compiled programs by which a sampler moves on a density. Data is an argument: new data needs no new program.
+
+    Args:
+        sampler: The sampler.
+        density: The log-density.
+        variables: Returns the Keras variables that the density reads.
+    """
+
+    def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable):
+        self.sampler, self.density = sampler, density
+        self._compiled = False
+        self._init = make_init(sampler, density, variables)
+        self._block = make_block(sampler, density, density.size, sampler.block_size, variables)
+        self._values = compile_function(
+            lambda positions, batch: map_draws(lambda u: density.values(u, batch), positions, variables()),
+            variables,
+            jit=True,
+        )
+        self.evaluate = compile_function(
+            lambda vector, batch: gradients(lambda u: density(u, batch), vector), variables, jit=True
+        )
+
+    def start(self, vectors: list[np.ndarray], batch: dict) -> list[list[np.ndarray]]:
+        """Returns the states of chains that start at positions, as lists of arrays."""
+        return [_leaves(self._init(keras.ops.convert_to_tensor(vector), batch)) for vector in vectors]
+
+    def run(self, states: list, seeds: list, number: int, batch: dict) -> tuple[list, np.ndarray, np.ndarray]:
+        """Makes some transitions of every chain.
+
+        Args:
+            states: States of the chains, as lists of arrays.
+            seeds: Seed of each chain.
+            number: Transitions, at most the sampler's `block_size`.
+            batch: The data.
+
+        Returns:
+            New states, positions (chains, number, d) and what each transition told (chains, number, fields).
+        """
+        template = self._init(keras.ops.convert_to_tensor(states[0][0]), batch)
+
+        def once(chain: int):
+            leaves = [keras.ops.convert_to_tensor(leaf) for leaf in states[chain]]
+            state = keras.tree.pack_sequence_as(template, leaves)
+            count = keras.ops.convert_to_tensor(np.int32(number))
+            seed = keras.ops.convert_to_tensor(seeds[chain])
+            state, positions, infos = self._block(state, seed, count, batch)
+            return _leaves(state), _array(positions)[:number], _array(infos)[:number]
+
+        found = self._side_by_side(once, len(states))
+        return [f[0] for f in found], np.stack([f[1] for f in found]), np.stack([f[2] for f in found])
+
+    def values(self, positions: np.ndarray, batch: dict) -> dict[str, np.ndarray]:
+        """Returns the latents' values at positions (chains, number, d): by name, (chains, number, ...)."""
+        chains, number = positions.shape[:2]
+        flat = np.zeros((chains * self.sampler.block_size, positions.shape[2]), positions.dtype)
+        flat[: chains * number] = positions.reshape(chains * number, -1)
+        flat[chains * number :] = positions[0, 0]  # always one length, so that one program does
+        found = self._values(keras.ops.convert_to_tensor(flat), batch)
+        return {
+            name: _array(value)[: chains * number].reshape(chains, number, *value.shape[1:])
+            for name, value in found.items()
+        }
+
+    def _side_by_side(self, once: Callable, chains: int) -> list:
+        # The compiled call releases Python's lock, so chains in threads use several cores; each waits only for its own
+        # trees, where chains side by side in one program would all wait for the longest.
+        method, cores = self.sampler.chain_method, os.cpu_count() or 1
+        workers = 1 if method == "sequential" or (method == "auto" and cores == 1) else min(chains, cores)
+        if workers == 1:
+            return [once(chain) for chain in range(chains)]
+        done = []
+        if not self._compiled:  # by one thread
+            done, self._compiled = [once(0)], True
+        with ThreadPoolExecutor(workers) as pool:
+            return [*done, *pool.map(once, range(len(done), chains))]
+
+
+def chain_seeds(seed: int, chains: int) -> list[np.ndarray]:
+    """Returns a seed for each chain."""
+    base = random.seed(seed)
+    return [_array(random.fold_in(base, chain)) for chain in range(chains)]
+
+
+def _leaves(state) -> list[np.ndarray]:
+    return [_array(leaf) for leaf in keras.tree.flatten(state)]
+
+
+def _array(value) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(value))

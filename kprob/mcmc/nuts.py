@@ -1,0 +1,123 @@
+"""The No-U-Turn sampler."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from kprob.backend import tfp
+from kprob.errors import CompileError, explain
+from kprob.mcmc.adaptive import adaptive_kernel
+from kprob.mcmc.sampler import Info, Kernel, Sampler
+from kprob.saving import register
+from kprob.types import Tensor
+
+
+@register
+class NUTS(Sampler):
+    """The No-U-Turn sampler: Hamiltonian trajectories as long as they need to be.
+
+    Step size and mass matrix are tuned in Stan's windows while warming up.
+
+    Args:
+        num_warmup: Transitions of each chain that tune the sampler.
+        num_samples: Draws that each chain keeps.
+        num_chains: Chains.
+        step_size: Where the step size starts.
+        target_accept_rate: Acceptance probability that the step size is tuned to; nearer to 1 where trajectories diverge.
+        max_tree_depth: Doublings of a trajectory at most.
+        dense_mass: Whether the mass matrix is a full one rather than a diagonal.
+        **options: `init`, `chain_method`, `block_size` (see `Sampler`).
+
+    Example:
+        ```python
+        import kprob
+        from kprob import tfd
+
+        @kprob.probmodel
+        def temperature():
+            temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
+            kprob.sample("sensor", tfd.Normal(temp, 1.0))
+
+        model = temperature().compile(kprob.NUTS(num_warmup=200, num_samples=200, num_chains=2))
+        model.fit({"sensor": 18.0}, verbose=0)
+        assert abs(model.posterior("temp").mean() - 17.4) < 0.5
+        ```
+
+    Reference:
+        Hoffman and Gelman (2014), "The No-U-Turn sampler"; Betancourt (2017), "A conceptual introduction to Hamiltonian
+        Monte Carlo".
+    """
+
+    def __init__(
+        self,
+        num_warmup: int = 1000,
+        num_samples: int = 1000,
+        num_chains: int = 4,
+        *,
+        step_size: float = 0.1,
+        target_accept_rate: float = 0.8,
+        max_tree_depth: int = 10,
+        dense_mass: bool = False,
+        **options: Any,
+    ):
+        super().__init__(num_warmup, num_samples, num_chains, **options)
+        check_rate(self, target_accept_rate)
+        self.step_size, self.target_accept_rate = step_size, target_accept_rate
+        self.max_tree_depth, self.dense_mass = max_tree_depth, dense_mass
+
+    def kernel(self, log_density: Callable) -> Kernel:
+        def transition(seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
+            nuts = tfp.mcmc.NoUTurnSampler(target, step_size, max_tree_depth=self.max_tree_depth)
+            z, found = nuts.one_step(z, nuts.bootstrap_results(z), seed=seed)
+            steps = ops.cast(found.leapfrogs_taken, "float32")
+            return z, Info(
+                log_density=found.target_log_prob,
+                accept_rate=ops.exp(ops.minimum(found.log_accept_ratio, 0.0)),
+                step_size=step_size,
+                num_steps=steps,
+                tree_depth=ops.ceil(ops.log(steps + 1.0) / ops.log(2.0) - 1e-4),
+                diverging=ops.cast(found.has_divergence, "float32"),
+                energy=-found.energy,
+            )
+
+        return adaptive_kernel(
+            transition,
+            proper(log_density),
+            self.num_warmup,
+            self.step_size,
+            self.target_accept_rate,
+            self.dense_mass,
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "step_size": self.step_size,
+            "target_accept_rate": self.target_accept_rate,
+            "max_tree_depth": self.max_tree_depth,
+            "dense_mass": self.dense_mass,
+        }
+
+
+def proper(log_density: Callable) -> Callable:
+    """Returns a log-density that is -inf where the given one is no number: an impossible place, not an end."""
+
+    def target(z: Tensor) -> Tensor:
+        value = log_density(z)
+        return ops.where(ops.isnan(value), ops.full_like(value, -float("inf")), value)
+
+    return target
+
+
+def check_rate(sampler: Sampler, rate: float) -> None:
+    """Raises where an acceptance probability is none."""
+    if isinstance(rate, bool) or not isinstance(rate, float) or not 0.0 < rate < 1.0:
+        raise CompileError(
+            explain(
+                f"{type(sampler).__name__} tunes its step size to an acceptance probability.",
+                received=f"target_accept_rate={rate!r}",
+                expected="a number between 0 and 1",
+                fix="write target_accept_rate=0.8",
+            )
+        )

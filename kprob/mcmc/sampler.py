@@ -1,0 +1,177 @@
+"""What all samplers share: a pure transition, and how many of them `fit` makes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import keras
+
+from kprob import checks
+from kprob.errors import CompileError, did_you_mean, explain, names
+from kprob.types import Seed, Tensor
+
+CHAIN_METHODS = ("auto", "threads", "sequential")
+STARTS = ("uniform", "median", "prior")
+
+
+class Info(NamedTuple):
+    """What a transition tells of itself: scalars.
+
+    Attributes:
+        log_density: Log-density at the new position.
+        accept_rate: Mean acceptance probability of its proposals.
+        step_size: Step size that it used.
+        num_steps: Leapfrog steps, or proposals.
+        tree_depth: Doublings of the trajectory; 0 where there is no tree.
+        diverging: 1 where the energy error passed all bounds, else 0.
+        energy: Energy at the new position, for E-BFMI; NaN where there is none.
+    """
+
+    log_density: Tensor
+    accept_rate: Tensor
+    step_size: Tensor
+    num_steps: Tensor
+    tree_depth: Tensor
+    diverging: Tensor
+    energy: Tensor
+
+
+class Kernel(NamedTuple):
+    """A Markov transition on vectors, as two pure functions.
+
+    Attributes:
+        init: `(vector) -> state`, a named tuple of tensors with the fields `position` and `iteration`.
+        step: `(seed, state) -> (state, Info)`.
+    """
+
+    init: Callable
+    step: Callable
+
+
+class Sampler:
+    """Base class of samplers, which take the place of an objective in `compile`.
+
+    To subclass, override `kernel(log_density)`.
+
+    Args:
+        num_warmup: Transitions of each chain that tune the sampler and are thrown away.
+        num_samples: Draws that each chain keeps.
+        num_chains: Chains, from starting points of their own.
+        init: Where chains start: "uniform" (between -2 and 2 in unconstrained space), "median" (of the prior, with a
+            little noise), "prior" (draws of it), or a dict of values by site.
+        chain_method: "threads" runs chains side by side on the CPU's cores, "sequential" one after the other; "auto" is
+            threads where there are cores.
+        block_size: Transitions of an epoch, after which callbacks see the logs.
+    """
+
+    def __init__(
+        self,
+        num_warmup: int = 1000,
+        num_samples: int = 1000,
+        num_chains: int = 4,
+        *,
+        init: str | Mapping[str, Any] = "uniform",
+        chain_method: str = "auto",
+        block_size: int = 100,
+    ):
+        checks.check_count("num_warmup", num_warmup, 0, CompileError)
+        checks.check_count("num_samples", num_samples, 1, CompileError)
+        checks.check_count("num_chains", num_chains, 1, CompileError)
+        checks.check_count("block_size", block_size, 1, CompileError)
+        _check_choice(self, "chain_method", chain_method, CHAIN_METHODS)
+        if not isinstance(init, Mapping):
+            _check_choice(self, "init", init, STARTS)
+        self.num_warmup, self.num_samples, self.num_chains = num_warmup, num_samples, num_chains
+        self.init_strategy, self.chain_method, self.block_size = init, chain_method, block_size
+        self._bound: tuple | None = None
+
+    def kernel(self, log_density: Callable) -> Kernel:
+        """Returns the transition for a log-density.
+
+        Args:
+            log_density: From a vector (d,) to a scalar.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must override `kernel(log_density)`.")
+
+    def init(self, position: Mapping[str, Tensor], log_density: Callable):
+        """Returns the state of a chain that starts at a position.
+
+        Args:
+            position: Unconstrained numbers by site.
+            log_density: From such a dict to a scalar.
+        """
+        shapes = {name: tuple(keras.ops.shape(value)) for name, value in position.items()}
+        kernel = self.kernel(lambda vector: log_density(_unflatten(vector, shapes)))
+        self._bound = kernel, shapes
+        return kernel.init(_flatten(position))
+
+    def step(self, seed: Seed, state) -> tuple[Any, Info]:
+        """Makes one transition of the chain that `init` began.
+
+        Args:
+            seed: A seed of `kprob.backend.random`.
+            state: What `init` or the last `step` returned.
+
+        Returns:
+            The new state, and an `Info`.
+        """
+        kernel, _ = self._require_bound()
+        return kernel.step(seed, state)
+
+    def position(self, state) -> dict[str, Tensor]:
+        """Returns the position of a state by site."""
+        return _unflatten(state.position, self._require_bound()[1])
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {
+            "num_warmup": self.num_warmup,
+            "num_samples": self.num_samples,
+            "num_chains": self.num_chains,
+            "init": self.init_strategy,
+            "chain_method": self.chain_method,
+            "block_size": self.block_size,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Sampler":
+        """Makes the sampler from `get_config`'s result."""
+        return cls(**config)
+
+    def _require_bound(self) -> tuple:
+        if self._bound is None:
+            raise CompileError(
+                explain(
+                    f"{type(self).__name__}.step came before init.",
+                    expected="state = sampler.init(position, log_density) first",
+                    fix="call init, or pass the sampler to model.compile and call fit",
+                )
+            )
+        return self._bound
+
+
+def _check_choice(sampler: Sampler, argument: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise CompileError(
+            explain(
+                f"{type(sampler).__name__} doesn't know this `{argument}`.{did_you_mean(str(value), choices)}",
+                received=f"{argument}={value!r}",
+                expected=names(choices),
+                fix=f'write {argument}="{choices[0]}"',
+            )
+        )
+
+
+def _flatten(position: Mapping[str, Tensor]) -> Tensor:
+    parts = [keras.ops.reshape(keras.ops.convert_to_tensor(v, dtype="float32"), (-1,)) for v in position.values()]
+    return keras.ops.concatenate(parts)
+
+
+def _unflatten(vector: Tensor, shapes: Mapping[str, tuple]) -> dict[str, Tensor]:
+    found, start = {}, 0
+    for name, shape in shapes.items():
+        size = 1
+        for length in shape:
+            size *= length
+        found[name] = keras.ops.reshape(vector[start : start + size], shape)
+        start += size
+    return found

@@ -1,0 +1,76 @@
+"""Where chains start: positions of finite density, found by trying."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from kprob.density import LogDensity
+from kprob.errors import KprobError, explain
+
+TRIES = 100
+RADIUS = 2.0
+
+
+def find_starts(
+    density: LogDensity, evaluate: Callable, batch: dict, strategy, given: Callable, num_chains: int, seed: int
+) -> list[np.ndarray]:
+    """Returns a starting vector for each chain, at which density and gradient are finite.
+
+    Args:
+        density: The log-density.
+        evaluate: `(vector, batch) -> (log_density, gradient)`, compiled.
+        batch: The data.
+        strategy: "uniform", "median", "prior", or a dict of values by site.
+        given: `(strategy, number) -> vector`, positions of the prior or of given values.
+        num_chains: Chains.
+        seed: An int.
+
+    Raises:
+        KprobError: There is no such position; the message names the site.
+    """
+    generator = np.random.default_rng(seed)
+    starts = []
+    for chain in range(num_chains):
+        for attempt in range(TRIES):
+            vector = _propose(density, strategy, given, generator, chain * TRIES + attempt)
+            value, gradient = (np.asarray(keras.ops.convert_to_numpy(v)) for v in evaluate(vector, batch))
+            if np.isfinite(value) and np.isfinite(gradient).all():
+                starts.append(vector)
+                break
+        else:
+            raise KprobError(_no_start_message(density, vector, batch, strategy))
+    return starts
+
+
+def _propose(density: LogDensity, strategy, given: Callable, generator, number: int) -> np.ndarray:
+    if isinstance(strategy, str) and strategy == "uniform":
+        return generator.uniform(-RADIUS, RADIUS, density.size).astype("float32")
+    vector = np.asarray(given(strategy, number), dtype="float32")
+    # Chains that start at one place would look as if they agreed.
+    spread = 0.0 if isinstance(strategy, str) and strategy == "prior" else 0.1
+    return (vector + spread * generator.normal(size=vector.shape)).astype("float32")
+
+
+def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, strategy) -> str:
+    terms = {name: float(value) for name, value in density.terms(keras.ops.convert_to_tensor(vector), batch).items()}
+    bad = [name for name, value in terms.items() if not np.isfinite(value)]
+    values = density.values(keras.ops.convert_to_tensor(vector), batch)
+    at = ", ".join(f"`{name}` = {_brief(value)}" for name, value in values.items())
+    what = (
+        f"the log-density of site `{bad[0]}` is {terms[bad[0]]}"
+        if bad
+        else "the log-density is finite, its gradient isn't"
+    )
+    how = f"{strategy!r}" if isinstance(strategy, str) else "the given values"
+    return explain(
+        f"No chain can start: {TRIES} positions from init={how} have no finite log-density and gradient.",
+        received=f"at the last one, {at}, {what}",
+        expected="a position where every site is possible",
+        fix='check the data and the support of that site, or say where to start: init="median", or init={"site": value}',
+    )
+
+
+def _brief(value) -> str:
+    array = np.asarray(keras.ops.convert_to_numpy(value))
+    return f"{float(array):.4g}" if array.ndim == 0 else np.array2string(array.ravel()[:4], precision=4)

@@ -1,0 +1,52 @@
+"""Dual averaging: a step size under which proposals are accepted as often as wanted."""
+
+from typing import NamedTuple
+
+from keras import ops
+
+from kprob.types import Tensor
+
+_GAMMA, _T0, _KAPPA = 0.05, 10.0, 0.75
+
+
+class StepSize(NamedTuple):
+    """State of dual averaging: scalars.
+
+    Attributes:
+        log_now: Logarithm of the step size to try now.
+        log_average: Logarithm of the averaged one, to keep after warm-up.
+        error: Running mean of how far acceptance fell short.
+        count: Updates so far.
+        centre: Where the logarithm is drawn to.
+    """
+
+    log_now: Tensor
+    log_average: Tensor
+    error: Tensor
+    count: Tensor
+    centre: Tensor
+
+
+def start(log_step: Tensor) -> StepSize:
+    """Returns the state at the beginning of a window, with step sizes drawn to ten times the present one."""
+    zero = ops.zeros_like(log_step)
+    return StepSize(log_step, zero, zero, zero, log_step + 2.302585)
+
+
+def update(state: StepSize, accept_rate: Tensor, target: float) -> StepSize:
+    """Returns the state after a transition.
+
+    Args:
+        state: The state.
+        accept_rate: The transition's acceptance probability.
+        target: The one wanted.
+
+    Reference:
+        Hoffman and Gelman (2014), "The No-U-Turn sampler".
+    """
+    count = state.count + 1.0
+    weight = 1.0 / (count + _T0)
+    error = (1.0 - weight) * state.error + weight * (target - accept_rate)
+    log_now = state.centre - ops.sqrt(count) / _GAMMA * error
+    share = count**-_KAPPA
+    return StepSize(log_now, share * log_now + (1.0 - share) * state.log_average, error, count, state.centre)

@@ -1,0 +1,118 @@
+"""The form in which a model's generative network runs: `compile(..., reparam=...)`."""
+
+from collections.abc import Mapping
+
+from kprob.backend import random
+from kprob.effects import LocScale, Transform
+from kprob.engine import Data, Networks, Structure, batch_of, find_dependencies
+from kprob.errors import CompileError, SiteError, did_you_mean, explain, names
+from kprob.models.inputs import Inputs
+
+AUTO = "auto"
+Reparameterization = LocScale | Transform
+
+
+def check_reparam(reparam) -> dict[str, Reparameterization] | str:
+    """Returns what `compile` received as a dict, or "auto".
+
+    Raises:
+        CompileError: It is neither.
+    """
+    if reparam is None:
+        return {}
+    if reparam == AUTO:
+        return AUTO
+    valid = isinstance(reparam, Mapping) and all(isinstance(value, Reparameterization) for value in reparam.values())
+    if not valid:
+        raise CompileError(
+            explain(
+                "`reparam` says for each site in which form it is to be written.",
+                received=repr(reparam),
+                expected='a dict of kprob.LocScale(...) or kprob.Transform() by site, or "auto"',
+                fix='write reparam={"theta": kprob.LocScale(centered=0.0)}',
+            )
+        )
+    return dict(reparam)
+
+
+def set_reparam(model, reparam) -> None:
+    """Sets the form in which a model's generative network runs.
+
+    Raises:
+        CompileError: It is no such setting, or the model has been built in another form.
+    """
+    wanted = check_reparam(reparam)
+    private = model.__dict__
+    if model.built and wanted not in (AUTO, private["_reparam"]):
+        raise CompileError(
+            explain(
+                f"{type(model).__name__} has been built with other latents.",
+                received=f"reparam={reparam!r}",
+                expected=f"reparam={private['_reparam']!r}, as it was fitted",
+                fix="make the model anew and compile it so before the first fit",
+            )
+        )
+    if not model.built:
+        private["_reparam"], private["_structure"] = wanted, None
+
+
+def is_open(model, named: Mapping) -> bool:
+    """Whether the choice of `reparam="auto"` is to be made now: once data says what is observed."""
+    structure = model.__dict__["_structure"]
+    return (
+        model.__dict__["_reparam"] == AUTO and structure is not None and any(name in structure.sites for name in named)
+    )
+
+
+def choose(model, named: Mapping) -> dict[str, Reparameterization]:
+    """Chooses the sites that are worth rewriting: those with a location and a scale that depend on other latents.
+
+    Their centring is learned. Which sites depend on which is found from the computation.
+
+    Args:
+        model: The model, whose structure is known as it was written.
+        named: Data by name.
+    """
+    networks = model.networks
+    arguments = networks.generative_arguments, networks.inference_arguments
+    data = Inputs(*arguments, model.__dict__["_structure"], networks.owner).data(dict(named))
+    dependencies, _ = find_dependencies(networks, data, inference=False)
+    sites, given = dependencies.structure.sites, {*data.rows, *data.whole}
+    latents = [name for name, site in sites.items() if site.kind == "sample" and name not in given]
+    chosen: dict[str, Reparameterization] = {}
+    for name in latents:
+        depends = any(parent in latents for parent in dependencies.ancestors([name]))
+        if depends and not sites[name].discrete and _has_loc_scale(networks, name, data):
+            chosen[name] = LocScale(centered=None)
+    return chosen
+
+
+def check_sites(reparam: Mapping, structure: Structure, owner: str) -> None:
+    """Raises where a site to be rewritten doesn't exist."""
+    for name in reparam:
+        if name not in structure.sites:
+            raise SiteError(
+                explain(
+                    f"`reparam` names a site that {owner} doesn't have: `{name}`.{did_you_mean(name, structure.sites)}",
+                    received=repr(name),
+                    expected=names(structure.random_sites()),
+                    fix="correct the name",
+                )
+            )
+
+
+def shown_names(model, latents) -> list[str]:
+    """Returns the names by which a user knows latents: those of the sites that were rewritten."""
+    written = {how.latent_name(name): name for name, how in model.reparam.items()}
+    return list(dict.fromkeys(written.get(name, name) for name in latents))
+
+
+def _has_loc_scale(networks: Networks, name: str, data: Data) -> bool:
+    rewritten = Networks(
+        networks.generative, None, networks.store, networks.owner, networks.variables, {name: LocScale(centered=0.0)}
+    )
+    try:
+        rewritten.run_generative(batch_of(data), random.seed(0))
+    except SiteError:  # a family without location and scale
+        return False
+    return True

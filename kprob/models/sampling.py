@@ -1,0 +1,241 @@
+"""`fit` of a model that was compiled with a sampler: blocks of transitions are epochs to Keras's callbacks."""
+
+import zlib
+
+import keras
+import numpy as np
+
+from kprob import diagnostics, distributions
+from kprob.backend import random
+from kprob.density import LogDensity, find_log_density
+from kprob.engine import Data, batch_of
+from kprob.errors import CompileError, KprobError, explain
+from kprob.mcmc import Chains, Draws, Info, Sampler
+from kprob.mcmc.chains import chain_seeds
+from kprob.mcmc.starts import find_starts
+from kprob.models import building
+from kprob.models.callback_kinds import savers_last
+from kprob.models.plan import Plan, make_plan
+
+LOG_NAMES = (
+    "log_density", "accept_rate", "step_size", "tree_depth", "divergences", "max_rhat", "min_ess", "draws",
+)  # fmt: skip
+# Options of `fit` that mean nothing where every transition sees all data.
+_MEANINGLESS = ("batch_size", "validation_data", "validation_split", "steps_per_epoch", "num_data", "class_weight")
+
+
+def fit(model, x, y, **options) -> keras.callbacks.History:
+    """Draws from a model's posterior.
+
+    Args:
+        model: A model compiled with a sampler.
+        x: Data by name.
+        y: Observed values where `x` has only covariates.
+        **options: `epochs` (blocks of transitions at most; all that the sampler wants where it's left out), `verbose`,
+            `callbacks`, `sample_weight`, `initial_epoch`.
+
+    Returns:
+        Keras's `History`.
+    """
+    epochs = options.pop("epochs", None)
+    plan = make_plan(options)
+    _check_options(model.sampler, options)
+    plan.callbacks = savers_last(plan.callbacks)
+    data = model.prepare_data(x, y, plan.sample_weight)
+    building.build_generative(model, data)
+    return Run(model, data, plan, epochs).run()
+
+
+class Run:
+    """One `fit`: goes on from the model's draws where they are of the same data, else starts chains.
+
+    Args:
+        model: A built model, compiled with a sampler.
+        data: The data.
+        plan: What `fit` is to do.
+        epochs: Blocks at most, or None.
+    """
+
+    def __init__(self, model, data: Data, plan: Plan, epochs: int | None):
+        self.model, self.plan, self.sampler = model, plan, model.sampler
+        self.batch = batch_of(data)
+        density = find_log_density(model.networks, self.batch, type(self.sampler).__name__)
+        self.chains = _cached_chains(model, density)
+        self.density = self.chains.density
+        self.fingerprint = fingerprint(data)
+        self.resume = self._same_run(model.draws)
+        self.epochs = epochs
+
+    def run(self) -> keras.callbacks.History:
+        """Draws, and returns Keras's History."""
+        model, sampler, size = self.model, self.sampler, self.sampler.block_size
+        model.stop_training = False
+        if not self.resume:
+            model.__dict__["_draws"] = None
+        begun = 0 if not self.resume else model.draws.done
+        target = begun + sampler.num_samples + (0 if self.resume else sampler.num_warmup)
+        epochs = -(-(target - begun) // size) if self.epochs is None else self.epochs
+        callbacks = keras.callbacks.CallbackList(
+            self.plan.callbacks,
+            add_history=True,
+            add_progbar=self.plan.verbose != 0,
+            verbose=1 if self.plan.verbose == "auto" else self.plan.verbose,
+            epochs=epochs,
+            steps=1,
+            model=model,
+        )
+        model._initial_epoch = None
+        callbacks.on_train_begin()  # BackupAndRestore may bring draws back
+        logs: dict = {}
+        epoch = getattr(model, "_initial_epoch", None) or self.plan.initial_epoch
+        if model.draws is None:
+            self._start()
+        elif not self.resume:
+            epoch, target = model.draws.done // size, sampler.num_warmup + sampler.num_samples
+        draws: Draws = model.draws
+        draws.wanted = max(draws.wanted, target)
+        while epoch < epochs and draws.done < target and not model.stop_training:
+            callbacks.on_epoch_begin(epoch)
+            callbacks.on_train_batch_begin(0)
+            self._block(draws, min(size, target - draws.done))
+            logs = block_logs(draws, self.last, sampler)
+            callbacks.on_train_batch_end(0, logs)
+            callbacks.on_epoch_end(epoch, logs)
+            epoch += 1
+        callbacks.on_train_end(logs)
+        return model.history
+
+    def _same_run(self, draws: Draws | None) -> bool:
+        if draws is None:
+            return False
+        sites = {latent.name: latent.shape for latent in self.density.latents}
+        return (
+            draws.sites == sites
+            and draws.fingerprint == self.fingerprint
+            and draws.num_chains == self.sampler.num_chains
+        )
+
+    def _start(self) -> None:
+        sampler, model = self.sampler, self.model
+        number = int(random_number(model))
+        vectors = find_starts(
+            self.density,
+            self.chains.evaluate,
+            self.batch,
+            sampler.init_strategy,
+            lambda strategy, k: self._given(strategy, number + k),
+            sampler.num_chains,
+            number,
+        )
+        states = self.chains.start(vectors, self.batch)
+        size = self.density.size
+        model.__dict__["_draws"] = Draws(
+            np.zeros((sampler.num_chains, 0, size), "float32"),
+            np.zeros((sampler.num_chains, 0, len(Info._fields)), "float32"),
+            {},
+            states,
+            chain_seeds(number, sampler.num_chains),
+            sites={latent.name: latent.shape for latent in self.density.latents},
+            fingerprint=self.fingerprint,
+        )
+
+    def _given(self, strategy, seed: int) -> np.ndarray:
+        networks = self.model.networks
+        extra = building.MedianStart() if strategy == "median" else None
+        given = strategy if not isinstance(strategy, str) else None
+        trace = networks.run_generative(self.batch, random.seed(seed), extra=extra, given=_tensors(given))
+        unconstrained = {
+            site.name: distributions.support_bijector(site.distribution).inverse(site.value)
+            for site in trace.random_sites(observed=False)
+        }
+        return keras.ops.convert_to_numpy(self.density.vector(unconstrained))
+
+    def _block(self, draws: Draws, number: int) -> None:
+        states, positions, infos = self.chains.run(draws.states, draws.seeds, number, self.batch)
+        self.last = infos
+        kept = max(0, min(number, draws.done + number - self.sampler.num_warmup))
+        if kept:
+            positions, infos = positions[:, number - kept :], infos[:, number - kept :]
+            draws.add(positions, infos, self.chains.values(positions, self.batch))
+        draws.states, draws.done = states, draws.done + number
+
+
+def block_logs(draws: Draws, last: np.ndarray, sampler: Sampler) -> dict[str, float]:
+    """Returns what callbacks see after a block.
+
+    Args:
+        draws: All draws so far.
+        last: What the block's transitions told, (chains, number, fields).
+        sampler: The sampler.
+    """
+    means = dict(zip(Info._fields, np.nanmean(last, axis=(0, 1)).tolist(), strict=True))
+    logs = {name: means[name] for name in ("log_density", "accept_rate", "step_size", "tree_depth")}
+    logs["divergences"] = float(draws.statistics["diverging"].sum())
+    logs["max_rhat"], logs["min_ess"] = float("nan"), 0.0
+    if draws.num_draws >= 4:
+        with np.errstate(all="ignore"):
+            rhats, sizes = diagnostics.rhat(draws.positions), diagnostics.ess_bulk(draws.positions)
+        logs["max_rhat"], logs["min_ess"] = float(np.nanmax(rhats)), float(np.nanmin(sizes))
+    logs["draws"] = float(draws.num_draws * draws.num_chains)
+    return logs
+
+
+def fingerprint(data: Data) -> str:
+    """Returns what tells this data from other data."""
+    total = 0
+    for name, value in [*data.rows.items(), *data.whole.items(), ("weights", data.weights)]:
+        if value is not None:
+            total = zlib.crc32(f"{name} {value.shape} {value.dtype}".encode(), total)
+            total = zlib.crc32(np.ascontiguousarray(value).data, total)
+    return f"{total:08x}"
+
+
+def random_number(model) -> int:
+    """Returns the next integer of a model's own random numbers."""
+    words = keras.ops.convert_to_numpy(random.from_generator(model.seed_generator)).astype("int64")
+    return int((words[0] * 1_000_003 + words[1]) % (2**31 - 1))
+
+
+def _cached_chains(model, density: LogDensity) -> Chains:
+    key = ("mcmc", density.latents, model.sampler.block_size)
+    programs = model.__dict__["_programs"]
+    if key not in programs:
+        programs[key] = Chains(model.sampler, density, lambda: model.variables)
+    return programs[key]
+
+
+def _tensors(given):
+    return (
+        None if given is None else {k: keras.ops.convert_to_tensor(np.asarray(v, "float32")) for k, v in given.items()}
+    )
+
+
+def _check_options(sampler: Sampler, options: dict) -> None:
+    for name in _MEANINGLESS:
+        if options.get(name):
+            raise CompileError(
+                explain(
+                    f"`fit` with {type(sampler).__name__} has no use for `{name}`.",
+                    received=f"{name}={options[name]!r}",
+                    expected="all data in every transition",
+                    fix=f"leave `{name}` out, or compile with an objective such as kprob.ELBO()",
+                )
+            )
+
+
+def require_draws(model) -> Draws:
+    """Returns a model's draws.
+
+    Raises:
+        KprobError: There are none yet.
+    """
+    draws = model.draws
+    if draws is None or not draws.num_draws:
+        raise KprobError(
+            explain(
+                f"{type(model).__name__} has no draws yet.",
+                received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up",
+                fix="call model.fit(data) first",
+            )
+        )
+    return draws
