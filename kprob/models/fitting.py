@@ -6,7 +6,7 @@ import numpy as np
 from kprob.backend import random, training
 from kprob.engine import Data, batch_of
 from kprob.errors import CompileError, DataError, KprobError, explain, names
-from kprob.models import agreement, building, streams
+from kprob.models import agreement, building, curvature, streams
 from kprob.models.callback_kinds import savers_last
 from kprob.models.compiled_loop import CompiledLoop, row_order
 from kprob.models.plan import Plan, make_plan
@@ -36,6 +36,7 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     _check_given(model, x, data, plan)
     data, validation = _split(model, data, plan)
     building.build(model, data)
+    curvature.begin(model)
     if validation is not None:
         agreement.check_rows_of_guide(model, validation, validation=True)
         building.build(model, validation)
@@ -44,12 +45,16 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     if plan.steps_per_epoch is None and _compilable(model):
         epochs = _epochs(model, validation, plan, max(size, KERAS_BATCH_SIZE))
         epochs.set_model(model)
-        return CompiledLoop(model, data, plan, size, epochs.on_epoch_end, validation is not None).run()
+        history = CompiledLoop(model, data, plan, size, epochs.on_epoch_end, validation is not None).run()
+        curvature.finish(model, curvature.parts_of(data))
+        return history
     rows = data.num_rows or 1
     shuffle = plan.shuffle and size < rows
     order = (lambda: row_order(model, rows, 0, True)) if shuffle else lambda: None
     epochs = _epochs(model, validation, plan, size, order)
-    return _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan)
+    history = _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan)
+    curvature.finish(model, curvature.parts_of(data))
+    return history
 
 
 def _check_given(model, x, data: Data, plan: Plan) -> None:
@@ -216,7 +221,7 @@ def _compilable(model) -> bool:
 
 
 def _cached(model, key, make):
-    programs = model.__dict__["_programs"]
+    programs, key = model.__dict__["_programs"], (*key, model.phase_of_guide)
     if key not in programs:
         programs[key] = make()
     return programs[key]
