@@ -1,5 +1,7 @@
 """Guides: ready inference networks. May import: errors, checks, backend, saving, distributions, effects, layers, objectives."""
 
+from kprob.guides.autoregressive_flows import InverseAutoregressiveFlow, MaskedAutoregressiveFlow
+from kprob.guides.coupling_flows import NeuralSplineFlow, RealNVP
 from kprob.guides.delta import Delta
 from kprob.guides.group import Group
 from kprob.guides.guide import Guide
@@ -13,9 +15,13 @@ __all__ = [
     "Delta",
     "Group",
     "Guide",
+    "InverseAutoregressiveFlow",
     "Laplace",
     "LowRankMultivariateNormal",
+    "MaskedAutoregressiveFlow",
     "MultivariateNormal",
+    "NeuralSplineFlow",
     "Normal",
+    "RealNVP",
     "Structured",
 ]

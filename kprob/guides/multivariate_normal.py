@@ -77,7 +77,8 @@ class MultivariateNormal(JointGuide):
             self.add_parameter(f"{key}factor", ops.zeros((*start.shape[:-1], entries)), inside)
 
     def conditional(self, block: Block, name: str, run: Run):
-        return normal_given_before(block, name, run, *self._loc_and_tril(block, run), owner=id(self))
+        loc, tril = self._loc_and_tril(block, run)
+        return normal_given_before(block, name, run, loc, tril, owner=id(self))
 
     def marginal(self, name: str, run: Run) -> tuple:
         block = self.blocks[name]

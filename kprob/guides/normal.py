@@ -67,7 +67,8 @@ class Normal(Guide):
             self.add_parameter(f"{name}_scale", raw, in_rows)
 
     def posterior(self, name: str, run: Run):
-        return independent_normals(*self.marginal(name, run), self.latents[name].event_ndims)
+        loc, scale = self.marginal(name, run)
+        return independent_normals(loc, scale, self.latents[name].event_ndims)
 
     def marginal(self, name: str, run: Run) -> tuple:
         scale = get_constraint("positive").forward(self.parameter(f"{name}_scale", run))

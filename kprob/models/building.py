@@ -188,7 +188,7 @@ def _set_up_guide(model, batch: dict, data: Data, num_data: int | None) -> None:
         parents = latent_parents(find_dependencies(networks, data, inference=False)[0], [s.name for s in latents])
 
     def draws(number: int, data, seed: int) -> dict:
-        return predicting.query(model, "posterior", None, data).sample(number, seed)
+        return dict(predicting.query(model, "posterior", None, data).sample(number, seed))
 
     guide.setup(latents, num_data, data_of(batch), parents, draws)
 

@@ -78,7 +78,8 @@ def _hessian(model, guide: Laplace, batch: dict, first: bool) -> dict:
             vectors = [np.zeros(tuple(variable.shape), "float32") for variable in variables]
             vectors[names.index(name)][..., i] = 1.0
             columns = run(*map(keras.ops.convert_to_tensor, vectors))
-            found.append({n: -np.asarray(keras.ops.convert_to_numpy(c), "float64") for n, c in zip(names, columns)})
+            arrays = (-np.asarray(keras.ops.convert_to_numpy(c), "float64") for c in columns)
+            found.append(dict(zip(names, arrays, strict=True)))
         return found
 
     blocks: dict = {}
