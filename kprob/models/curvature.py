@@ -11,6 +11,7 @@ import numpy as np
 
 from kprob.backend import compile_function, gradients, random
 from kprob.engine import Data, batch_of
+from kprob.errors import DataError, explain
 from kprob.guides import Laplace
 from kprob.guides.laplace import INSIDE, OUTSIDE
 
@@ -22,6 +23,25 @@ def begin(model) -> None:
     guide = getattr(model, "guide", None)
     if isinstance(guide, Laplace):
         guide.begin()
+
+
+def require_finite(model, stream) -> None:
+    """Raises where a Laplace guide would have to go through a stream that can't be gone through once more.
+
+    Raises:
+        DataError: It is a generator, or nobody knows where it ends.
+    """
+    if isinstance(getattr(model, "guide", None), Laplace) and (
+        hasattr(stream.x, "__next__") or (stream.num_data is None and stream.num_batches is None)
+    ):
+        raise DataError(
+            explain(
+                "Laplace goes through the data once more after the fit, and can't with this stream.",
+                received=f"a {type(stream.x).__name__} that ends nobody knows where, or that can't be gone through twice",
+                expected="arrays, or a tf.data.Dataset, PyDataset or DataLoader of known length",
+                fix="pass one, or num_data= for a Dataset of unknown length",
+            )
+        )
 
 
 def finish(model, batches) -> None:

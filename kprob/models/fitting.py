@@ -83,12 +83,16 @@ def _check_given(model, x, data: Data, plan: Plan) -> None:
 def _fit_stream(model, x, plan: Plan) -> keras.callbacks.History:
     stream = streams.Stream(model, x, plan.num_data)
     streams.build(model, stream)
+    curvature.require_finite(model, stream)
+    curvature.begin(model)
     model.__dict__["_non_finite"].clear()
     validation = plan.validation_data
     if validation is not None and not streams.is_stream(validation):
         validation = _split(model, Data(), plan)[1]
     epochs = _epochs(model, validation, plan, plan.batch_size or KERAS_BATCH_SIZE)
-    return _keras_loop(model, stream.dataset(), epochs, plan)
+    history = _keras_loop(model, stream.dataset(), epochs, plan)
+    curvature.finish(model, (batch for data in stream.data() for batch in curvature.parts_of(data)))
+    return history
 
 
 def _epochs(model, validation, plan: Plan, size: int, order=lambda: None) -> streams.Epochs:

@@ -51,6 +51,16 @@ def ten_days():
 
 
 @kprob.probmodel
+def small():
+    """A real latent, a positive one, and one in each row."""
+    level = kprob.sample("level", tfd.Normal(0.0, 2.0))
+    rate = kprob.sample("rate", tfd.Gamma(3.0, 2.0))
+    with kprob.plate("data"):
+        shift = kprob.sample("shift", tfd.Normal(level, 1.0))
+        kprob.sample("x", tfd.Normal(shift + rate, 1.0))
+
+
+@kprob.probmodel
 def mixed():
     """Latents of several supports, outside the data plate, in a plate, and two in each row."""
     level = kprob.sample("level", tfd.Normal(0.0, 2.0))
@@ -60,12 +70,12 @@ def mixed():
     with kprob.plate("data"):
         shift = kprob.sample("shift", tfd.Normal(level, 1.0))
         with kprob.plate("pair", 2):
-            size = kprob.sample("size", tfd.LogNormal(0.0, rate))
+            size = kprob.sample("size", tfd.LogNormal(0.3 * keras.ops.log(rate), 0.5))
         kprob.sample("x", tfd.Normal(shift + keras.ops.sum(size, -1) + share[0], 1.0))
 
 
-def mixed_data(rows=10):
-    """Data of `mixed`."""
+def some_data(rows=10):
+    """Data of `small` and `mixed`."""
     return {"x": np.random.RandomState(1).normal(2.0, 1.0, rows).astype("float32")}
 
 

@@ -178,3 +178,25 @@ def test_laplace_goes_on_from_the_mode_and_is_a_point_until_the_next_fit_ends():
         model.fit({"sensor": 18.0}, epochs=2, verbose=0, callbacks=[watch])
         assert seen[-1] == 0.0
         assert model.posterior("level").stddev() == pytest.approx(0.8944, rel=1e-3)
+
+
+def test_laplace_of_a_stream_has_the_curvature_of_all_its_rows():
+    @kprob.probmodel
+    def mean():
+        mu = kprob.sample("mu", tfd.Normal(0.0, 10.0))
+        with kprob.plate("data"):
+            kprob.sample("x", tfd.Normal(mu, 1.0))
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return {"x": np.arange(10, dtype="float32")[4 * i : 4 * i + 4]}
+
+    model = mean(inference=guides.Laplace()).compile(kprob.ELBO(), "adam")
+    model.fit(Batches(), epochs=1, verbose=0)
+    assert model.posterior("mu").stddev() == pytest.approx((10 + 0.01) ** -0.5, rel=1e-4)
+    again = mean(inference=guides.Laplace()).compile(kprob.ELBO(), "adam")
+    with pytest.raises(kprob.errors.DataError, match="Laplace goes through the data once more"):
+        again.fit(({"x": np.ones(4)} for _ in range(2)), num_data=8, epochs=1, verbose=0)
