@@ -5,7 +5,7 @@ May import: errors, checks, backend, saving, distributions, effects, layers, obj
 
 from kprob.engine.arrays import Whole, to_array, to_dict
 from kprob.engine.batch import Data, batch_of, rows_of
-from kprob.engine.dependencies import Dependencies, find_dependencies
+from kprob.engine.dependencies import Dependencies, find_dependencies, latent_parents
 from kprob.engine.few_rows import FEW_ROWS, completed, on_few_rows
 from kprob.engine.matching import check_pair, check_supports
 from kprob.engine.networks import Networks
@@ -27,6 +27,7 @@ __all__ = [
     "completed",
     "discover",
     "find_dependencies",
+    "latent_parents",
     "on_few_rows",
     "rows_of",
     "to_array",

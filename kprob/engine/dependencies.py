@@ -96,6 +96,29 @@ def find_dependencies(
     return generative, _Search(networks.run_inference, data, arguments, layers).run()
 
 
+def latent_parents(dependencies: Dependencies, latents: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Returns the latents that each latent depends on directly, or through values that follow from others.
+
+    Args:
+        dependencies: Those of the generative network.
+        latents: The latents, in order.
+    """
+    order = list(latents)
+    found = {}
+    for name in order:
+        parents: set[str] = set()
+        pending = [name]
+        while pending:
+            for parent in dependencies.parents.get(pending.pop(), ()):
+                site = dependencies.structure.sites.get(parent)
+                if parent in order:
+                    parents.add(parent)
+                elif site is not None and site.kind == "deterministic":
+                    pending.append(parent)
+        found[name] = _in_order(parents - {name}, order)
+    return found
+
+
 @dataclass
 class _Run:
     # What one run computed, and how far it came.

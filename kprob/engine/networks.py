@@ -86,7 +86,8 @@ class Networks:
         pinned, fixed = handlers.do(values=data_of(batch)), handlers.substitute(values=given)
         with plate_of(batch, num_draws, size), trace, self.store(), handlers.seed(seed=seed), pinned, fixed:
             if isinstance(self.inference, Guide):
-                self._call("inference", trace, self.inference.run, {"network": lambda: self._generate(batch)}, batch)
+                arguments = {"network": lambda: self._generate(batch), "data": data_of(batch)}
+                self._call("inference", trace, self.inference.run, arguments, batch)
             else:
                 self._call(
                     "inference", trace, self.inference, self._bind(self.inference_arguments, batch, "inference"), batch

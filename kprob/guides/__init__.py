@@ -1,6 +1,27 @@
 """Guides: ready inference networks. May import: errors, checks, backend, saving, distributions, effects, layers, objectives."""
 
+from kprob.guides.autoregressive_flows import InverseAutoregressiveFlow, MaskedAutoregressiveFlow
+from kprob.guides.coupling_flows import NeuralSplineFlow, RealNVP
+from kprob.guides.delta import Delta
+from kprob.guides.group import Group
 from kprob.guides.guide import Guide
+from kprob.guides.laplace import Laplace
+from kprob.guides.low_rank_multivariate_normal import LowRankMultivariateNormal
+from kprob.guides.multivariate_normal import MultivariateNormal
 from kprob.guides.normal import Normal
+from kprob.guides.structured import Structured
 
-__all__ = ["Guide", "Normal"]
+__all__ = [
+    "Delta",
+    "Group",
+    "Guide",
+    "InverseAutoregressiveFlow",
+    "Laplace",
+    "LowRankMultivariateNormal",
+    "MaskedAutoregressiveFlow",
+    "MultivariateNormal",
+    "NeuralSplineFlow",
+    "Normal",
+    "RealNVP",
+    "Structured",
+]

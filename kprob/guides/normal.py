@@ -1,11 +1,13 @@
 """Mean field: an independent normal for each latent number, in unconstrained space."""
 
+from collections.abc import Sequence
+
 import keras
 
-from kprob import effects
 from kprob.backend import tfd
 from kprob.distributions import get_constraint
 from kprob.guides.guide import Guide
+from kprob.guides.run import Run
 from kprob.saving import register
 
 
@@ -18,6 +20,9 @@ class Normal(Guide):
 
     Args:
         init_scale: Standard deviation, in unconstrained space, to start from.
+        init: See `Guide`.
+        encoder: A Keras layer from data to features, for latents inside the data plate (see `Guide`).
+        inputs: Names of the data that the encoder takes.
         name: Name of the layer.
 
     Example:
@@ -39,29 +44,41 @@ class Normal(Guide):
         Kucukelbir, Tran, Ranganath, Gelman and Blei (2017), "Automatic differentiation variational inference".
     """
 
-    def __init__(self, init_scale: float = 0.1, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        init_scale: float = 0.1,
+        init="median",
+        encoder=None,
+        inputs: str | Sequence[str] | None = None,
+        **kwargs,
+    ):
+        super().__init__(init, encoder, inputs, **kwargs)
         self.init_scale = init_scale
-        self.loc: dict[str, keras.Variable] = {}
-        self.scale: dict[str, keras.Variable] = {}
 
     @property
     def independent(self) -> bool:
         return all(bijector is not None for bijector in self.bijectors.values())
 
-    def create(self, site: effects.Site, start) -> None:
-        self.loc[site.name] = self._weight(start, f"{site.name}_loc")
-        raw = get_constraint("positive").inverse(keras.ops.full_like(start, self.init_scale))
-        self.scale[site.name] = self._weight(raw, f"{site.name}_scale")
+    def create(self, starts: dict) -> None:
+        for name, start in starts.items():
+            in_rows = self.latents[name].in_rows
+            raw = get_constraint("positive").inverse(keras.ops.full_like(start, self.init_scale))
+            self.add_parameter(f"{name}_loc", start, in_rows)
+            self.add_parameter(f"{name}_scale", raw, in_rows)
 
-    def posterior(self, name: str, rows):
-        scale = get_constraint("positive").forward(rows(self.scale[name]))
-        return tfd.Normal(rows(self.loc[name]), scale)
+    def posterior(self, name: str, run: Run):
+        loc, scale = self.marginal(name, run)
+        return independent_normals(loc, scale, self.latents[name].event_ndims)
+
+    def marginal(self, name: str, run: Run) -> tuple:
+        scale = get_constraint("positive").forward(self.parameter(f"{name}_scale", run))
+        return self.parameter(f"{name}_loc", run), scale
 
     def get_config(self) -> dict:
         return {**super().get_config(), "init_scale": self.init_scale}
 
-    def _weight(self, start, name: str) -> keras.Variable:
-        variable = self.add_weight(shape=tuple(start.shape), initializer="zeros", name=name, autocast=False)
-        variable.assign(start)
-        return variable
+
+def independent_normals(loc, scale, event_ndims: int):
+    """Returns a normal distribution of each number, the last axes being one event."""
+    base = tfd.Normal(loc, scale)
+    return tfd.Independent(base, event_ndims) if event_ndims else base

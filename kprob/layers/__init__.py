@@ -1,5 +1,6 @@
 """Random variables as Keras layers. May import: errors, checks, backend, saving, distributions, effects."""
 
+from kprob.layers.autoregressive_network import AutoregressiveNetwork
 from kprob.layers.bounded import Beta, Kumaraswamy, Triangular, TruncatedNormal, Uniform, VonMises
 from kprob.layers.categorical import (
     Categorical,
@@ -21,6 +22,7 @@ from kprob.layers.counts import (
     ZeroInflatedNegativeBinomial,
     ZeroInflatedPoisson,
 )
+from kprob.layers.coupling_network import CouplingNetwork
 from kprob.layers.hidden_markov_model import HiddenMarkovModel
 from kprob.layers.mixture import Mixture
 from kprob.layers.multivariate import (
@@ -63,6 +65,8 @@ from kprob.layers.real import (
 from kprob.layers.transformed_distribution import TransformedDistribution
 
 __all__ = [
+    "AutoregressiveNetwork",
+    "CouplingNetwork",
     "Bernoulli",
     "Beta",
     "BetaBinomial",

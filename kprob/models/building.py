@@ -10,13 +10,25 @@ import numpy as np
 from kprob import distributions
 from kprob.backend import map_draws, random
 from kprob.effects import Handler, Site
-from kprob.engine import Data, Networks, Structure, batch_of, check_supports, discover, to_array
+from kprob.engine import (
+    Data,
+    Networks,
+    Structure,
+    batch_of,
+    check_supports,
+    discover,
+    find_dependencies,
+    latent_parents,
+    to_array,
+)
 from kprob.engine.arrays import Whole
+from kprob.engine.networks import data_of
 from kprob.engine.repeating import check_repeatable
 from kprob.engine.structure import structure_of, unwrapped
 from kprob.guides import Guide
+from kprob.guides.starts import Start, center
 from kprob.layers import RandomVariable
-from kprob.models import reparameterizing
+from kprob.models import predicting, reparameterizing
 from kprob.models.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
 from kprob.models.metrics import first_non_finite
 from kprob.models.saveable import freeze_layers, frozen_layers
@@ -49,17 +61,6 @@ class Spec:
     sampled: bool = False
 
 
-class MedianStart(Handler):
-    """Gives each latent its prior median, given the medians of those before it: where a guide starts."""
-
-    def on_site(self, site: Site) -> None:
-        if site.kind != "sample" or site.value is not None:
-            return
-        sizes = tuple(plate.size for plate in site.plates)
-        center = _center(site.distribution)
-        site.value = keras.ops.broadcast_to(center, (*sizes, *site.distribution.event_shape))
-
-
 class StandIn(Handler):
     """Gives sites that only TFP can draw their centre, where only shapes matter: TFP's samplers compile for seconds."""
 
@@ -70,29 +71,10 @@ class StandIn(Handler):
         if family is None or family.sampler is not None:
             return
         sizes = tuple(plate.size for plate in site.plates)
-        center = _center(site.distribution)
+        middle = center(site.distribution)
         if distributions.is_discrete(site.distribution):
-            center = keras.ops.cast(keras.ops.round(center), site.distribution.dtype)
-        site.value = keras.ops.broadcast_to(center, (*sizes, *site.distribution.event_shape))
-
-
-def _center(distribution):
-    inner = distribution
-    while type(inner).__name__.strip("_") in ("Independent", "BatchBroadcast"):
-        inner = inner.distribution
-    for center in (lambda: inner.quantile(0.5), inner.mean):
-        try:
-            value = center()
-        except (NotImplementedError, ValueError, TypeError):
-            continue
-        if bool(keras.ops.all(keras.ops.isfinite(keras.ops.cast(value, "float32")))):
-            return value
-    # Families without either: the median of some draws, taken where it is in the support.
-    draws = distributions.draw(distribution, (15,), random.seed(0))
-    if distributions.is_discrete(distribution):
-        return draws[0]
-    bijector = distributions.support_bijector(distribution)
-    return bijector.forward(keras.ops.median(bijector.inverse(draws), axis=0))
+            middle = keras.ops.cast(keras.ops.round(middle), site.distribution.dtype)
+        site.value = keras.ops.broadcast_to(middle, (*sizes, *site.distribution.event_shape))
 
 
 def structure(model, named: dict) -> Structure:
@@ -161,7 +143,7 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
     if networks.inference is None or hasattr(model, "guide"):
         if networks.inference is None:
             model.guide = model.default_guide()
-        _set_up_guide(model, batch, num_data)
+        _set_up_guide(model, batch, data, num_data)
         networks = model.networks
     q = networks.run_inference(batch, random.seed(1))
     check_networks(model, batch, p, q, data)
@@ -227,11 +209,22 @@ def check_again(model, data: Data) -> None:
     check_data(networks, p, data, BUILD_ROWS, data.num_rows)
 
 
-def _set_up_guide(model, batch: dict, num_data: int | None) -> None:
-    if model.guide.built:
+def _set_up_guide(model, batch: dict, data: Data, num_data: int | None) -> None:
+    guide: Guide = model.guide
+    if guide.built:
         return
-    trace = model.networks.run_generative(batch, random.seed(0), extra=MedianStart())
-    model.guide.setup(trace.random_sites(observed=False), num_data)
+    networks = model.networks
+    seed = random.from_generator(model.seed_generator) if guide.starts_at_random else random.seed(0)
+    trace = networks.run_generative(batch, seed, extra=Start(guide.start_of))
+    latents = trace.random_sites(observed=False)
+    parents = None
+    if guide.needs_parents:
+        parents = latent_parents(find_dependencies(networks, data, inference=False)[0], [s.name for s in latents])
+
+    def draws(number: int, data, seed: int) -> dict:
+        return dict(predicting.query(model, "posterior", None, data).sample(number, seed))
+
+    guide.setup(latents, num_data, data_of(batch), parents, draws)
 
 
 def evaluate(networks: Networks, objective, foldable: bool, batch: dict, seed) -> dict:

@@ -6,7 +6,7 @@ import numpy as np
 from kprob.backend import random, training
 from kprob.engine import Data, batch_of
 from kprob.errors import CompileError, DataError, KprobError, explain, names
-from kprob.models import agreement, building, streams
+from kprob.models import agreement, building, curvature, streams
 from kprob.models.callback_kinds import savers_last
 from kprob.models.compiled_loop import CompiledLoop, row_order
 from kprob.models.fit_check import check_fit
@@ -43,6 +43,7 @@ def _fit_arrays(model, x, y, plan: Plan) -> tuple[keras.callbacks.History, int]:
     _check_given(model, x, data, plan)
     data, validation = _split(model, data, plan)
     building.build(model, data)
+    curvature.begin(model)
     if validation is not None:
         agreement.check_rows_of_guide(model, validation, validation=True)
         building.build(model, validation)
@@ -52,13 +53,17 @@ def _fit_arrays(model, x, y, plan: Plan) -> tuple[keras.callbacks.History, int]:
         epochs = _epochs(model, validation, plan, max(size, KERAS_BATCH_SIZE))
         epochs.set_model(model)
         loop = CompiledLoop(model, data, plan, size, epochs.on_epoch_end, validation is not None)
-        return loop.run(), loop.steps
+        history = loop.run()
+        curvature.finish(model, curvature.parts_of(data))
+        return history, loop.steps
     rows = data.num_rows or 1
     shuffle = plan.shuffle and size < rows
     order = (lambda: row_order(model, rows, 0, True)) if shuffle else lambda: None
     epochs = _epochs(model, validation, plan, size, order)
     steps = plan.steps_per_epoch or -(-rows // size)
-    return _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan), steps
+    history = _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan)
+    curvature.finish(model, curvature.parts_of(data))
+    return history, steps
 
 
 def _check_given(model, x, data: Data, plan: Plan) -> None:
@@ -87,12 +92,16 @@ def _check_given(model, x, data: Data, plan: Plan) -> None:
 def _fit_stream(model, x, plan: Plan) -> tuple[keras.callbacks.History, int]:
     stream = streams.Stream(model, x, plan.num_data)
     streams.build(model, stream)
+    curvature.require_finite(model, stream)
+    curvature.begin(model)
     model.__dict__["_non_finite"].clear()
     validation = plan.validation_data
     if validation is not None and not streams.is_stream(validation):
         validation = _split(model, Data(), plan)[1]
     epochs = _epochs(model, validation, plan, plan.batch_size or KERAS_BATCH_SIZE)
-    return _keras_loop(model, stream.dataset(), epochs, plan), 2  # of a stream, no epoch is known to be one step
+    history = _keras_loop(model, stream.dataset(), epochs, plan)
+    curvature.finish(model, (batch for data in stream.data() for batch in curvature.parts_of(data)))
+    return history, 2  # of a stream, no epoch is known to be one step
 
 
 def _epochs(model, validation, plan: Plan, size: int, order=lambda: None) -> streams.Epochs:
@@ -225,7 +234,7 @@ def _compilable(model) -> bool:
 
 
 def _cached(model, key, make):
-    programs = model.__dict__["_programs"]
+    programs, key = model.__dict__["_programs"], (*key, model.phase_of_guide)
     if key not in programs:
         programs[key] = make()
     return programs[key]

@@ -279,7 +279,7 @@ def _seed(model, seed):
 
 
 def _compiled(model, key, program):
-    programs = model.__dict__["_programs"]
+    programs, key = model.__dict__["_programs"], (*key, model.phase_of_guide)
     if model.run_eagerly:
         return program
     if key not in programs:

@@ -399,6 +399,11 @@ class ProbabilisticModel(Assessable):
                 )
             )
 
+    @property
+    def phase_of_guide(self) -> str | None:
+        """What the guide does at the moment, where that changes: compiled programs are of one phase."""
+        return getattr(getattr(self, "guide", None), "phase", None)
+
     def default_guide(self):
         """Returns the guide that stands in where there is no inference network."""
         return Normal()

@@ -10,6 +10,7 @@ from kprob.backend import random
 from kprob.density import LogDensity, find_log_density
 from kprob.engine import Data, batch_of
 from kprob.errors import CompileError, KprobError, explain
+from kprob.guides.starts import Start
 from kprob.mcmc import Chains, Draws, Info, Sampler
 from kprob.mcmc.chains import chain_seeds
 from kprob.mcmc.starts import find_starts
@@ -141,7 +142,7 @@ class Run:
 
     def _given(self, strategy, seed: int) -> np.ndarray:
         networks = self.model.networks
-        extra = building.MedianStart() if strategy == "median" else None
+        extra = Start(lambda _: "median") if strategy == "median" else None
         given = strategy if not isinstance(strategy, str) else None
         trace = networks.run_generative(self.batch, random.seed(seed), extra=extra, given=_tensors(given))
         unconstrained = {

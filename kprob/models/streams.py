@@ -64,6 +64,16 @@ class Stream:
         x, y, weight = self._parts(self.first)
         return self.model.prepare_data(_numpy_named(x), y, weight)
 
+    def data(self) -> Iterator[Data]:
+        """Yields one pass over the stream as data, up to the number of rows where that is known."""
+        seen = 0
+        for element in self._elements():
+            x, y, weight = self._parts(element)
+            yield self.model.prepare_data(_numpy_named(x), y, weight)
+            seen += self._rows(element)
+            if self.num_data is not None and seen >= self.num_data:
+                return
+
     def _first(self):
         if hasattr(self.x, "__next__"):
             self.pending.append(next(self.x))

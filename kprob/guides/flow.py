@@ -1,0 +1,210 @@
+"""Guides that are normalising flows: noise through invertible networks, with the density that it then has."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from kprob.backend import random
+from kprob.checks import check_count
+from kprob.distributions import get_constraint
+from kprob.errors import MismatchError, explain, names
+from kprob.guides.block import Block
+from kprob.guides.joint import JointGuide
+from kprob.guides.normal import independent_normals
+from kprob.guides.parts import Part
+from kprob.guides.run import Run
+
+LOG_2_PI = 1.8378770664093453
+# Scales of a step stay between e^-3 and e^3.
+LARGEST_LOG_SCALE = 3.0
+
+
+class Flow(JointGuide):
+    """Base class of flows: all latents outside the data plate are one vector, made from normal noise by invertible steps.
+
+    After the steps comes a location and a scale for each number, where the flow starts as a mean-field normal. Between
+    steps the numbers change places. Latents inside the data plate are independent normals for each row.
+
+    Latents are drawn together, so the joint log-density can't be told apart by latent: that of the last latent is the
+    joint one, and those of the others count zero. `log_prob` wants values of all of them.
+
+    To subclass, override `make_network(size, step)`, `forward(step, vector)` and `inverse(step, vector)`.
+
+    Args:
+        num_steps: Number of steps.
+        hidden_units: Units of each hidden layer of the steps' networks.
+        activation: Activation of the hidden layers.
+        init_scale: Standard deviation, in unconstrained space, to start from.
+        init: See `Guide`.
+        encoder: A Keras layer from data to features, for latents inside the data plate (see `Guide`).
+        inputs: Names of the data that the encoder takes.
+        **kwargs: Keras's.
+    """
+
+    def __init__(
+        self,
+        num_steps: int = 2,
+        hidden_units: Sequence[int] = (32, 32),
+        activation: str = "elu",
+        init_scale: float = 0.1,
+        init="median",
+        encoder=None,
+        inputs: str | Sequence[str] | None = None,
+        **kwargs,
+    ):
+        super().__init__(init, encoder, inputs, **kwargs)
+        check_count("num_steps", num_steps)
+        self.num_steps, self.hidden_units = num_steps, tuple(int(units) for units in hidden_units)
+        self.activation, self.init_scale = activation, init_scale
+        self.networks: list[keras.layers.Layer] = []
+        self.__dict__["orders"] = []
+
+    def make_network(self, size: int, step: int) -> keras.layers.Layer:
+        """Returns a built network for a step on vectors of a size."""
+        raise NotImplementedError
+
+    def forward(self, step: int, vector) -> tuple:
+        """Returns a step's image of a vector, and the logarithm of the Jacobian's determinant."""
+        raise NotImplementedError
+
+    def inverse(self, step: int, vector) -> tuple:
+        """Returns the vector whose image is given, and the logarithm of the Jacobian's determinant there."""
+        raise NotImplementedError
+
+    def create_block(self, block: Block, start) -> None:
+        self.add_parameter(f"{block.prefix}loc", start, block.in_rows)
+        raw = get_constraint("positive").inverse(ops.full_like(start, self.init_scale))
+        self.add_parameter(f"{block.prefix}scale", raw, block.in_rows)
+        if not block.in_rows:
+            self.orders.extend(order_of(step, block.size) for step in range(self.num_steps))
+            self.networks.extend(self.make_network(block.size, step) for step in range(self.num_steps))
+
+    def conditional(self, block: Block, name: str, run: Run):
+        if block.in_rows:
+            loc, scale = self._own_normal(block, name, run)
+            return independent_normals(loc, scale, block.latents[name].event_ndims)
+        joint = run.once((id(self), "joint"), lambda: _Joint(self, block, run))
+        return _Share(joint, name)
+
+    def marginal(self, name: str, run: Run) -> tuple | None:
+        block = self.blocks[name]
+        return self._own_normal(block, name, run) if block.in_rows else None
+
+    def transform(self, block: Block, run: Run, noise) -> tuple:
+        """Returns the vector that noise becomes, and the logarithm of the Jacobian's determinant."""
+        total = ops.zeros(ops.shape(noise)[:-1])
+        for step, order in enumerate(self.orders):
+            noise, log_det = self.forward(step, ops.take(noise, order, axis=-1))
+            total = total + log_det
+        loc, scale = self._loc_and_scale(block, run)
+        return loc + scale * noise, total + ops.sum(ops.log(scale), axis=-1)
+
+    def recover(self, block: Block, run: Run, vector) -> tuple:
+        """Returns the noise that became a vector, and the logarithm of the Jacobian's determinant there."""
+        loc, scale = self._loc_and_scale(block, run)
+        noise = (vector - loc) / scale
+        total = ops.zeros(ops.shape(noise)[:-1]) + ops.sum(ops.log(scale), axis=-1)
+        for step in reversed(range(self.num_steps)):
+            noise, log_det = self.inverse(step, noise)
+            noise = ops.take(noise, np.argsort(self.orders[step]), axis=-1)
+            total = total + log_det
+        return noise, total
+
+    def get_config(self) -> dict:
+        own = {"num_steps": self.num_steps, "hidden_units": list(self.hidden_units), "activation": self.activation}
+        return {**super().get_config(), **own, "init_scale": self.init_scale}
+
+    def _own_normal(self, block: Block, name: str, run: Run) -> tuple:
+        loc, scale = self._loc_and_scale(block, run)
+        part = block.slices[name]
+        return block.shaped(name, loc[..., part]), block.shaped(name, scale[..., part])
+
+    def _loc_and_scale(self, block: Block, run: Run) -> tuple:
+        loc, raw = (self.parameter(f"{block.prefix}{key}", run) for key in ("loc", "scale"))
+        return loc, get_constraint("positive").forward(raw)
+
+
+class _Joint:
+    # All latents of a flow in one run: drawn when the first of them is, and weighed when the last is.
+    def __init__(self, guide: Flow, block: Block, run: Run):
+        self.guide, self.block, self.run = guide, block, run
+        self.loc, _ = guide._loc_and_scale(block, run)
+        self.noise = self.log_det = None
+        self.values: dict[str, object] = {}
+
+    def draw(self, name: str, sample_shape: tuple, seed):
+        before = self.block.before(name)
+        given = [other for other in before if other not in self.values]
+        if given:
+            raise _some_given(self.guide, given, name)
+        if not before:
+            self.noise = random.normal((*sample_shape, self.block.size), seed)
+            vector, self.log_det = self.guide.transform(self.block, self.run, self.noise)
+            self.vector = vector
+        value = self.block.shaped(name, self.vector[..., self.block.slices[name]])
+        self.values[name] = value
+        return value
+
+    def log_prob(self, name: str, value):
+        values = {other: self.run.value(other) for other in self.block.before(name)} | {name: value}
+        drawn = [other for other in values if self.values.get(other) is values[other]]
+        if len(drawn) == len(values):
+            noise, log_det = self.noise, self.log_det
+        else:
+            # A flow is inverted as a whole.
+            noise, log_det = self.guide.recover(self.block, self.run, self.joined(values))
+        normal = -0.5 * ops.sum(noise * noise, axis=-1) - 0.5 * LOG_2_PI * self.block.size
+        return normal - log_det
+
+    def joined(self, values: dict):
+        flat = [self.block.flat(name, values[name]) for name in self.block.latents]
+        lead = max((ops.shape(part)[:-1] for part in flat), key=len)
+        return ops.concatenate([ops.broadcast_to(part, (*lead, part.shape[-1])) for part in flat], axis=-1)
+
+
+class _Share(Part):
+    # One latent of a flow: the last one's density is that of all.
+    def __init__(self, joint: _Joint, name: str):
+        self._joint, self._site = joint, name
+        part = joint.block.slices[name]
+        latent = joint.block.latents[name]
+        before = {f"given_{other}": joint.run.value(other) for other in joint.block.before(name)}
+        super().__init__(joint.block.shaped(name, joint.loc[..., part]), latent.event_ndims, **before)
+
+    def draw(self, sample_shape: tuple, seed):
+        return self._joint.draw(self._site, sample_shape, seed)
+
+    def density(self, value):
+        if self._site != self._joint.block.last:
+            return self.sum_event(ops.zeros_like(value))
+        return self.spread(self._joint.log_prob(self._site, value), value)
+
+
+def _some_given(guide: Flow, given: list[str], name: str) -> MismatchError:
+    return MismatchError(
+        explain(
+            f"{type(guide).__name__} draws its latents together, and can't draw some given others.",
+            received=f"values of {names(given)}, and none of `{name}`",
+            expected="values of all latents, or of none",
+            fix="ask for all latents at once; MultivariateNormal and Structured draw latents given those before them",
+        )
+    )
+
+
+def order_of(step: int, size: int) -> np.ndarray:
+    """Returns the order that numbers are put into before a step: shuffled every second step, reversed in between.
+
+    Args:
+        step: Number of the step.
+        size: How many numbers there are.
+    """
+    if step == 0:
+        return np.arange(size)
+    return np.arange(size)[::-1].copy() if step % 2 else np.random.RandomState(step).permutation(size)
+
+
+def bounded(raw):
+    """Returns log-scales of moderate size: the identity near zero."""
+    return LARGEST_LOG_SCALE * ops.tanh(raw / LARGEST_LOG_SCALE)
