@@ -15,7 +15,7 @@ The map, from the ground up; a module imports only from lines above its own:
     callbacks | plots        Keras callbacks | figures
 """
 
-from kprob import errors, guides, handlers, layers
+from kprob import callbacks, errors, guides, handlers, layers
 from kprob.backend import tfb, tfd
 from kprob.effects import (
     LocScale,
@@ -31,7 +31,24 @@ from kprob.effects import (
 )
 from kprob.engine import Whole
 from kprob.models import ProbabilisticModel, probmodel
-from kprob.objectives import ELBO, AnalyticKLELBO, Objective
+from kprob.objectives import (
+    ELBO,
+    MMD,
+    AnalyticKLELBO,
+    BetaELBO,
+    ForwardKL,
+    ImportanceWeightedELBO,
+    InfoVAE,
+    MovingAverageBaseline,
+    MultiSampleObjective,
+    NeuralBaseline,
+    Objective,
+    RenyiELBO,
+    ReweightedWakeSleep,
+    Stein,
+    StickingTheLandingELBO,
+    TailAdaptive,
+)
 from kprob.plots import plot_model
 from kprob.saving import load_model
 
@@ -39,13 +56,27 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AnalyticKLELBO",
+    "BetaELBO",
     "ELBO",
+    "ForwardKL",
+    "ImportanceWeightedELBO",
+    "InfoVAE",
     "LocScale",
+    "MMD",
+    "MovingAverageBaseline",
+    "MultiSampleObjective",
+    "NeuralBaseline",
     "Objective",
     "ProbabilisticModel",
+    "RenyiELBO",
+    "ReweightedWakeSleep",
+    "Stein",
+    "StickingTheLandingELBO",
+    "TailAdaptive",
     "Trace",
     "Transform",
     "Whole",
+    "callbacks",
     "datamodel",
     "deterministic",
     "errors",

@@ -2,5 +2,6 @@
 
 from kprob.guides.guide import Guide
 from kprob.guides.normal import Normal
+from kprob.guides.particles import Particles
 
-__all__ = ["Guide", "Normal"]
+__all__ = ["Guide", "Normal", "Particles"]

@@ -20,6 +20,9 @@ class Guide(keras.layers.Layer):
     guide answers queries only about the data set that it was fitted to.
     """
 
+    #: Whether a run first chooses one of several distributions, so that no site's own is the posterior.
+    chooses = False
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.autocast = False

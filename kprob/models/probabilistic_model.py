@@ -7,13 +7,14 @@ import keras
 from kprob import objectives
 from kprob.backend import random
 from kprob.backend import training as training_backend
-from kprob.engine import Data, Networks, Structure, batch_of, rows_of
+from kprob.engine import Data, Networks, Structure, batch_of, evaluate, rows_of
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
 from kprob.models import building, fitting, predicting
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
+from kprob.models.objective_state import hold_layers
 from kprob.models.parameters import Parameters
 from kprob.models.saveable import Saveable
 from kprob.models.summary import print_summary
@@ -137,6 +138,7 @@ class ProbabilisticModel(Saveable):
         private = self.__dict__
         require_initialised(self)
         private["_objective"] = objectives.get(objective)
+        hold_layers(self, private["_objective"].layers)
         private["_jit"] = jit_compile is not False
         private["_compile_options"] = {"jit_compile": jit_compile, **kwargs}
         private["_programs"] = {}
@@ -154,6 +156,7 @@ class ProbabilisticModel(Saveable):
                 )
             ) from error
         if self.built:
+            building.set_up_objective(self)
             self.optimizer.build(self.trainable_variables)
         return self
 
@@ -198,7 +201,9 @@ class ProbabilisticModel(Saveable):
             "objective", "elbo", "log_likelihood" and "kl", of the whole data set; "first_non_finite", the number of
             the first site whose log-density isn't finite, or -1.
         """
-        return building.evaluate(self.networks, self.objective, self.__dict__["_spec"].foldable, batch, seed)
+        spec, training = self.__dict__["_spec"], self.__dict__["_phase"] != "test"
+        how = {"foldable": spec.foldable, "shared": spec.shared, "training": training}
+        return evaluate(self.networks, self.objective, batch, seed, **how)
 
     @property
     def log_names(self) -> tuple[str, ...]:
