@@ -9,7 +9,7 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import random
-from kprob.effects import Handler, Site, Trace
+from kprob.effects import Handler, Site
 from kprob.engine import Data, Networks, Structure, batch_of, check_supports, discover, to_array
 from kprob.engine.arrays import Whole
 from kprob.engine.repeating import check_repeatable
@@ -178,7 +178,7 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
     model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, shared, tuple(terms))
     model.built = True
-    set_up_objective(model, p, q)
+    set_up_objective(model, batch)
     if getattr(model, "optimizer", None) is not None:  # there is no such attribute before `compile`
         model.optimizer.build(model.trainable_variables)
 
@@ -202,21 +202,19 @@ def _set_up_guide(model, batch: dict, num_data: int | None) -> None:
     model.guide.setup(trace.random_sites(observed=False), num_data)
 
 
-def set_up_objective(model, p: Trace | None = None, q: Trace | None = None) -> None:
+def set_up_objective(model, batch: dict | None = None) -> None:
     """Makes the variables of a built model's objective.
 
     Args:
         model: The model.
-        p: A trace of its generative network.
-        q: A trace of its inference network.
+        batch: A batch; rows of ones where there is none, since only shapes matter.
     """
     if model.objective is None or not model.objective.layers:
         return
-    if p is None or q is None:
+    if batch is None:
         spec = model.__dict__["_spec"]
         batch = batch_of(_ones(spec.rows, spec.whole, spec.num_data), spec.num_data)
-        p, q = model.networks.pair(batch, random.seed(0))
-    model.objective.build(p, q)
+    model.objective.build(*model.networks.pair(batch, random.seed(0)))
 
 
 def get_build_config(model) -> dict | None:
