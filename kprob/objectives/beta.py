@@ -119,6 +119,6 @@ def _count(site: Site, num_draws: int | None) -> Tensor:
     if not site.in_data_plate:
         return 1.0
     plate = site.plates[0]
-    size = checks.known_size(plate.size)
-    size = keras.ops.cast(plate.size, "float32") if size is None else float(size)
+    known = checks.known_size(plate.size)
+    size = keras.ops.cast(plate.size, "float32") if known is None else float(known)
     return plate.scale * size / (num_draws or 1)

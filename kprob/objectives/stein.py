@@ -2,6 +2,7 @@
 
 import keras
 
+from kprob.effects import Trace
 from kprob.objectives.kernels import Kernel, get_kernel
 from kprob.objectives.objective import Objective
 from kprob.objectives.score_function import zero
@@ -51,7 +52,7 @@ class Stein(Objective):
         super().__init__(1)
         self.kernel = get_kernel(kernel)
 
-    def call(self, generative_trace: object, inference_trace: object) -> Tensor:
+    def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         return generative_trace.log_prob() - inference_trace.log_prob()
 
     def directed(self, particles: Tensor) -> tuple[Tensor, Tensor]:

@@ -88,26 +88,29 @@ def compiled(model, objective, data):
 
 def evaluations(model, data, number, seed=0, num_data=None):
     """Objective and gradient of `number` evaluations: arrays (number,) and (number, parameters)."""
-    data = data if isinstance(data, dict) else dict(data)
     batch = batch_of(model.prepare_data(data), num_data)
+    programs = model.__dict__.setdefault("_evaluations", {})
+    key = (id(model.objective), number)
+    if key not in programs:
+        programs[key] = compile_function(_program(model, number), lambda: model.variables, jit=True)
+    found = np.asarray(keras.ops.convert_to_numpy(programs[key](batch, random.seed(seed))), "float64")
+    return found[:, 0], found[:, 1:]
+
+
+def _program(model, number):
     variables = model.trainable_variables
 
-    def objective(seed, *values):
+    def objective(batch, seed, *values):
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             return model._in_phase("train", model.evaluate_objective, (batch, seed))["objective"]
 
-    def once(seed):
+    def once(batch, seed):
         values = [keras.ops.convert_to_tensor(variable) for variable in variables]
-        value, found = gradients(functools.partial(objective, seed), *values)
+        value, found = gradients(functools.partial(objective, batch, seed), *values)
         found = [keras.ops.zeros_like(v) if g is None else g for g, v in zip(found, values, strict=True)]
         return keras.ops.concatenate([keras.ops.reshape(part, (-1,)) for part in (value, *found)])
 
-    def program(seed):
-        return map_draws(once, random.split(seed, number), model.variables)
-
-    found = compile_function(program, lambda: model.variables, jit=True)(random.seed(seed))
-    found = np.asarray(keras.ops.convert_to_numpy(found), "float64")
-    return found[:, 0], found[:, 1:]
+    return lambda batch, seed: map_draws(functools.partial(once, batch), random.split(seed, number), model.variables)
 
 
 def assert_mean(draws, expected, allowed=0.0):

@@ -67,33 +67,33 @@ def test_the_mean_objective_of_minibatches_is_the_full_one(cls):
     # InfoVAE and free bits look at a batch as a whole, and aren't linear in rows.
     if issubclass(cls, kprob.InfoVAE) or cls is kprob.BetaELBO:
         pytest.skip("not linear in the rows of a batch")
-    data, number = np.linspace(12.0, 20.0, 7), 400
+    data, number = np.linspace(12.0, 20.0, 10), 400
     model = compiled(Temperature(16.0, 1.5, plate=True), make(cls), {"sensor": data})
     full, full_gradient = evaluations(model, {"sensor": data}, number)
     for size in (1, 7):
+        # Batches count by their rows, as `fit` picks them: the last of size 7 has 3.
         parts = [
-            evaluations(model, {"sensor": data[i : i + size]}, number, seed=i, num_data=7) for i in range(0, 7, size)
+            evaluations(model, {"sensor": data[i : i + size]}, number, seed=i, num_data=10) for i in range(0, 10, size)
         ]
-        value = np.mean([value for value, _ in parts], axis=0)
+        shares = [len(data[i : i + size]) / 10 for i in range(0, 10, size)]
+        value = np.sum([share * value for share, (value, _) in zip(shares, parts, strict=True)], axis=0)
         error = np.sqrt(full.var() + value.var()) / np.sqrt(number)
         assert value.mean() == pytest.approx(full.mean(), abs=4 * error)
-        gradient = np.mean([gradient for _, gradient in parts], axis=0)
+        gradient = np.sum([share * found for share, (_, found) in zip(shares, parts, strict=True)], axis=0)
         error = np.sqrt(full_gradient.var(0) + gradient.var(0)) / np.sqrt(number)
         assert np.all(np.abs(gradient.mean(0) - full_gradient.mean(0)) < 4 * error + 1e-5)
-        if size == 7:
-            break
 
 
 def test_sample_weights_count_rows_as_often():
-    data = {"sensor": np.array([17.0, 19.0, 21.0])}
+    data = {"sensor": np.array([17.5, 18.5, 25.0])}
     weights = np.array([1.0, 2.0, 0.0])
-    model = compiled(Temperature(17.0, 1.0, plate=True), kprob.ImportanceWeightedELBO(500), data)
+    model = compiled(Temperature(17.4, 1.1, plate=True), kprob.ImportanceWeightedELBO(500), data)
     found = model.evaluate(data, sample_weight=weights, seed=0, verbose=0, return_dict=True)
     each = [
         model.evaluate({"sensor": data["sensor"][i : i + 1]}, seed=1, verbose=0, return_dict=True)["elbo"]
         for i in range(2)
     ]
-    assert 3 * found["elbo"] == pytest.approx(each[0] + 2 * each[1], abs=0.1)
+    assert 3 * found["elbo"] == pytest.approx(each[0] + 2 * each[1], abs=0.15)
 
 
 def test_the_encoder_runs_once_for_all_draws():
