@@ -19,6 +19,14 @@ NORMAL_STEPS = 2_000
 NORMAL_LEARNING_RATE = 1e-2
 NORMAL_PRIOR_SCALE = 10.0
 
+# (f) An importance weighted autoencoder on the first of these images: 784-200-200-50, tanh, K draws.
+IWAE_ROWS = 1_000
+IWAE_BATCH = 100
+IWAE_DRAWS = 50
+IWAE_HIDDEN = 200
+IWAE_LATENT = 50
+IWAE_LEARNING_RATE = 1e-3
+
 # (e) A regression on 19 features and one target, streamed in batches.
 STREAM_ROWS = 5_000_000
 STREAM_BATCH = 10_000

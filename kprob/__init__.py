@@ -33,7 +33,24 @@ from kprob.effects import (
 from kprob.engine import Whole
 from kprob.mcmc import HMC, NUTS, Sampler
 from kprob.models import Optimizers, ProbabilisticModel, probmodel
-from kprob.objectives import ELBO, AnalyticKLELBO, Objective
+from kprob.objectives import (
+    ELBO,
+    MMD,
+    AnalyticKLELBO,
+    BetaELBO,
+    ForwardKL,
+    ImportanceWeightedELBO,
+    InfoVAE,
+    MovingAverageBaseline,
+    MultiSampleObjective,
+    NeuralBaseline,
+    Objective,
+    RenyiELBO,
+    ReweightedWakeSleep,
+    Stein,
+    StickingTheLandingELBO,
+    TailAdaptive,
+)
 from kprob.plots import plot_model
 from kprob.saving import load_model
 
@@ -41,14 +58,27 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AnalyticKLELBO",
+    "BetaELBO",
     "ELBO",
     "HMC",
     "NUTS",
+    "ForwardKL",
+    "ImportanceWeightedELBO",
+    "InfoVAE",
     "LocScale",
+    "MMD",
+    "MovingAverageBaseline",
+    "MultiSampleObjective",
+    "NeuralBaseline",
     "Objective",
     "Optimizers",
     "ProbabilisticModel",
     "Sampler",
+    "RenyiELBO",
+    "ReweightedWakeSleep",
+    "Stein",
+    "StickingTheLandingELBO",
+    "TailAdaptive",
     "Trace",
     "Transform",
     "Whole",

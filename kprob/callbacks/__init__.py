@@ -1,6 +1,7 @@
 """Keras callbacks. May import: everything but plots."""
 
+from kprob.callbacks.annealing import Annealing
 from kprob.callbacks.early_stopping import EarlyStopping
 from kprob.callbacks.monitor import Monitor
 
-__all__ = ["EarlyStopping", "Monitor"]
+__all__ = ["Annealing", "EarlyStopping", "Monitor"]

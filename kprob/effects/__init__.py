@@ -7,7 +7,7 @@ from kprob.effects import handlers
 from kprob.effects.primitives import datamodel, deterministic, factor, module, param, plate, sample
 from kprob.effects.reparameterize import LocScale, Transform, reparam
 from kprob.effects.site import Plate, Site
-from kprob.effects.stack import STATE, Handler, running
+from kprob.effects.stack import STATE, Handler, running, send
 from kprob.effects.trace import Trace
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "reparam",
     "running",
     "sample",
+    "send",
 ]

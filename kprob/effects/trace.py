@@ -1,6 +1,6 @@
 """What a run of a network leaves behind: its sites in order, and their log-densities summed by the rules of plates."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import keras
 
@@ -15,6 +15,9 @@ class Trace:
 
     A run may stand for S draws at once: where every latent has a value per row, the engine repeats the rows S times
     (`num_draws` is S then, and the data plate is S times the batch long). `log_prob` puts the draws apart again.
+
+    The traces that an objective sees can be had again under other conditions: `frozen`, `detached`, `simulated`, `on`.
+    And `data` holds what the run was given, by name.
 
     Args:
         num_draws: Draws that the run stands for, or None for one.
@@ -36,6 +39,9 @@ class Trace:
         self.sites: dict[str, Site] = {}
         self.plates: dict[str, Plate] = {}
         self.num_draws = num_draws
+        self.data: Mapping[str, Tensor] = {}
+        self._reruns: dict[str, Callable[..., Trace]] = {}
+        self._rerun: dict[str, Trace] = {}
 
     def __getitem__(self, name: str) -> Site:
         if name not in self.sites:
@@ -137,21 +143,27 @@ class Trace:
         plate = site.plates[0]
         return keras.ops.sum(self.rows(site), axis=-1) * plate.scale
 
-    def rows(self, site: Site) -> Tensor:
-        """Returns a site's log-density per row of the batch, weighted: shape (B,) or (S, B)."""
+    def rows(self, site: Site, weighted: bool = True) -> Tensor:
+        """Returns a site's log-density per row of the batch: shape (B,) or (S, B).
+
+        Args:
+            site: A site inside the data plate.
+            weighted: Whether rows count by their sample weights.
+        """
         rows = site.log_prob()
         if len(rows.shape) > 1:
             rows = keras.ops.sum(rows, axis=tuple(range(1, len(rows.shape))))
         plate = site.plates[0]
-        if plate.weights is not None:
+        if weighted and plate.weights is not None:
             rows = rows * keras.ops.cast(plate.weights, rows.dtype)
         return rows if self.num_draws is None else keras.ops.reshape(rows, (self.num_draws, -1))
 
-    def log_prob_rows(self, sites: Iterable[str] | None = None) -> Tensor:
+    def log_prob_rows(self, sites: Iterable[str] | None = None, weighted: bool = True) -> Tensor:
         """Returns the log-density per row of the batch, for objectives that work row by row.
 
         Args:
             sites: Names of the sites to sum; all by default.
+            weighted: Whether rows count by their sample weights.
 
         Returns:
             Shape (B,), or (S, B) where the run stands for S draws. Not scaled up to the whole data set.
@@ -172,8 +184,68 @@ class Trace:
                         fix="use `log_prob()`, which sums over everything",
                     )
                 )
-            total = total + self.rows(site)
+            total = total + self.rows(site, weighted)
         return total
+
+    def frozen(self) -> "Trace":
+        """Returns the same run with all parameters held: gradients flow through the values of its latents alone.
+
+        The sites have the same values and densities. It costs nothing in a compiled program, which computes what two
+        runs share once.
+
+        Raises:
+            SiteError: The trace isn't one that the engine made for an objective.
+        """
+        return self._again("frozen")
+
+    def detached(self) -> "Trace":
+        """Returns the same run with the values of its latents held: gradients flow through parameters alone.
+
+        Raises:
+            SiteError: The trace isn't one that the engine made for an objective.
+        """
+        return self._again("detached")
+
+    def simulated(self) -> "Trace":
+        """Returns a run of the generative network on the same covariates in which data and latents are drawn.
+
+        Raises:
+            SiteError: The trace isn't one of a generative network that the engine made for an objective.
+        """
+        return self._again("simulated")
+
+    def on(self, simulation: "Trace") -> "Trace":
+        """Returns the run of the inference network on simulated data with the latents that the data came from.
+
+        Args:
+            simulation: What the generative trace's `simulated` returned. No gradient flows into it.
+
+        Raises:
+            SiteError: The trace isn't one of an inference network that the engine made for an objective.
+        """
+        return self._rerunner("on")(simulation)
+
+    def set_reruns(self, **reruns: Callable[..., "Trace"]) -> None:
+        """Sets how the engine runs the network again, by the name of the method that asks for it."""
+        self._reruns = dict(reruns)
+
+    def _again(self, how: str) -> "Trace":
+        if how not in self._rerun:
+            self._rerun[how] = self._rerunner(how)()
+        return self._rerun[how]
+
+    def _rerunner(self, how: str) -> Callable[..., "Trace"]:
+        if how not in self._reruns:
+            raise SiteError(
+                explain(
+                    f"This trace can't be run again, as `{how}` asks.",
+                    received=f"a trace that offers {names(self._reruns)}",
+                    expected="the trace of the other network, or any that the engine hands to an objective",
+                    fix="call it in an objective: `frozen` and `detached` on both traces, `simulated` on the generative "
+                    "one, `on` on the inference one",
+                )
+            )
+        return self._reruns[how]
 
 
 def _length(plate: Plate) -> str:

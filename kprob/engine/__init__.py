@@ -6,6 +6,7 @@ May import: errors, checks, backend, saving, distributions, effects, layers, obj
 from kprob.engine.arrays import Whole, to_array, to_dict
 from kprob.engine.batch import Data, batch_of, rows_of
 from kprob.engine.dependencies import Dependencies, find_dependencies, latent_parents
+from kprob.engine.evaluation import evaluate
 from kprob.engine.few_rows import FEW_ROWS, completed, on_few_rows
 from kprob.engine.matching import check_pair, check_supports
 from kprob.engine.networks import Networks
@@ -26,6 +27,7 @@ __all__ = [
     "check_supports",
     "completed",
     "discover",
+    "evaluate",
     "find_dependencies",
     "latent_parents",
     "on_few_rows",

@@ -83,5 +83,10 @@ def rows_of(batch: dict):
     return None
 
 
+def data_of(batch: dict) -> dict:
+    """Returns all data of a batch by name, rows or not."""
+    return {**batch.get("whole", {}), **batch.get("rows", {})}
+
+
 def _length(rows, number: int) -> int:
     return len(range(*rows.indices(number))) if isinstance(rows, slice) else len(rows)

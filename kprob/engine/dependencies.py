@@ -18,10 +18,10 @@ import keras
 from kprob.backend import is_tensor, random
 from kprob.effects import Handler, Site
 from kprob.engine.alternatives import other_arrays, other_values, to_numpy
-from kprob.engine.batch import Data, batch_of
+from kprob.engine.batch import Data, batch_of, data_of
 from kprob.engine.few_rows import completed, on_few_rows
 from kprob.engine.fingerprints import Fingerprint, differs, fingerprint, has_nan, is_finite
-from kprob.engine.networks import Networks, data_of
+from kprob.engine.networks import Networks
 from kprob.engine.structure import Structure, site_info
 from kprob.guides import Guide
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import keras
 
-from kprob.backend import random
 from kprob.effects import Handler, Trace, handlers, reparam
-from kprob.engine.batch import rows_of
+from kprob.engine.batch import data_of, rows_of
+from kprob.engine.reruns import Runs
 from kprob.errors import DataError, KprobError, SiteError, add_note, explain, names
 from kprob.guides import Guide
 
@@ -44,20 +44,22 @@ class Networks:
         if inference is not None and not isinstance(inference, Guide):
             self.inference_arguments = arguments_of(inference, f"the inference network of {owner}")
 
-    def pair(self, batch: dict, seed, num_draws: int | None = None) -> tuple[Trace, Trace]:
+    def pair(
+        self, batch: dict, seed, num_draws: int | None = None, shared: bool = False, given: Mapping | None = None
+    ) -> tuple[Trace, Trace]:
         """Runs q, then p with q's values and the data: one draw, or several folded into the rows.
 
         Args:
             batch: A batch (see `batch.py`).
             seed: A seed.
             num_draws: Draws to fold into the rows; only where every latent is inside the data plate.
+            shared: Whether q may run once for all draws (see `shared.py`).
+            given: Values of latents that aren't to be drawn, still latent.
 
         Returns:
-            The traces of p and q.
+            The traces of p and q, which can be had again under other conditions (see `Trace`).
         """
-        batch = repeat_rows(batch, num_draws)
-        inference = self.run_inference(batch, random.fold_in(seed, 0), num_draws)
-        return self.replay(batch, random.fold_in(seed, 1), inference, num_draws), inference
+        return Runs(self, batch, repeat_rows(batch, num_draws), seed, num_draws, shared, given).traces()
 
     def replay(self, batch: dict, seed, inference: Trace, num_draws: int | None = None) -> Trace:
         """Runs p with the values of a run of q, for an objective.
@@ -193,11 +195,6 @@ def arguments_of(function: Callable, network: str) -> dict[str, bool]:
             )
         found[name] = parameter.default is parameter.empty
     return found
-
-
-def data_of(batch: dict) -> dict:
-    """Returns all data of a batch by name, rows or not."""
-    return {**batch.get("whole", {}), **batch.get("rows", {})}
 
 
 def plate_of(batch: dict, num_draws: int | None = None, size=None) -> handlers.rows:

@@ -9,6 +9,7 @@ from kprob.guides.laplace import Laplace
 from kprob.guides.low_rank_multivariate_normal import LowRankMultivariateNormal
 from kprob.guides.multivariate_normal import MultivariateNormal
 from kprob.guides.normal import Normal
+from kprob.guides.particles import Particles
 from kprob.guides.structured import Structured
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MultivariateNormal",
     "NeuralSplineFlow",
     "Normal",
+    "Particles",
     "RealNVP",
     "Structured",
 ]

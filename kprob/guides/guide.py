@@ -38,6 +38,9 @@ class Guide(keras.layers.Layer):
         **kwargs: Keras's `name`, `dtype`, `trainable`.
     """
 
+    #: Whether a run first chooses one of several distributions, so that no site's own is the posterior.
+    chooses = False
+
     def __init__(self, init="median", encoder=None, inputs: str | Sequence[str] | None = None, **kwargs):
         super().__init__(**kwargs)
         self.autocast = False

@@ -7,7 +7,8 @@ from kprob.layers import RandomVariable
 
 # Attributes that Keras and kprob set on models, beside those of the class.
 _TAKEN = frozenset(
-    "built compiled guide history inference inputs loss modules name optimizer outputs seed_generator".split()
+    "built compiled guide history inference inputs loss modules name objective_state optimizer outputs "
+    "seed_generator".split()
 )
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kprob import distributions
-from kprob.backend import map_draws, random
+from kprob.backend import random
 from kprob.effects import Handler, Site
 from kprob.engine import (
     Data,
@@ -24,18 +24,17 @@ from kprob.engine import (
 from kprob.engine.arrays import Whole
 from kprob.engine.networks import data_of
 from kprob.engine.repeating import check_repeatable
+from kprob.engine.shared import can_share
 from kprob.engine.structure import structure_of, unwrapped
 from kprob.guides import Guide
 from kprob.guides.starts import Start, center
 from kprob.layers import RandomVariable
 from kprob.models import predicting, reparameterizing
 from kprob.models.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
-from kprob.models.metrics import first_non_finite
 from kprob.models.saveable import freeze_layers, frozen_layers
 
 BUILD_ROWS = 1000
 BRANCH_RUNS = 20
-UNROLLED_DRAWS = 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Spec:
         num_data: Rows of the data set.
         latents: Names of the latents, those of q.
         foldable: Whether all latents are inside the data plate, so that draws can be folded into the batch.
+        shared: Whether q may then run once for all draws.
         terms: Names of the terms of the objective, q's and then p's, in order.
         sampled: Whether it was built for a sampler, without an inference network.
     """
@@ -57,6 +57,7 @@ class Spec:
     num_data: int | None
     latents: tuple[str, ...]
     foldable: bool
+    shared: bool
     terms: tuple[str, ...]
     sampled: bool = False
 
@@ -159,13 +160,15 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
             check_supports(p, q)
         check_repeatable(networks, batch, q, p)
     foldable = p.data_plate is not None and all(site.in_data_plate for site in drawn)
+    shared = foldable and can_share(q, independent=hasattr(model, "guide") and model.guide.independent)
     terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
     terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
     rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
-    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, tuple(terms))
+    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, shared, tuple(terms))
     model.built = True
     model.apply_frozen()
+    set_up_objective(model, batch)
     if getattr(model, "optimizer", None) is not None:  # there is no such attribute before `compile`
         model.optimizer.build(model.trainable_variables)
 
@@ -193,7 +196,7 @@ def build_generative(model, data: Data, num_data: int | None = None, check_value
     rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
     terms = tuple(f"{site.name} (generative)" for site in p.weighed_sites())
-    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, False, terms, sampled=True)
+    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, False, False, terms, sampled=True)
     model.built = True
 
 
@@ -227,29 +230,19 @@ def _set_up_guide(model, batch: dict, data: Data, num_data: int | None) -> None:
     guide.setup(latents, num_data, data_of(batch), parents, draws)
 
 
-def evaluate(networks: Networks, objective, foldable: bool, batch: dict, seed) -> dict:
-    """Evaluates an objective on a batch: its draws folded into the rows where that's possible, else one by one."""
-    draws = objective.num_samples
-    if draws == 1 or foldable:
-        p, q = networks.pair(batch, seed, None if draws == 1 else draws)
-        return {**objective.terms(p, q), "first_non_finite": _non_finite(p, q)}
+def set_up_objective(model, batch: dict | None = None) -> None:
+    """Makes the variables of a built model's objective.
 
-    def once(seed):
-        p, q = networks.pair(batch, seed)
-        return {**objective.terms(p, q), "first_non_finite": _non_finite(p, q)}
-
-    if draws <= UNROLLED_DRAWS:
-        each = [once(random.fold_in(seed, i)) for i in range(draws)]
-        stacked = {name: keras.ops.stack([terms[name] for terms in each]) for name in each[0]}
-    else:
-        stacked = map_draws(once, random.split(seed, draws), networks.variables())
-    first = keras.ops.max(stacked.pop("first_non_finite"))
-    return {**{name: keras.ops.mean(value) for name, value in stacked.items()}, "first_non_finite": first}
-
-
-def _non_finite(p, q):
-    terms = [keras.ops.sum(t.site_log_prob(site)) for t in (q, p) for site in t.weighed_sites()]
-    return first_non_finite(terms)
+    Args:
+        model: The model.
+        batch: A batch; rows of ones where there is none, since only shapes matter.
+    """
+    if model.objective is None or not model.objective.layers:
+        return
+    if batch is None:
+        spec = model.__dict__["_spec"]
+        batch = batch_of(_ones(spec.rows, spec.whole, spec.num_data), spec.num_data)
+    model.objective.build(*model.networks.pair(batch, random.seed(0)))
 
 
 def get_build_config(model) -> dict | None:
@@ -277,13 +270,17 @@ def build_from_config(model, config: dict | None) -> None:
     reparam = config.get("reparam", {})
     model.__dict__["_reparam"] = {n: keras.saving.deserialize_keras_object(how) for n, how in reparam.items()}
     number = config["num_data"]
-    some = None if number is None else min(number, 2)
-    rows = {name: np.ones((some, *shape), dtype) for name, (shape, dtype) in config["rows"].items()}
-    whole = {name: np.ones(tuple(shape), dtype) for name, (shape, dtype) in config["whole"].items()}
-    structure(model, {**rows, **{name: Whole(value) for name, value in whole.items()}})
+    data = _ones(config["rows"], config["whole"], number)
+    structure(model, {**data.rows, **{name: Whole(value) for name, value in data.whole.items()}})
     make = build_generative if config.get("sampled") else build
-    make(model, Data(rows, whole, some), number, check_values=False)
+    make(model, data, number, check_values=False)
     freeze_layers(model, config["frozen"])
+
+
+def _ones(rows: dict, whole: dict, number: int | None) -> Data:
+    some = None if number is None else min(number, 2)
+    by_row = {name: np.ones((some, *shape), dtype) for name, (shape, dtype) in rows.items()}
+    return Data(by_row, {name: np.ones(tuple(shape), dtype) for name, (shape, dtype) in whole.items()}, some)
 
 
 def track_closure(model: keras.Model, function) -> None:

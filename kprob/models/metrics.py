@@ -30,13 +30,3 @@ class FirstNonFinite(keras.metrics.Metric):
 
 def _minus_one(shape, dtype=None):
     return keras.ops.full(shape, -1, dtype=dtype)
-
-
-def first_non_finite(terms) -> object:
-    """Returns the position of the first number of a list that isn't finite, else -1."""
-    # Nested choices of scalars: XLA makes one kernel of them, which a stack and an argmax aren't.
-    number = keras.ops.convert_to_tensor(-1, dtype="int32")
-    for position in reversed(range(len(terms))):
-        finite = keras.ops.isfinite(keras.ops.cast(terms[position], "float32"))
-        number = keras.ops.where(finite, number, position)
-    return keras.ops.cast(number, "int32")

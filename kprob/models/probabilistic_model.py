@@ -7,7 +7,7 @@ import keras
 from kprob import objectives
 from kprob.backend import random
 from kprob.backend import training as training_backend
-from kprob.engine import Data, Networks, Structure, batch_of, rows_of
+from kprob.engine import Data, Networks, Structure, batch_of, evaluate, rows_of
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
 from kprob.mcmc import Draws, Sampler
@@ -16,6 +16,7 @@ from kprob.models.assessable import Assessable
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
+from kprob.models.objective_state import hold_layers
 from kprob.models.optimizers import bound
 from kprob.models.parameters import Parameters
 from kprob.models.parts import variables_named
@@ -155,6 +156,7 @@ class ProbabilisticModel(Assessable):
         require_initialised(self)
         private["_sampler"] = objective if isinstance(objective, Sampler) else None
         private["_objective"] = None if isinstance(objective, Sampler) else objectives.get(objective)
+        hold_layers(self, [] if private["_objective"] is None else private["_objective"].layers)
         private["_jit"] = jit_compile is not False
         private["_compile_options"] = {"jit_compile": jit_compile, **kwargs}
         if reparam is not None:
@@ -175,6 +177,7 @@ class ProbabilisticModel(Assessable):
                 )
             ) from error
         if self.built:
+            building.set_up_objective(self)
             self.optimizer.build(self.trainable_variables)
         return self
 
@@ -229,7 +232,9 @@ class ProbabilisticModel(Assessable):
             "objective", "elbo", "log_likelihood" and "kl", of the whole data set; "first_non_finite", the number of
             the first site whose log-density isn't finite, or -1.
         """
-        return building.evaluate(self.networks, self.objective, self.__dict__["_spec"].foldable, batch, seed)
+        spec, training = self.__dict__["_spec"], self.__dict__["_phase"] != "test"
+        how = {"foldable": spec.foldable, "shared": spec.shared, "training": training}
+        return evaluate(self.networks, self.objective, batch, seed, **how)
 
     @property
     def log_names(self) -> tuple[str, ...]:

@@ -1,7 +1,43 @@
 """Objectives: what `fit` maximises. May import: errors, checks, backend, saving, distributions, effects."""
 
-from kprob.objectives.elbo import ELBO, AnalyticKLELBO
+from kprob.objectives.analytic_kl import AnalyticKLELBO
+from kprob.objectives.baselines import Baseline, MovingAverageBaseline, NeuralBaseline
+from kprob.objectives.beta import BetaELBO
+from kprob.objectives.elbo import ELBO
+from kprob.objectives.forward_kl import ForwardKL
 from kprob.objectives.get import get
+from kprob.objectives.importance_weighted import ImportanceWeightedELBO
+from kprob.objectives.info_vae import MMD, InfoVAE
+from kprob.objectives.kernels import RBF, Kernel, Linear
+from kprob.objectives.multi_sample import MultiSampleObjective
 from kprob.objectives.objective import FunctionObjective, Objective
+from kprob.objectives.renyi import RenyiELBO
+from kprob.objectives.reweighted_wake_sleep import ReweightedWakeSleep
+from kprob.objectives.stein import Stein
+from kprob.objectives.sticking_the_landing import StickingTheLandingELBO
+from kprob.objectives.tail_adaptive import TailAdaptive
 
-__all__ = ["AnalyticKLELBO", "ELBO", "FunctionObjective", "Objective", "get"]
+__all__ = [
+    "AnalyticKLELBO",
+    "Baseline",
+    "BetaELBO",
+    "ELBO",
+    "ForwardKL",
+    "FunctionObjective",
+    "ImportanceWeightedELBO",
+    "InfoVAE",
+    "Kernel",
+    "Linear",
+    "MMD",
+    "MovingAverageBaseline",
+    "MultiSampleObjective",
+    "NeuralBaseline",
+    "Objective",
+    "RBF",
+    "RenyiELBO",
+    "ReweightedWakeSleep",
+    "Stein",
+    "StickingTheLandingELBO",
+    "TailAdaptive",
+    "get",
+]

@@ -11,21 +11,22 @@ inference network, replay its values in the generative network, subtract the two
 Its gradient must be unbiased too. Where a draw is a differentiable function of q's parameters (a location plus a scale
 times noise), differentiating through the draw is all there is to do (Kingma and Welling 2014; Rezende, Mohamed and
 Wierstra 2014). Where it isn't (a coin, a category), the draw's own dependence on the parameters is lost, and the score
-function brings it back: ∇ E_q[f] = E_q[f ∇ log q(z)] + E_q[∇ f] (Williams 1992; Ranganath, Gerrish and Blei 2014). We add
-a term that is zero in value and has that gradient. Where every latent belongs to a row of data, a row's draw is judged by
-its own row's f alone, which lowers the variance by much.
+function brings it back (see `score_function.py`): it is added as a term that is zero in value and has that gradient.
 """
+
+from collections.abc import Mapping
 
 import keras
 
-from kprob import distributions
-from kprob.backend import tfd
-from kprob.effects import Site, Trace
+from kprob.effects import Trace
+from kprob.objectives.baselines import Baseline, Baselines
 from kprob.objectives.objective import Objective
-from kprob.saving import register
+from kprob.objectives.score_function import jumps_of, score_function_term, signal_of
+from kprob.objectives.terms import Term, terms_of, total
+from kprob.saving import decode, encode, register
 from kprob.types import Tensor
 
-stop = keras.ops.stop_gradient
+_SIGNAL = "signal of "
 
 
 @register
@@ -36,6 +37,8 @@ class ELBO(Objective):
 
     Args:
         num_samples: Draws for each evaluation.
+        baseline: For latents that can't be reparameterised: a baseline, such as `kprob.MovingAverageBaseline()`, or a
+            dict of them by name of the latent.
 
     Example:
         ```python
@@ -56,80 +59,50 @@ class ELBO(Objective):
         Jordan, Ghahramani, Jaakkola and Saul (1999), "An introduction to variational methods for graphical models".
     """
 
+    def __init__(self, num_samples: int = 1, baseline: Baseline | Mapping[str, Baseline] | None = None):
+        super().__init__(num_samples)
+        self.baseline = baseline
+        self.baselines = None if baseline is None else Baselines(baseline)
+
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
-        log_p = generative_trace.log_prob()  # [S] or scalar
-        log_q = inference_trace.log_prob()  # [S] or scalar
-        return log_p - log_q + score_function_term(generative_trace, inference_trace)
+        terms = self.cost_terms(generative_trace, inference_trace)
+        value = total(terms, inference_trace.num_draws)  # log p − log q: [S] or scalar
+        return value + score_function_term(terms, generative_trace, inference_trace, self.baselines)
+
+    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[Term]:
+        """Returns the terms whose sum is the estimate."""
+        return terms_of(generative_trace, inference_trace)
 
     def elbo(self, generative_trace: Trace, inference_trace: Trace, value: Tensor) -> Tensor:
         return value
 
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        return [] if self.baselines is None else self.baselines.layers
 
-@register
-class AnalyticKLELBO(ELBO):
-    """Evidence lower bound with KL divergences in closed form where TFP knows them.
+    def build(self, generative_trace: Trace, inference_trace: Trace) -> None:
+        if self.baselines is not None:
+            self.baselines.make(jumps_of(inference_trace), generative_trace, inference_trace)
 
-    For each latent, E_q[log q(z) − log p(z | parents)] is exact given the parents; the rest is estimated by draws.
-    Its gradient has less variance than `ELBO`'s far from the posterior, and more close to it.
+    def terms(self, generative_trace: Trace, inference_trace: Trace) -> dict:
+        found = super().terms(generative_trace, inference_trace)
+        if self.baselines is not None:
+            terms = self.cost_terms(generative_trace, inference_trace)
+            for site in jumps_of(inference_trace):
+                found[_SIGNAL + site.name] = keras.ops.mean(signal_of(site, terms, inference_trace))
+        return found
 
-    Args:
-        num_samples: Draws for each evaluation.
+    def update(self, terms: dict, training: bool) -> dict:
+        for name in [name for name in terms if name.startswith(_SIGNAL)]:
+            signal = keras.ops.stop_gradient(terms.pop(name))
+            if training and self.baselines is not None:
+                self.baselines.learn(name.removeprefix(_SIGNAL), signal)
+        return terms
 
-    Example:
-        ```python
-        import kprob
+    def get_config(self) -> dict:
+        config = super().get_config()
+        return config if self.baseline is None else {**config, "baseline": encode(self.baseline, "the baseline")}
 
-        assert kprob.AnalyticKLELBO(num_samples=2).num_samples == 2
-        ```
-
-    Reference:
-        Kingma and Welling (2014), "Auto-encoding variational Bayes", appendix B.
-    """
-
-    def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
-        known = {}
-        for site in inference_trace.random_sites():
-            divergence = _kl_divergence(site, generative_trace)
-            if divergence is not None:
-                known[site.name] = divergence
-        log_p = generative_trace.log_prob([s.name for s in generative_trace.weighed_sites() if s.name not in known])
-        log_q = inference_trace.log_prob([s.name for s in inference_trace.weighed_sites() if s.name not in known])
-        kl = sum(inference_trace.site_log_prob(site) for site in known.values())
-        return log_p - log_q - kl + score_function_term(generative_trace, inference_trace)
-
-
-def score_function_term(generative_trace: Trace, inference_trace: Trace) -> Tensor:
-    """Returns a term that is zero in value and whose gradient is the score function's share."""
-    jumps = [s for s in inference_trace.random_sites() if not distributions.is_reparameterized(s.distribution)]
-    if not jumps:
-        return 0.0
-    latent = inference_trace.random_sites()
-    if all(site.in_data_plate for site in latent):
-        plate = latent[0].plates[0]
-        local = [s.name for s in generative_trace.weighed_sites() if s.in_data_plate]
-        signal = generative_trace.log_prob_rows(local) - inference_trace.log_prob_rows()  # [S, B] or [B]
-        score = sum(_unweighted_rows(site, inference_trace) for site in jumps)
-        return keras.ops.sum(stop(signal) * (score - stop(score)), axis=-1) * plate.scale
-    signal = generative_trace.log_prob() - inference_trace.log_prob()
-    score = sum(keras.ops.sum(site.log_prob()) for site in jumps)
-    return stop(signal) * (score - stop(score))
-
-
-def _unweighted_rows(site: Site, trace: Trace) -> Tensor:
-    rows = site.log_prob()
-    if len(rows.shape) > 1:
-        rows = keras.ops.sum(rows, axis=tuple(range(1, len(rows.shape))))
-    return rows if trace.num_draws is None else keras.ops.reshape(rows, (trace.num_draws, -1))
-
-
-def _kl_divergence(site: Site, generative_trace: Trace) -> Site | None:
-    # The divergence takes the place of the site's log-density, so that plates, masks and weights act on it alike.
-    if site.name not in generative_trace:
-        return None
-    try:
-        divergence = tfd.kl_divergence(site.distribution, generative_trace[site.name].distribution)
-    except NotImplementedError:
-        return None
-    sizes = tuple(plate.size for plate in site.plates)
-    value = keras.ops.broadcast_to(divergence, sizes) if sizes else divergence
-    return Site(site.name, "factor", value=value, plates=site.plates, scale=site.scale, mask=site.mask)
+    @classmethod
+    def from_config(cls, config: dict) -> "ELBO":
+        return cls(**{name: decode(value) for name, value in config.items()})

@@ -16,7 +16,9 @@ class Objective:
     """Base class of objectives.
 
     To subclass, override `call`. An objective sees the traces and nothing else: densities by `trace.log_prob()` (a
-    scalar, or one number per draw) and `trace.log_prob_rows()`, sites by `trace["z"]`.
+    scalar, or one number per draw) and `trace.log_prob_rows()`, sites by `trace["z"]`, and the same runs under other
+    conditions by `trace.frozen()`, `trace.detached()`, `generative_trace.simulated()`. Where the objective of several
+    draws isn't the mean of the objective of each, override `MultiSampleObjective` instead.
 
     Args:
         num_samples: Draws of the latents for each evaluation.
@@ -24,6 +26,10 @@ class Objective:
 
     #: Whether the objective of several draws is the mean of the objective of each.
     separable = True
+    #: Whether q may run once for all draws: not where q's distributions are compared with p's, draw by draw.
+    shares_inference = True
+    #: Whether the objective moves the particles of a guide, rather than judging draws of q.
+    moves_particles = False
 
     def __init__(self, num_samples: int = 1):
         if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
@@ -36,6 +42,14 @@ class Objective:
                 )
             )
         self.num_samples = num_samples
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """Keras layers that hold what the objective learns; they become part of the model."""
+        return []
+
+    def build(self, generative_trace: Trace, inference_trace: Trace) -> None:
+        """Makes the variables of `layers`; called when the model is built."""
 
     def __call__(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         """Returns the estimate whose gradient is followed, averaged over draws: a scalar."""
@@ -53,6 +67,23 @@ class Objective:
         log_likelihood = keras.ops.mean(generative_trace.log_prob(observed_names(generative_trace)))
         elbo = self.elbo(generative_trace, inference_trace, value)
         return {"objective": value, "elbo": elbo, "log_likelihood": log_likelihood, "kl": log_likelihood - elbo}
+
+    def pieces(self, generative_trace: Trace, inference_trace: Trace) -> dict:
+        """Returns what one draw contributes, where draws are run one by one."""
+        return self.terms(generative_trace, inference_trace)
+
+    def combine(self, pieces: dict) -> dict:
+        """Returns the terms of several draws, given their pieces stacked along a new first axis."""
+        return {name: keras.ops.mean(value, axis=0) for name, value in pieces.items()}
+
+    def update(self, terms: dict, training: bool) -> dict:
+        """Takes notice of an evaluation, and returns the terms without what was meant for the objective itself.
+
+        Args:
+            terms: The terms of an evaluation.
+            training: Whether variables may change.
+        """
+        return terms
 
     def elbo(self, generative_trace: Trace, inference_trace: Trace, value: Tensor) -> Tensor:
         """Returns the evidence lower bound that is logged; `value` is the objective's own."""

@@ -16,6 +16,7 @@ from kprob.errors import ArchiveError, explain, names
 from kprob.saving.paths import variables_of
 
 VERSION = 1
+OBJECTIVE = "objective_state"  # where a model keeps what belongs to its objective
 SHOWN = 4
 
 
@@ -64,7 +65,7 @@ def check_layout(model: keras.Model, record: dict) -> None:
         ArchiveError: It has others, or others are trained.
     """
     weights, seeds = variables_of(model)
-    saved: dict[str, object] = {path: tuple(entry[0]) for path, entry in record["weights"].items()}
+    saved: dict[str, object] = {path: tuple(entry[0]) for path, entry in _wanted(model, record).items()}
     here: dict[str, object] = {path: tuple(variable.shape) for path, variable in weights.items()}
     saved |= dict.fromkeys(record["seeds"], "seed")
     here |= dict.fromkeys(seeds, "seed")
@@ -99,7 +100,7 @@ def check_values(model: keras.Model, record: dict, with_optimizer: bool = True) 
         ArchiveError: Values are in the wrong places, or are others altogether.
     """
     weights, _ = variables_of(model)
-    saved = {path: entry[-1] for path, entry in record["weights"].items()}
+    saved = {path: entry[-1] for path, entry in _wanted(model, record).items()}
     found = {path: fingerprint(variable) for path, variable in weights.items()}
     wrong = [path for path in saved if found[path] != saved[path]]
     if wrong:
@@ -116,6 +117,12 @@ def check_values(model: keras.Model, record: dict, with_optimizer: bool = True) 
     optimizer = getattr(model, "optimizer", None)
     if with_optimizer and optimizer is not None and record["optimizer"]:
         _check_optimizer(model, optimizer, weights, record)
+
+
+def _wanted(model: keras.Model, record: dict) -> dict:
+    # A model that is loaded without its objective has no use for what belongs to that.
+    has_objective = OBJECTIVE in vars(model)
+    return {p: entry for p, entry in record["weights"].items() if has_objective or not p.startswith(f"{OBJECTIVE}.")}
 
 
 def fingerprint(variable) -> str:

@@ -1,0 +1,74 @@
+"""Annealing: a number of the objective that changes from epoch to epoch."""
+
+from collections.abc import Callable
+
+import keras
+
+from kprob.errors import CompileError, explain
+
+
+class Annealing(keras.callbacks.Callback):
+    """Changes a number of the objective, such as the β of `kprob.BetaELBO`, at the start of each epoch.
+
+    It goes evenly from `start` to `stop` in the first `epochs` epochs and stays there, or is what `schedule` says. The
+    number is a Keras variable: the compiled loop sees it change, and nothing is compiled anew.
+
+    Args:
+        epochs: Epochs until `stop` is reached.
+        start: The number in the first epoch.
+        stop: The number from epoch `epochs` on.
+        schedule: A function of the epoch, counted from 0, instead.
+        coefficient: Name of the objective's number.
+
+    Example:
+        ```python
+        import kprob
+        from kprob import tfd
+
+        @kprob.probmodel
+        def temperature():
+            temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
+            kprob.sample("sensor", tfd.Normal(temp, 1.0))
+
+        model = temperature().compile(kprob.BetaELBO(), "adam")
+        model.fit({"sensor": 18.0}, epochs=3, callbacks=[kprob.callbacks.Annealing(epochs=4)], verbose=0)
+        assert float(model.objective.beta.numpy()) == 0.5
+        ```
+
+    Reference:
+        Bowman and others (2016), "Generating sentences from a continuous space", arXiv:1511.06349.
+    """
+
+    def __init__(
+        self,
+        epochs: int = 10,
+        start: float = 0.0,
+        stop: float = 1.0,
+        schedule: Callable[[int], float] | None = None,
+        coefficient: str = "beta",
+    ):
+        super().__init__()
+        self.epochs, self.start, self.stop = epochs, start, stop
+        self.schedule, self.coefficient = schedule, coefficient
+
+    def value(self, epoch: int) -> float:
+        """Returns the number in an epoch, counted from 0."""
+        if self.schedule is not None:
+            return float(self.schedule(epoch))
+        share = 1.0 if self.epochs <= 0 else min(1.0, epoch / self.epochs)
+        return self.start + share * (self.stop - self.start)
+
+    def on_train_begin(self, logs=None):
+        objective = getattr(self.model, "objective", None)
+        if not isinstance(getattr(objective, self.coefficient, None), keras.Variable):
+            raise CompileError(
+                explain(
+                    f"The objective has no number `{self.coefficient}` to anneal.",
+                    received=f"Annealing(coefficient={self.coefficient!r}) and {type(objective).__name__}",
+                    expected="an objective with such a Keras variable, such as kprob.BetaELBO(), which has `beta`",
+                    fix='compile(kprob.BetaELBO(), "adam")',
+                )
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        getattr(self.model.objective, self.coefficient).assign(self.value(epoch))

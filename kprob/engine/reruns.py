@@ -1,0 +1,102 @@
+"""One evaluation's runs of the two networks: q, p with q's values, and again under the conditions that gradients need.
+
+An estimator of a gradient may want parameters held while values move, or values held while parameters move. Then the
+network runs again in a scope in which Keras's variables have other values (the same numbers, behind `stop_gradient`) and
+its latents those of the first run. Variables that count (the seeds of dropout) have in it the values from before the first
+run, and what it would update is dropped; so it computes the same numbers, and XLA computes them once.
+"""
+
+import keras
+
+from kprob.backend import random
+from kprob.effects import Trace
+from kprob.engine.batch import data_of
+from kprob.engine.shared import expand
+
+stop = keras.ops.stop_gradient
+
+
+class Runs:
+    """The runs of one evaluation.
+
+    Args:
+        networks: The two networks.
+        batch: A batch.
+        repeated: The same with its rows repeated once per draw.
+        seed: A seed.
+        num_draws: Draws that a run stands for, or None for one.
+        shared: Whether q runs once on the rows of the batch, for all draws.
+        given: Values of latents that aren't to be drawn, still latent.
+    """
+
+    def __init__(self, networks, batch: dict, repeated: dict, seed, num_draws=None, shared: bool = False, given=None):
+        self.networks, self.batch, self.repeated = networks, batch, repeated
+        self.seeds = [random.fold_in(seed, i) for i in range(3)]
+        self.num_draws, self.shared, self.given = num_draws, shared and num_draws is not None, given
+        self.before = [(variable, keras.ops.convert_to_tensor(variable)) for variable in networks.variables()]
+
+    def traces(self) -> tuple[Trace, Trace]:
+        """Runs q, then p, and returns the traces of p and q."""
+        inference = self.infer(self.given)
+        generative = self.generate(inference)
+        inference.set_reruns(
+            frozen=lambda: self.again(lambda: self.infer(values_of(inference)), frozen=True),
+            detached=lambda: self.again(lambda: self.infer(held(values_of(inference)))),
+            on=self.infer_on,
+        )
+        generative.set_reruns(
+            frozen=lambda: self.again(lambda: self.generate(inference), frozen=True),
+            detached=lambda: self.again(lambda: self.generate(inference.detached())),
+            simulated=lambda: self.again(self.simulate, frozen=True),
+        )
+        return generative, inference
+
+    def infer(self, given=None) -> Trace:
+        """Runs q, with values given or drawn."""
+        if not self.shared:
+            trace = self.networks.run_inference(self.repeated, self.seeds[0], self.num_draws, given=given)
+        else:
+            once = self.networks.run_inference(self.batch, self.seeds[0])
+            trace = expand(once, self.repeated, self.num_draws, self.seeds[0], given)
+        trace.data = data_of(self.repeated)
+        return trace
+
+    def generate(self, inference: Trace) -> Trace:
+        """Runs p with the values of q."""
+        trace = self.networks.replay(self.repeated, self.seeds[1], inference, self.num_draws)
+        trace.data = data_of(self.repeated)
+        return trace
+
+    def simulate(self) -> Trace:
+        """Runs p on the covariates alone: data are drawn too."""
+        observed = data_of(self.repeated)
+        return self.networks.run_generative(
+            self.repeated, self.seeds[2], num_draws=self.num_draws, unobserved=tuple(observed)
+        )
+
+    def infer_on(self, simulation: Trace) -> Trace:
+        """Runs q on simulated data, with the latents that the data came from."""
+        drawn = held(values_of(simulation))
+
+        def replaced(values):
+            return {name: drawn.get(name, value) for name, value in values.items()}
+
+        batch = {**self.repeated, "rows": replaced(self.repeated.get("rows", {}))}
+        batch["whole"] = replaced(self.repeated.get("whole", {}))
+        return self.networks.run_inference(batch, self.seeds[0], self.num_draws, given=drawn)
+
+    def again(self, run, frozen: bool = False) -> Trace:
+        """Runs a network with the variables as they were before, held where `frozen`."""
+        values = [(variable, stop(value) if frozen else value) for variable, value in self.before]
+        with keras.StatelessScope(state_mapping=values):
+            return run()
+
+
+def values_of(trace: Trace) -> dict:
+    """Returns the values of a run's random variables by name."""
+    return {site.name: site.value for site in trace.random_sites()}
+
+
+def held(values: dict) -> dict:
+    """Returns values through which no gradient flows."""
+    return {name: stop(value) for name, value in values.items()}

@@ -1,0 +1,194 @@
+"""Objectives of several draws together: a bound, or weights, that aren't an average over draws.
+
+What counts of a draw is its weight w = p(x, z) / q(z). Where every latent belongs to a row of data, a row has weights of its
+own and is judged by them: the bounds of all rows add up. Else a draw of all latents has one weight.
+"""
+
+import math
+
+import keras
+
+from kprob.effects import Site, Trace
+from kprob.errors import CompileError, explain
+from kprob.objectives.objective import Objective, observed_names
+from kprob.objectives.score_function import jumps_of, score_of, zero
+from kprob.objectives.terms import latents_of
+from kprob.types import Tensor
+
+stop = keras.ops.stop_gradient
+
+
+class MultiSampleObjective(Objective):
+    """Base class of objectives of several draws together.
+
+    To subclass, override `weigh`, which returns what is needed of every draw by name, and `bound`, which makes the value of
+    all draws of it. The arrays that both deal with have one number per draw, `(S,)`, or per draw and row, `(S, B)`, and
+    `bound` takes them all and reduces the first axis.
+
+    Args:
+        num_samples: Draws of the latents for each evaluation.
+    """
+
+    separable = False
+
+    def weigh(self, generative_trace: Trace, inference_trace: Trace, log_prob: "LogProb") -> dict:
+        """Returns arrays, one number per draw (and row), by name; "log_weights" among them.
+
+        Args:
+            generative_trace: Trace of p.
+            inference_trace: Trace of q.
+            log_prob: Sums a trace's log-densities, per draw or per draw and row: `log_prob(trace)`.
+        """
+        return {"log_weights": log_prob(generative_trace) - log_prob(inference_trace)}
+
+    def bound(self, arrays: dict) -> Tensor:
+        """Returns the objective of all draws, each row's where there are rows: a scalar or shape (B,).
+
+        Args:
+            arrays: What `weigh` returned, of shape (S,) or (S, B).
+        """
+        raise NotImplementedError(f"{type(self).__name__} must override `bound`.")
+
+    def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
+        return self.terms(generative_trace, inference_trace)["objective"]
+
+    def terms(self, generative_trace: Trace, inference_trace: Trace) -> dict:
+        pieces = self.pieces(generative_trace, inference_trace)
+        if generative_trace.num_draws is None:
+            pieces = {name: keras.ops.expand_dims(value, 0) for name, value in pieces.items()}
+        return self.combine(pieces)
+
+    def pieces(self, generative_trace: Trace, inference_trace: Trace) -> dict:
+        """Returns what a run contributes: one draw, or several along the first axis."""
+        log_prob = LogProb(inference_trace)
+        found = self.weigh(generative_trace, inference_trace, log_prob)
+        jumps = jumps_of(inference_trace)
+        if jumps:
+            found["score"] = sum(log_prob.of(site) for site in jumps)
+        found["log_likelihood"] = generative_trace.log_prob(observed_names(generative_trace))
+        found["single"] = stop(generative_trace.log_prob() - inference_trace.log_prob())
+        found["rest"] = log_prob.rest(generative_trace)
+        if log_prob.by_row:
+            found["row_factors"] = log_prob.row_factors()
+        return found
+
+    def combine(self, pieces: dict) -> dict:
+        pieces = dict(pieces)
+        log_likelihood = keras.ops.mean(pieces.pop("log_likelihood"))
+        single = keras.ops.mean(pieces.pop("single"))
+        rest, factors = keras.ops.mean(pieces.pop("rest")), pieces.pop("row_factors", None)
+        score = pieces.pop("score", None)
+        value = self.bound(pieces)
+        if score is not None:
+            value = value + self.score_function_term(pieces, value, score)
+        value = value if factors is None else keras.ops.sum(value * factors[0])
+        value = value + rest
+        elbo = self.logged(stop(value), single)
+        return {"objective": value, "elbo": elbo, "log_likelihood": log_likelihood, "kl": log_likelihood - elbo}
+
+    def logged(self, value: Tensor, single: Tensor) -> Tensor:
+        """Returns the evidence lower bound that is logged.
+
+        Args:
+            value: The objective.
+            single: The mean of log p − log q over draws.
+        """
+        return value
+
+    def score_function_term(self, arrays: dict, value: Tensor, score: Tensor) -> Tensor:
+        """Returns a number that is zero and whose gradient is the score function's share.
+
+        A draw's score is multiplied by what the draw itself adds to the bound: the bound less the one in which its weight
+        is the geometric mean of the others' (Mnih and Rezende 2016).
+        """
+        number = score.shape[0]
+        advantage = stop(value)
+        if number > 1:
+            without = self.bound({name: _others(stop(array), number) for name, array in arrays.items()})
+            advantage = stop(value) - stop(without)
+        return keras.ops.sum(advantage * zero(score), axis=0)
+
+
+class LogProb:
+    """Sums log-densities per draw, or per draw and row where every latent of q belongs to a row.
+
+    Args:
+        inference_trace: A trace of q.
+    """
+
+    def __init__(self, inference_trace: Trace):
+        self.trace = inference_trace
+        latents = latents_of(inference_trace)
+        self.by_row = bool(latents) and all(site.in_data_plate for site in latents)
+
+    def __call__(self, trace: Trace, sites: list[str] | None = None) -> Tensor:
+        """Returns the sum over sites, all or the named ones; not weighted and scaled where it's per row."""
+        if not self.by_row:
+            return trace.log_prob(sites)
+        inside = [s.name for s in trace.weighed_sites() if s.in_data_plate and (sites is None or s.name in sites)]
+        return trace.log_prob_rows(inside, weighted=False)
+
+    def of(self, site: Site) -> Tensor:
+        """Returns the log-density of a draw of q."""
+        value = score_of(site)
+        if not self.by_row:
+            return keras.ops.sum(value)
+        if len(value.shape) > 1:
+            value = keras.ops.sum(value, axis=tuple(range(1, len(value.shape))))
+        return self._by_draw(value)
+
+    def rest(self, trace: Trace) -> Tensor:
+        """Returns the terms that belong to no row, where rows are judged one by one."""
+        outside = [s.name for s in trace.weighed_sites() if self.by_row and not s.in_data_plate]
+        return trace.log_prob(outside)
+
+    def row_factors(self) -> Tensor:
+        """Returns how often each row counts."""
+        site = latents_of(self.trace)[0]
+        plate = site.plates[0]
+        ones = keras.ops.ones_like(self.of(site))
+        weights = ones if plate.weights is None else self._by_draw(keras.ops.cast(plate.weights, ones.dtype))
+        return weights * plate.scale
+
+    def _by_draw(self, value: Tensor) -> Tensor:
+        return value if self.trace.num_draws is None else keras.ops.reshape(value, (self.trace.num_draws, -1))
+
+
+def log_mean_exp(values: Tensor) -> Tensor:
+    """Returns log mean exp over the first axis."""
+    return keras.ops.logsumexp(values, axis=0) - math.log(values.shape[0])
+
+
+def normalized(log_weights: Tensor) -> Tensor:
+    """Returns weights that sum to one over the first axis, through which no gradient flows."""
+    return stop(keras.ops.softmax(log_weights, axis=0))
+
+
+def require_path(objective: Objective, inference_trace: Trace, instead: str) -> None:
+    """Checks that every latent can be reparameterised.
+
+    Args:
+        objective: The objective that needs it.
+        inference_trace: Trace of q.
+        instead: What to use where it can't.
+
+    Raises:
+        CompileError: One can't.
+    """
+    jumps = jumps_of(inference_trace)
+    if jumps:
+        raise CompileError(
+            explain(
+                f"{type(objective).__name__} needs draws that move with their parameters.",
+                received=f"latent `{jumps[0].name}`, a {type(jumps[0].distribution).__name__}",
+                expected="latents that can be reparameterised",
+                fix=f"use {instead}, or leave discrete latents out of `inference`",
+            )
+        )
+
+
+def _others(values: Tensor, number: int) -> Tensor:
+    # Along a new second axis each draw in its turn has the mean of the others: (S, S) or (S, S, B).
+    mask = keras.ops.reshape(keras.ops.eye(number), (number, number, *[1] * (len(values.shape) - 1)))
+    others = (keras.ops.sum(values, axis=0) - values) / (number - 1)  # [S, ...]
+    return keras.ops.expand_dims(values, 1) * (1.0 - mask) + keras.ops.expand_dims(others, 0) * mask
