@@ -16,6 +16,7 @@ __all__ = [
     "batch_shape",
     "compile_function",
     "executing_eagerly",
+    "find_influences",
     "gradients",
     "is_tensor",
     "map_draws",
@@ -83,3 +84,33 @@ def gradients(function: Callable, *arguments):
 def batch_shape(distribution) -> tuple:
     """Returns a distribution's batch shape; JAX always knows it."""
     return tuple(distribution.batch_shape)
+
+
+def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
+    """Finds which inputs of a function its outputs can depend on, from the recorded computation.
+
+    Args:
+        function: From arrays by name to arrays by name.
+        inputs: Arrays by name.
+
+    Returns:
+        Names of inputs by name of output: all that have an influence, perhaps some that have none.
+    """
+    order = list(inputs)
+    keys: list[str] = []
+
+    def listed(*values):
+        found = function(dict(zip(order, values, strict=True)))
+        keys[:] = list(found)
+        return [found[key] for key in keys]
+
+    recorded = jax.make_jaxpr(listed)(*(inputs[name] for name in order)).jaxpr
+    sources = {variable: {name} for variable, name in zip(recorded.invars, order, strict=True)}
+
+    def of(variables) -> set[str]:
+        return set().union(*(sources.get(v, ()) for v in variables if not hasattr(v, "val")))
+
+    for equation in recorded.eqns:
+        reached = of(equation.invars)
+        sources |= {variable: reached for variable in equation.outvars}
+    return {key: of([variable]) for key, variable in zip(keys, recorded.outvars, strict=True)}

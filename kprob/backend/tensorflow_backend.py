@@ -10,6 +10,7 @@ __all__ = [
     "batch_shape",
     "compile_function",
     "executing_eagerly",
+    "find_influences",
     "gradients",
     "is_tensor",
     "map_draws",
@@ -75,3 +76,35 @@ def batch_shape(distribution) -> tuple:
         return tuple(static)
     running = distribution.batch_shape_tensor()
     return tuple(running[i] if size is None else size for i, size in enumerate(static))
+
+
+# Operations that look at a tensor's shape or type and not at its numbers.
+_SHAPES_ONLY = ("Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike")
+
+
+def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
+    """Finds which inputs of a function its outputs can depend on, from the recorded computation.
+
+    Args:
+        function: From tensors by name to tensors by name.
+        inputs: Tensors by name.
+
+    Returns:
+        Names of inputs by name of output: all that have an influence, perhaps some that have none.
+    """
+    found: dict[str, set[str]] = {}
+
+    def recorded(*values):
+        given = dict(zip(inputs, values, strict=True))
+        sources = {value.op.name: {name} for name, value in given.items()}
+        outputs = {name: tf.convert_to_tensor(value) for name, value in function(given).items()}
+        for op in tf.compat.v1.get_default_graph().get_operations():
+            if op.name not in sources:
+                parts = () if op.type in _SHAPES_ONLY else op.inputs
+                sources[op.name] = set().union(*(sources.get(part.op.name, ()) for part in parts))
+        found.update({name: sources.get(value.op.name, set()) for name, value in outputs.items()})
+        return list(outputs.values())
+
+    specs = [tf.TensorSpec(value.shape, value.dtype) for value in inputs.values()]
+    tf.function(recorded, autograph=False).get_concrete_function(*specs)
+    return found

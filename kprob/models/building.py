@@ -9,9 +9,10 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import map_draws, random
-from kprob.effects import Handler, Site
+from kprob.effects import Handler, Site, Trace
 from kprob.engine import Data, Networks, Structure, batch_of, check_supports, discover, to_array
 from kprob.engine.arrays import Whole
+from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
 from kprob.engine.repeating import check_repeatable
 from kprob.engine.structure import structure_of, unwrapped
 from kprob.guides import Guide
@@ -36,6 +37,7 @@ class Spec:
         latents: Names of the latents, those of q.
         foldable: Whether all latents are inside the data plate, so that draws can be folded into the batch.
         terms: Names of the terms of the objective, q's and then p's, in order.
+        summed: Names of the discrete latents of p that q lacks, which are summed out.
     """
 
     rows: dict
@@ -44,13 +46,14 @@ class Spec:
     latents: tuple[str, ...]
     foldable: bool
     terms: tuple[str, ...]
+    summed: tuple[str, ...] = ()
 
 
 class MedianStart(Handler):
     """Gives each latent its prior median, given the medians of those before it: where a guide starts."""
 
     def on_site(self, site: Site) -> None:
-        if site.kind != "sample" or site.value is not None:
+        if site.kind != "sample" or site.value is not None or distributions.is_discrete(site.distribution):
             return
         sizes = tuple(plate.size for plate in site.plates)
         center = _center(site.distribution)
@@ -158,6 +161,7 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         networks = model.networks
     q = networks.run_inference(batch, random.seed(1))
     check_networks(model, batch, p, q, data)
+    networks = _plan_sums(model, batch, q)
     drawn = [site for site in q.random_sites() if not site.intervened]
     latents = tuple(site.name for site in drawn)
     for seed in _branches(model):
@@ -165,16 +169,19 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         latents = tuple(dict.fromkeys([*latents, *(site.name for site in other.random_sites() if not site.intervened)]))
         networks.run_generative(batch, random.seed(seed), latents=other)
     p = networks.run_generative(batch, random.seed(2), latents=q)
+    summed = () if networks.plan is None else tuple(networks.plan.variables)
     if check_values:
         if not isinstance(networks.inference, Guide):  # a guide takes its supports from p
             check_supports(p, q)
         check_repeatable(networks, batch, q, p)
-    foldable = p.data_plate is not None and all(site.in_data_plate for site in drawn)
+    foldable = p.data_plate is not None and all(s.in_data_plate for s in [*drawn, *(p[name] for name in summed)])
+    if summed:
+        p = networks.replay(batch, random.seed(2), q)
     terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
     terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
     rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
-    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, tuple(terms))
+    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, tuple(terms), summed)
     model.built = True
     if getattr(model, "optimizer", None) is not None:  # there is no such attribute before `compile`
         model.optimizer.build(model.trainable_variables)
@@ -189,6 +196,8 @@ def check_again(model, data: Data) -> None:
     q = networks.run_inference(batch, random.seed(1))
     p = networks.run_generative(batch, random.seed(2))
     check_networks(model, batch, p, q, data)
+    if any(site.name not in model.__dict__["_spec"].summed for site in to_sum_out(p, q)):
+        _plan_sums(model, batch, q)
     check_data(networks, p, data, BUILD_ROWS, data.num_rows)
 
 
@@ -196,7 +205,13 @@ def _set_up_guide(model, batch: dict, num_data: int | None) -> None:
     if model.guide.built:
         return
     trace = model.networks.run_generative(batch, random.seed(0), extra=MedianStart())
-    model.guide.setup(trace.random_sites(observed=False), num_data)
+    model.guide.setup([site for site in trace.random_sites(observed=False) if not enumerable(site)], num_data)
+
+
+def _plan_sums(model, batch: dict, q: Trace) -> Networks:
+    # Discrete latents that q lacks are summed out from here on.
+    model.__dict__["_plan"] = find_plan(model.networks, batch, q)
+    return model.networks
 
 
 def evaluate(networks: Networks, objective, foldable: bool, batch: dict, seed) -> dict:

@@ -63,7 +63,7 @@ class ProbabilisticModel(Saveable):
         private = self.__dict__
         private["_objective"], private["_programs"] = None, {}
         private["_named_parameters"], private["_declared_parameters"] = {}, {}
-        private["_phase"], private["_structure"], private["_spec"] = None, None, None
+        private["_phase"], private["_structure"], private["_spec"], private["_plan"] = None, None, None, None
         private["_inference_given"] = inference
         private["_monitors"] = [keras.metrics.Mean(name=name) for name in NAMES]
         private["_non_finite"] = FirstNonFinite()
@@ -105,7 +105,12 @@ class ProbabilisticModel(Saveable):
         if getattr(self.generative, "__func__", None) is ProbabilisticModel.generative:
             self.generative()  # says that it must be overridden
         return Networks(
-            self.generative, inference, lambda: Parameters(self), type(self).__name__, lambda: self.variables
+            self.generative,
+            inference,
+            lambda: Parameters(self),
+            type(self).__name__,
+            lambda: self.variables,
+            self.__dict__["_plan"],
         )
 
     def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", **kwargs):
