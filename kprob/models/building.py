@@ -48,6 +48,11 @@ class Spec:
     terms: tuple[str, ...]
     summed: tuple[str, ...] = ()
 
+    @property
+    def unobserved(self) -> tuple[str, ...]:
+        """Names of all latents of p, whether q has them or they are summed out."""
+        return (*self.latents, *self.summed)
+
 
 class MedianStart(Handler):
     """Gives each latent its prior median, given the medians of those before it: where a guide starts."""
