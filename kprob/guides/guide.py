@@ -93,7 +93,8 @@ class Guide(keras.layers.Layer):
                 explain(
                     f"The automatic guide {type(self).__name__} can't stand for the discrete latent `{site.name}`.",
                     received=f"a {type(site.distribution).__name__} in plates {checks.plates_text(site.plates)}",
-                    expected="continuous latents",
+                    expected="continuous latents, and discrete ones that have finitely many values, known before running: "
+                    "these are summed out",
                     fix=f"write `inference` with a discrete site `{site.name}`, or observe it in the data",
                 )
             )
