@@ -3,8 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-import keras
-
 from kprob.effects import Site, Trace
 from kprob.engine.enumeration.elimination import eliminate
 from kprob.engine.enumeration.plan import Plan

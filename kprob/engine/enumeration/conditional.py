@@ -95,7 +95,7 @@ def _eliminated(factors: Factors, reduce: Callable = log_sum_exp, extra=()) -> E
 
 def _decode(factors: Factors, done: Elimination, choose: Callable) -> dict[str, Tensor]:
     # The number of each variable's value, axes in the order of all plates.
-    homes, chosen = _homes(factors), {}
+    homes, chosen = _homes(factors), dict[str, Tensor]()
     for step in reversed(done.steps):
         table = step.table
         others = [name for name in table.variables if name != step.variable]
