@@ -23,6 +23,7 @@ if name == "tensorflow":
         map_draws,
         static_shape,
         tfp,
+        vectorized_map,
     )
 elif name == "jax":
     from kprob.backend import jax_data as data
@@ -38,6 +39,7 @@ elif name == "jax":
         map_draws,
         static_shape,
         tfp,
+        vectorized_map,
     )
 else:
     raise KprobError(
@@ -67,4 +69,5 @@ __all__ = [
     "tfd",
     "tfp",
     "training",
+    "vectorized_map",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "map_draws",
     "static_shape",
     "tfp",
+    "vectorized_map",
 ]
 
 
@@ -114,3 +115,20 @@ def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
         reached = of(equation.invars)
         sources |= {variable: reached for variable in equation.outvars}
     return {key: of([variable]) for key, variable in zip(keys, recorded.outvars, strict=True)}
+
+
+def vectorized_map(function: Callable, elements: jax.Array, variables=()):
+    """Runs `function(element)` for all elements at once, by operations with one more axis.
+
+    Args:
+        function: From an element to a structure of arrays.
+        elements: Elements along the first axis.
+        variables: Variables that the function reads. Updates inside can't leave it and are dropped.
+    """
+    values = [(variable, variable.value) for variable in variables]
+
+    def once(element):
+        with keras.StatelessScope(state_mapping=values):
+            return function(element)
+
+    return jax.vmap(once)(elements)

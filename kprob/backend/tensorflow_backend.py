@@ -16,6 +16,7 @@ __all__ = [
     "map_draws",
     "static_shape",
     "tfp",
+    "vectorized_map",
 ]
 
 
@@ -108,3 +109,15 @@ def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
     specs = [tf.TensorSpec(value.shape, value.dtype) for value in inputs.values()]
     tf.function(recorded, autograph=False).get_concrete_function(*specs)
     return found
+
+
+def vectorized_map(function: Callable, elements: tf.Tensor, variables=()):
+    """Runs `function(element)` for all elements at once, by operations with one more axis.
+
+    Args:
+        function: From an element to a structure of tensors.
+        elements: Elements along the first axis.
+        variables: Variables that the function reads; TensorFlow finds them itself.
+    """
+    del variables
+    return tf.vectorized_map(function, elements)

@@ -6,6 +6,7 @@ which meet in one site's parameters differ, and latents of one colour take the s
 is, each of its states depends on one other: one colour will do, and as many runs as a state has values.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from kprob import distributions
 from kprob.backend import find_influences, random
 from kprob.effects import Handler, Site, Trace
 from kprob.engine.alternatives import to_numpy
+from kprob.engine.batch import rows_of
 from kprob.engine.enumeration.factors import log_factor
 from kprob.errors import SiteError, explain, names
 
@@ -54,12 +56,15 @@ class Plan:
         parents: By site, those of the latents that its parameters depend on; all sites that have any, and the latents.
         sizes: Number of values of each colour.
         foldable: Whether the runs can be folded into the rows of the batch.
+        compact: Whether the network takes one value for all rows where a latent has one for each: then nothing needs to
+            be repeated.
     """
 
     variables: dict[str, Variable]
     parents: dict[str, tuple[str, ...]]
     sizes: tuple[int, ...]
     foldable: bool
+    compact: bool = False
 
     @property
     def runs(self) -> np.ndarray:
@@ -73,24 +78,25 @@ class Assign(Handler):
     Args:
         variables: The latents, by name.
         number: `(site, variable) -> number of its value`: a scalar, or one number for each row.
+        compact: Whether the data plate's axis has length 1.
     """
 
-    def __init__(self, variables: Mapping[str, Variable], number):
+    def __init__(self, variables: Mapping[str, Variable], number, compact: bool = False):
         super().__init__()
-        self.variables, self.number = variables, number
+        self.variables, self.number, self.compact = variables, number, compact
 
     def on_site(self, site: Site) -> None:
         if site.kind == "sample" and site.value is None and site.name in self.variables:
             variable = self.variables[site.name]
-            site.value = value_of(site, variable, self.number(site, variable))
+            site.value = value_of(site, variable, self.number(site, variable), self.compact)
 
 
-def value_of(site: Site, variable: Variable, number):
+def value_of(site: Site, variable: Variable, number, compact: bool = False):
     """Returns a site's value of a number, or of a number for each row, repeated over its plates."""
     values = keras.ops.cast(keras.ops.convert_to_tensor(variable.values), site.distribution.dtype)
     picked = keras.ops.take(values, keras.ops.minimum(number, variable.number - 1), axis=0)
     event = tuple(variable.values.shape[1:])
-    sizes = tuple(plate.size for plate in site.plates)
+    sizes = tuple(1 if compact and plate.is_data else plate.size for plate in site.plates)
     given = len(picked.shape) - len(event)
     for _ in range(len(sizes) - given):
         picked = keras.ops.expand_dims(picked, given)
@@ -139,7 +145,36 @@ def find_plan(networks, batch: dict, inference: Trace) -> Plan | None:
         raise SiteError(_too_many_runs(parents, sizes))
     variables = {n: Variable(n, v.values, v.plates, colours[n]) for n, v in variables.items()}
     foldable = all(site.in_data_plate for site in found.values())
-    return Plan(variables, parents, sizes, foldable)
+    plan = Plan(variables, parents, sizes, foldable)
+    return dataclasses.replace(plan, compact=foldable and _is_compact(networks, plan, batch, inference))
+
+
+def _is_compact(networks, plan: Plan, batch: dict, inference: Trace) -> bool:
+    # Tried out: a network that counts on the axis of the rows fails, or gives other numbers. One row would show nothing.
+    if rows_of(batch) in (None, 1):
+        return False
+    varying = [name for name, found in plan.parents.items() if found]
+    for numbers in (plan.runs[0], plan.runs[-1]):
+        found = []
+        for compact in (False, True):
+            extra = Assign(plan.variables, lambda site, variable: int(numbers[variable.colour]), compact)  # noqa: B023
+            try:
+                with keras.StatelessScope():
+                    trace = networks.run_generative(batch, random.seed(2), inference, extra=extra)
+                sites = [trace[name] for name in varying if trace[name].kind != "deterministic"]
+                found.append([to_numpy(log_factor(site, plan.variables)) for site in sites])
+            except Exception:  # noqa: BLE001  (whatever the network does with such a value)
+                return False
+        for full, short in zip(*found, strict=True):
+            if not _agree(full, short):
+                return False
+    return True
+
+
+def _agree(full: np.ndarray, short: np.ndarray) -> bool:
+    if full.ndim != short.ndim or any(b not in (1, a) for a, b in zip(full.shape, short.shape, strict=True)):
+        return False
+    return np.allclose(full, np.broadcast_to(short, full.shape), rtol=1e-4, atol=1e-4, equal_nan=True)
 
 
 def _variable(site: Site) -> Variable:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kprob.backend import map_draws
+from kprob.backend import map_draws, vectorized_map
 from kprob.effects import Plate, Site, Trace
 from kprob.engine.batch import repeat_rows
 from kprob.engine.enumeration.factors import log_factor
@@ -52,8 +52,8 @@ def find_factors(
         size: Rows of the data plate where the batch has none.
     """
 
-    def run(numbers) -> Trace:
-        extra = Assign(plan.variables, lambda site, variable: numbers[variable.colour])
+    def run(numbers, compact: bool = False) -> Trace:
+        extra = Assign(plan.variables, lambda site, variable: numbers[variable.colour], compact)
         return networks.run_generative(batch, seed, inference, num_draws, size, extra=extra)
 
     first = run([0] * len(plan.sizes))
@@ -65,6 +65,12 @@ def find_factors(
     logs = {name: log_factor(first[name], variables) for name in parents if name not in varying}
     if not varying:
         repeated = {}
+    elif plan.compact and batch.get("rows"):
+        repeated = vectorized_map(
+            lambda numbers: _logs(run(ops.unstack(numbers), compact=True), varying, variables),
+            ops.convert_to_tensor(plan.runs),
+            networks.variables(),
+        )
     elif plan.foldable and batch.get("rows"):
         repeated = _folded(networks, plan, batch, seed, inference, num_draws, variables, varying, first)
     elif len(plan.runs) <= UNROLLED_RUNS:
