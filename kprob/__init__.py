@@ -28,6 +28,7 @@ from kprob.effects import (
     param,
     plate,
     sample,
+    scan,
 )
 from kprob.engine import Whole
 from kprob.models import ProbabilisticModel, probmodel
@@ -60,6 +61,7 @@ __all__ = [
     "plot_model",
     "probmodel",
     "sample",
+    "scan",
     "tfb",
     "tfd",
 ]

@@ -14,6 +14,7 @@ if name == "tensorflow":
     from kprob.backend import tensorflow_random as random
     from kprob.backend import tensorflow_training as training
     from kprob.backend.tensorflow_backend import (
+        accumulate,
         batch_shape,
         compile_function,
         executing_eagerly,
@@ -30,6 +31,7 @@ elif name == "jax":
     from kprob.backend import jax_random as random
     from kprob.backend import jax_training as training
     from kprob.backend.jax_backend import (
+        accumulate,
         batch_shape,
         compile_function,
         executing_eagerly,
@@ -54,6 +56,7 @@ tfd = tfp.distributions
 tfb = tfp.bijectors
 
 __all__ = [
+    "accumulate",
     "batch_shape",
     "compile_function",
     "data",

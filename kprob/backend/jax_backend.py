@@ -13,6 +13,7 @@ if not hasattr(jax.interpreters.xla, "pytype_aval_mappings"):
 import tensorflow_probability.substrates.jax as tfp  # noqa: E402
 
 __all__ = [
+    "accumulate",
     "batch_shape",
     "compile_function",
     "executing_eagerly",
@@ -132,3 +133,19 @@ def vectorized_map(function: Callable, elements: jax.Array, variables=()):
             return function(element)
 
     return jax.vmap(once)(elements)
+
+
+def accumulate(function: Callable, initial, elements):
+    """Runs `state = function(state, element)` for one element after the other and stacks the states.
+
+    Args:
+        function: From a state and an element to the next state, a structure of arrays.
+        initial: The state before the first element.
+        elements: Elements along the first axis of a structure of arrays.
+    """
+
+    def once(state, element):
+        following = function(state, element)
+        return following, following
+
+    return jax.lax.scan(once, initial, elements)[1]

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 __all__ = [
+    "accumulate",
     "batch_shape",
     "compile_function",
     "executing_eagerly",
@@ -121,3 +122,15 @@ def vectorized_map(function: Callable, elements: tf.Tensor, variables=()):
     """
     del variables
     return tf.vectorized_map(function, elements)
+
+
+def accumulate(function: Callable, initial, elements):
+    """Runs `state = function(state, element)` for one element after the other and stacks the states.
+
+    Args:
+        function: From a state and an element to the next state, a structure of tensors.
+        initial: The state before the first element.
+        elements: Elements along the first axis of a structure of tensors.
+    """
+    # In a graph, whatever is outside: thousands of steps would take seconds otherwise.
+    return tf.function(lambda: tf.scan(function, elements, initializer=initial), autograph=False)()

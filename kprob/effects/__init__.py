@@ -6,6 +6,7 @@ May import: errors, checks, backend, distributions.
 from kprob.effects import handlers
 from kprob.effects.primitives import datamodel, deterministic, factor, module, param, plate, sample
 from kprob.effects.reparameterize import LocScale, Transform, reparam
+from kprob.effects.scan import scan
 from kprob.effects.site import Plate, Site
 from kprob.effects.stack import STATE, Handler, running
 from kprob.effects.trace import Trace
@@ -28,4 +29,5 @@ __all__ = [
     "reparam",
     "running",
     "sample",
+    "scan",
 ]
