@@ -174,7 +174,7 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         latents = tuple(dict.fromkeys([*latents, *(site.name for site in other.random_sites() if not site.intervened)]))
         networks.run_generative(batch, random.seed(seed), latents=other)
     p = networks.run_generative(batch, random.seed(2), latents=q)
-    summed = () if networks.plan is None else tuple(networks.plan.variables)
+    summed = () if networks.plan is None else networks.plan.sites
     if check_values:
         if not isinstance(networks.inference, Guide):  # a guide takes its supports from p
             check_supports(p, q)

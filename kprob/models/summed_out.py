@@ -40,8 +40,8 @@ def complete(model, target, batch: dict, seed, latents: Trace, num_draws: int | 
     """
     networks = model.networks
     factors = find_factors(networks, networks.plan, batch, seed, latents, num_draws, size)
-    if all(name in given for name in factors.variables):
-        values = {name: given[name] for name in factors.variables}
+    if all(name in given for name in factors.sites):
+        values = {name: given[name] for name in factors.sites}
         densities = conditional.log_probs(factors, values)
     else:
         values, densities = conditional.draw(factors, random.fold_in(seed, 2)), {}

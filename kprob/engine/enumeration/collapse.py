@@ -30,7 +30,7 @@ def collapse(networks, plan: Plan, batch: dict, seed, inference: Trace, num_draw
         plates that are left of it.
     """
     factors = find_factors(networks, plan, batch, seed, inference, num_draws)
-    done = eliminate(factors.tables, *sizes_and_homes(factors), factors.plates)
+    done = eliminate(factors.tables, *sizes_and_homes(factors), factors.plates, before=factors.before)
     return _collapsed(factors, plan, done.results, num_draws)
 
 

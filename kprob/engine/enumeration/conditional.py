@@ -6,18 +6,20 @@ those that went after it is there to be read: drawing (or maximising) one after 
 probabilities are derivatives of the log-evidence: in the log-weights of a variable's values.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import keras
 
 from kprob.backend import gradients, random
-from kprob.effects import Site
+from kprob.engine.enumeration.chain import Chain, decoded
 from kprob.engine.enumeration.collapse import sizes_and_homes
 from kprob.engine.enumeration.elimination import Elimination, eliminate
 from kprob.engine.enumeration.factors import log_softmax
 from kprob.engine.enumeration.plan import Variable, value_of
 from kprob.engine.enumeration.runs import Factors
 from kprob.engine.enumeration.tables import Table, aligned, largest, log_sum_exp
+from kprob.errors import SiteError, explain, names
 from kprob.types import Seed, Tensor
 
 ops = keras.ops
@@ -33,10 +35,10 @@ def draw(factors: Factors, seed: Seed) -> dict[str, Tensor]:
     Returns:
         Values by site, of shape `plate_shape + event_shape`.
     """
+    count = itertools.count()
 
-    def choose(variable: Variable, logits: Tensor) -> Tensor:
-        position = list(factors.variables).index(variable.name)
-        noise = random.uniform(tuple(ops.shape(logits)), random.fold_in(seed, position), logits.dtype)
+    def choose(logits: Tensor, variable: Variable | None = None) -> Tensor:
+        noise = random.uniform(tuple(ops.shape(logits)), random.fold_in(seed, next(count)), logits.dtype)
         return ops.argmax(logits - ops.log(-ops.log(noise)), axis=0)
 
     return _values(factors, _decode(factors, _eliminated(factors), choose))
@@ -45,7 +47,7 @@ def draw(factors: Factors, seed: Seed) -> dict[str, Tensor]:
 def mode(factors: Factors) -> dict[str, Tensor]:
     """Returns the most probable values of all variables together, by site."""
 
-    def choose(variable: Variable, logits: Tensor) -> Tensor:
+    def choose(logits: Tensor, variable: Variable | None = None) -> Tensor:
         return ops.argmax(logits, axis=0)
 
     return _values(factors, _decode(factors, _eliminated(factors, largest), choose))
@@ -57,6 +59,7 @@ def probabilities(factors: Factors) -> dict[str, Tensor]:
     extra = {
         name: ops.zeros((variable.number, *(factors.plates[plate].size for plate in homes[name])))
         for name, variable in factors.variables.items()
+        if variable.state is None
     }
 
     def log_evidence(extra: Mapping) -> Tensor:
@@ -77,9 +80,17 @@ def log_probs(factors: Factors, values: Mapping[str, Tensor]) -> dict[str, Tenso
     Returns:
         Shapes `plate_shape`; their sum is the joint log-density.
     """
+    if factors.before:
+        raise SiteError(
+            explain(
+                f"The joint density of values of {names(factors.before)} along time isn't there.",
+                expected="sites outside of a `scan`",
+                fix="ask for `probs()`, the probabilities of each time's values",
+            )
+        )
     found = {}
 
-    def choose(variable: Variable, logits: Tensor) -> Tensor:
+    def choose(logits: Tensor, variable: Variable) -> Tensor:
         number = _numbers(factors, variable, values[variable.name])
         picked = _picked(ops.moveaxis(log_softmax(ops.moveaxis(logits, 0, -1)), -1, 0), number, 0)
         found[variable.name] = _in_order(factors, variable.name, picked)
@@ -90,22 +101,26 @@ def log_probs(factors: Factors, values: Mapping[str, Tensor]) -> dict[str, Tenso
 
 
 def _eliminated(factors: Factors, reduce: Callable = log_sum_exp, extra=()) -> Elimination:
-    return eliminate([*factors.tables, *extra], *sizes_and_homes(factors), factors.plates, reduce)
+    return eliminate([*factors.tables, *extra], *sizes_and_homes(factors), factors.plates, reduce, factors.before)
 
 
 def _decode(factors: Factors, done: Elimination, choose: Callable) -> dict[str, Tensor]:
     # The number of each variable's value, axes in the order of all plates.
-    homes, chosen = _homes(factors), dict[str, Tensor]()
+    numbers, homes, chosen = sizes_and_homes(factors)[0], _homes(factors), dict[str, Tensor]()
     for step in reversed(done.steps):
         table = step.table
-        others = [name for name in table.variables if name != step.variable]
-        log = aligned(table, (*others, step.variable), table.plates)
+        own = (*step.before, *step.states) if isinstance(step, Chain) else (step.variable,)
+        others = [name for name in table.variables if name not in own]
+        log = aligned(table, (*others, *own), table.plates)
         for other in others:
             number = aligned(Table(chosen[other], (), homes[other]), (), table.plates)
             log = _picked(log, ops.reshape(number, (*[1] * (len(log.shape) - len(table.plates) - 1), *number.shape)), 0)
+        if isinstance(step, Chain):
+            chosen |= decoded(step, log, numbers, factors.plates, choose)
+            continue
         sizes = tuple(factors.plates[plate].size for plate in table.plates)
         variable = factors.variables[step.variable]
-        chosen[step.variable] = choose(variable, ops.broadcast_to(log, (variable.number, *sizes)))
+        chosen[step.variable] = choose(ops.broadcast_to(log, (variable.number, *sizes)), variable)
     return chosen
 
 
@@ -132,8 +147,8 @@ def _in_order(factors: Factors, name: str, value: Tensor) -> Tensor:
 
 def _values(factors: Factors, numbers: Mapping[str, Tensor]) -> dict[str, Tensor]:
     found = {}
-    for name, variable in factors.variables.items():
-        site: Site = factors.trace[name]
+    for name in factors.sites:
+        site, variable = factors.trace[name], factors.variables[name]
         found[name] = value_of(site, variable, _in_order(factors, name, numbers[name]))
     return found
 

@@ -2,7 +2,7 @@
 
 Tables are taken by their plates, the deepest first. There the variables of just these plates are summed out, each from the
 product of the tables that have it; what is left depends on variables of fewer plates only, and is multiplied over the
-plates that none of them has. (Obermeyer, Bingham, Jankowiak, Chiu, Pradhan, Rush and Goodman 2019, "Tensor variable
+plates that none of them has. States along time come last among the variables of their plates, all their times together. (Obermeyer, Bingham, Jankowiak, Chiu, Pradhan, Rush and Goodman 2019, "Tensor variable
 elimination for plated factor graphs".)
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kprob.effects import Plate
+from kprob.engine.enumeration.chain import Chain, check_tractable, summed_over_paths
 from kprob.engine.enumeration.tables import Table, log_sum_exp, multiplied_out, product, summed_out
 from kprob.errors import SiteError, explain, names
 
@@ -41,7 +42,7 @@ class Elimination:
     """
 
     results: list[Table] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step | Chain] = field(default_factory=list)
 
 
 def eliminate(
@@ -50,6 +51,7 @@ def eliminate(
     homes: Mapping[str, tuple[str, ...]],
     plates: Mapping[str, Plate],
     reduce: Callable = log_sum_exp,
+    before: Mapping[str, str] | None = None,
 ) -> Elimination:
     """Eliminates all variables.
 
@@ -59,18 +61,24 @@ def eliminate(
         homes: Plates of each variable.
         plates: All plates, outermost first.
         reduce: `(log, axis)`: `log_sum_exp` for sums, `largest` for the most probable values.
+        before: By state along time, the variable that stands for it one step earlier.
 
     Raises:
         SiteError: Variables of different plates meet in one factor, so that no order of elimination is small.
     """
-    done, pending = Elimination(), list(tables)
+    done, pending, before = Elimination(), list(tables), before or {}
     while pending:
         deepest = max((frozenset(table.plates) for table in pending), key=len)
         here = [table for table in pending if frozenset(table.plates) == deepest]
         pending = [table for table in pending if frozenset(table.plates) != deepest]
         local = [v for v in numbers if frozenset(homes[v]) == deepest]
-        for group in _connected(here, local):
-            left = _eliminate_group(group, [v for v in local if _has(group, v)], numbers, plates, reduce, done)
+        for group in _connected(here, local, before):
+            own = [v for v in local if _has(group, v)]
+            moving = {state: past for state, past in before.items() if state in own}
+            fixed = [v for v in own if v not in {*moving, *moving.values()}]
+            left = _eliminate_group(group, fixed, numbers, plates, reduce, done)
+            if moving:
+                left = _eliminate_chain(left, moving, numbers, homes, plates, reduce, done)
             if not left.variables:
                 done.results.append(left)
                 continue
@@ -78,7 +86,7 @@ def eliminate(
             if kept >= deepest:
                 raise SiteError(_intractable(left, homes))
             gone = [p for p in left.plates if p not in kept]
-            pending.append(multiplied_out(left, gone, plates))
+            pending.append(multiplied_out(left, gone, plates) if gone else left)
     return done
 
 
@@ -96,6 +104,14 @@ def _eliminate_group(tables, local, numbers, plates, reduce, done: Elimination) 
     return product(tables, plates)
 
 
+def _eliminate_chain(table: Table, moving, numbers, homes, plates, reduce, done: Elimination) -> Table:
+    time = next(name for name in table.plates if plates[name].is_time)
+    chain = Chain(tuple(moving), tuple(moving.values()), table, time, reduce)
+    check_tractable(chain, homes)
+    done.steps.append(chain)
+    return summed_over_paths(chain, numbers, plates)
+
+
 def _cost(tables, variable: str, numbers) -> int:
     # Size of the table that is left.
     others = {v for t in tables if variable in t.variables for v in t.variables} - {variable}
@@ -106,11 +122,12 @@ def _has(tables, variable: str) -> bool:
     return any(variable in table.variables for table in tables)
 
 
-def _connected(tables: Sequence[Table], variables: Sequence[str]) -> list[list[Table]]:
-    # Groups of tables that share variables, directly or through others.
+def _connected(tables: Sequence[Table], variables: Sequence[str], before: Mapping[str, str]) -> list[list[Table]]:
+    # Groups of tables that share variables, directly or through others; a state and its past are one.
+    same = {past: state for state, past in before.items()}
     groups: list[tuple[set[str], list[Table]]] = []
     for table in tables:
-        own = set(table.variables) & set(variables)
+        own = {same.get(v, v) for v in table.variables if v in variables}
         joined = [group for group in groups if group[0] & own]
         groups = [group for group in groups if not group[0] & own]
         found = own.union(*(group[0] for group in joined)), [t for group in joined for t in group[1]] + [table]

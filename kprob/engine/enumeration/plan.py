@@ -30,16 +30,18 @@ class Variable:
     """A discrete latent that is summed out.
 
     Attributes:
-        name: The site.
+        name: Its name: the site's, or for a state along time one step earlier, that of `before`.
         values: Its values, shape `(number,) + event_shape`.
         plates: Names of its plates.
         colour: Which number of a run it takes its value from.
+        state: For a state along time one step earlier, the site; else None.
     """
 
     name: str
     values: np.ndarray
     plates: tuple[str, ...]
     colour: int = 0
+    state: str | None = None
 
     @property
     def number(self) -> int:
@@ -67,6 +69,11 @@ class Plan:
     compact: bool = False
 
     @property
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites."""
+        return tuple(name for name, variable in self.variables.items() if variable.state is None)
+
+    @property
     def runs(self) -> np.ndarray:
         """The number of each colour's value in each run, shape (runs, colours)."""
         return np.array(list(np.ndindex(*self.sizes)), dtype="int32").reshape(math.prod(self.sizes), len(self.sizes))
@@ -86,9 +93,26 @@ class Assign(Handler):
         self.variables, self.number, self.compact = variables, number, compact
 
     def on_site(self, site: Site) -> None:
-        if site.kind == "sample" and site.value is None and site.name in self.variables:
-            variable = self.variables[site.name]
+        name = before(site.name) if site.kind == "before" else site.name if site.kind == "sample" else None
+        if site.value is None and name in self.variables:
+            variable = self.variables[name]
             site.value = value_of(site, variable, self.number(site, variable), self.compact)
+
+
+class _Before(Handler):
+    # Gives states along time their values one step earlier.
+    def __init__(self, values: Mapping):
+        super().__init__()
+        self.values = values
+
+    def on_site(self, site: Site) -> None:
+        if site.kind == "before":
+            site.value = self.values.get(before(site.name))
+
+
+def before(name: str) -> str:
+    """Returns the name of the variable that stands for a state along time one step earlier."""
+    return f"{name} before"
 
 
 def value_of(site: Site, variable: Variable, number, compact: bool = False):
@@ -134,7 +158,12 @@ def find_plan(networks, batch: dict, inference: Trace) -> Plan | None:
     if not found:
         return None
     variables = {name: _variable(site) for name, site in found.items()}
+    for name, site in found.items():
+        if any(plate.is_time for plate in site.plates):
+            variables[before(name)] = dataclasses.replace(variables[name], name=before(name), state=name)
     parents = _parents(networks, batch, inference, trace, variables)
+    used = {v for own in parents.values() for v in own}
+    variables = {name: v for name, v in variables.items() if v.state is None or name in used}
     _check_plates(trace, variables, parents)
     colours = _colours(variables, parents)
     sizes = tuple(
@@ -143,7 +172,7 @@ def find_plan(networks, batch: dict, inference: Trace) -> Plan | None:
     )
     if math.prod(sizes) > MOST_RUNS:
         raise SiteError(_too_many_runs(parents, sizes))
-    variables = {n: Variable(n, v.values, v.plates, colours[n]) for n, v in variables.items()}
+    variables = {name: dataclasses.replace(v, colour=colours[name]) for name, v in variables.items()}
     foldable = all(site.in_data_plate for site in found.values())
     plan = Plan(variables, parents, sizes, foldable)
     return dataclasses.replace(plan, compact=foldable and _is_compact(networks, plan, batch, inference))
@@ -186,11 +215,11 @@ def _variable(site: Site) -> Variable:
 def _parents(networks, batch, inference, trace: Trace, variables) -> dict[str, tuple[str, ...]]:
     def run(values: dict) -> dict:
         with keras.StatelessScope():
-            again = networks.run_generative(batch, random.seed(2), inference, given=values)
+            again = networks.run_generative(batch, random.seed(2), inference, given=values, extra=_Before(values))
         found = {s.name: log_factor(s, variables) for s in again.weighed_sites()}
         return found | {s.name: s.value for s in again.sites.values() if s.kind == "deterministic"}
 
-    influences = find_influences(run, {name: trace[name].value for name in variables})
+    influences = find_influences(run, {n: trace[v.state or n].value for n, v in variables.items()})
     parents = {site: tuple(v for v in variables if v in found) for site, found in influences.items()}
     return {site: found for site, found in parents.items() if found or site in variables}
 

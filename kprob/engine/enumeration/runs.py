@@ -36,6 +36,16 @@ class Factors:
     variables: dict[str, Variable]
     plates: dict[str, Plate]
 
+    @property
+    def sites(self) -> list[str]:
+        """Names of the sites that are summed out."""
+        return [name for name, variable in self.variables.items() if variable.state is None]
+
+    @property
+    def before(self) -> dict[str, str]:
+        """By state along time, the variable that stands for it one step earlier."""
+        return {v.state: name for name, v in self.variables.items() if v.state is not None}
+
 
 def find_factors(
     networks, plan: Plan, batch: dict, seed, inference: Trace, num_draws: int | None, size=None
@@ -57,7 +67,7 @@ def find_factors(
         return networks.run_generative(batch, seed, inference, num_draws, size, extra=extra)
 
     first = run([0] * len(plan.sizes))
-    variables = {name: v for name, v in plan.variables.items() if not first[name].observed}
+    variables = {name: v for name, v in plan.variables.items() if not first[v.state or name].observed}
     names = {site.name for site in first.weighed_sites() if _is_factor(site, plan, inference)}
     parents = {n: tuple(p for p in plan.parents[n] if p in variables) for n in plan.parents if n in names}
     parents = {name: found for name, found in parents.items() if found or name in variables}
