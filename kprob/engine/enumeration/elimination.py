@@ -2,8 +2,9 @@
 
 Tables are taken by their plates, the deepest first. There the variables of just these plates are summed out, each from the
 product of the tables that have it; what is left depends on variables of fewer plates only, and is multiplied over the
-plates that none of them has. States along time come last among the variables of their plates, all their times together. (Obermeyer, Bingham, Jankowiak, Chiu, Pradhan, Rush and Goodman 2019, "Tensor variable
-elimination for plated factor graphs".)
+plates that none of them has. States along time come last among the variables of their plates, all times together.
+(Obermeyer, Bingham, Jankowiak, Chiu, Pradhan, Rush and Goodman 2019, "Tensor variable elimination for plated factor
+graphs".)
 """
 
 import math
