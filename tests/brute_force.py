@@ -12,7 +12,8 @@ from kprob import handlers
 def log_joint(network, values, data):
     """Returns the log-density of one assignment and the data."""
     run = handlers.trace(handlers.substitute(handlers.condition(network, data), values)).get_trace
-    with handlers.rows(size=len(next(iter(data.values())))):
+    first = np.asarray(next(iter(data.values())))
+    with handlers.rows(size=len(first) if first.ndim else 1):
         return float(keras.ops.convert_to_numpy(run().log_prob()))
 
 

@@ -161,7 +161,7 @@ def test_a_step_that_remembers_more_than_its_state_is_refused():
         kprob.sample("x", tfd.Normal(total, 1.0))
         return total
 
-    with pytest.raises(SiteError, match="can't be summed out along time.*return the state itself"):
+    with pytest.raises(SiteError, match=r"(?s)can't be summed out along time.*return the state itself"):
         compiled(lambda: kprob.scan(step, 0.0, 4)).evaluate({"x": np.zeros(4, "float32")})
 
 
@@ -195,13 +195,21 @@ def test_ten_thousand_steps_take_linear_time():
             taken.append(time.perf_counter() - start)
         return min(taken[1:])
 
-    short, long = seconds(1000), seconds(10_000)
-    assert long < 30 * short
-    layer = layers.HiddenMarkovModel(
-        "Normal", 10_000, initial_probs=INITIAL, transition_probs=TRANSITION, loc=MEANS, scale=1.0
-    )
+    assert seconds(10_000) < 30 * seconds(1000)
+
+
+@pytest.mark.slow
+def test_evidence_of_ten_thousand_steps():
     x = np.resize(SENSORS, 10_000)
-    model = compiled(scanned(10_000))
-    found = model.evaluate({"x": x}, return_dict=True)["elbo"]
-    expected = float(backend.compile_function(lambda x: layer.distribution().log_prob(x))(ops.convert_to_tensor(x)))
-    assert found == pytest.approx(expected, rel=1e-5)
+    forward, total = INITIAL.astype("float64"), 0.0
+    for t, value in enumerate(x.astype("float64")):
+        forward = (forward if t == 0 else forward @ TRANSITION) * np.exp(-0.5 * (value - MEANS) ** 2)
+        total, forward = total + np.log(forward.sum()), forward / forward.sum()
+    total -= 5000 * np.log(2 * np.pi)
+    # A sum in pairs rounds as often as the length has digits.
+    found = compiled(scanned(10_000)).evaluate({"x": x}, return_dict=True)["elbo"]
+    assert found == pytest.approx(total, rel=1e-6)
+    chain = {"initial_probs": INITIAL, "transition_probs": TRANSITION}
+    layer = layers.HiddenMarkovModel("Normal", 10_000, loc=MEANS, scale=1.0, **chain)
+    by_layer = backend.compile_function(lambda x: layer.distribution().log_prob(x))(ops.convert_to_tensor(x))
+    assert float(by_layer) == pytest.approx(total, rel=2e-4)
