@@ -12,6 +12,7 @@
     first_result.py  case (c), the wait for the first result of both
     import_time.py   case (d), `import kprob`
     streaming.py     case (e), speed and memory on a stream
+    enumeration.py   case (f), a mixture with its labels summed out
     ours/            the problems written with kprob
     peers/           the same in Keras + TFP, Pyro and NumPyro, as a good user would write them
 

@@ -34,6 +34,12 @@ STREAM_FEATURES = 19
 STREAM_LEARNING_RATE = 1e-2
 STREAM_NOISE = 0.5
 
+# (f) c_i ~ Categorical(weights), x_i ~ Normal(means[c_i], scales[c_i]); all rows in every step.
+MIXTURE_COMPONENTS = 50
+MIXTURE_ROWS = 10_000
+MIXTURE_STEPS = 50
+MIXTURE_LEARNING_RATE = 1e-2
+
 
 @functools.cache
 def binary_images() -> np.ndarray:
@@ -53,3 +59,15 @@ def normal_data() -> np.ndarray:
 def stream_weights() -> np.ndarray:
     """Returns the (19,) true weights of the streamed regression in float32."""
     return np.linspace(-1.0, 1.0, STREAM_FEATURES, dtype="float32")
+
+
+@functools.cache
+def mixture_data() -> np.ndarray:
+    """Returns (10,000,) points of 50 normals in float32."""
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=MIXTURE_ROWS) + rng.choice(mixture_means(), MIXTURE_ROWS)).astype("float32")
+
+
+def mixture_means() -> np.ndarray:
+    """Returns (50,) means to start from in float32."""
+    return np.linspace(-20.0, 20.0, MIXTURE_COMPONENTS, dtype="float32")

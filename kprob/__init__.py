@@ -29,6 +29,7 @@ from kprob.effects import (
     param,
     plate,
     sample,
+    scan,
 )
 from kprob.engine import Whole
 from kprob.mcmc import HMC, NUTS, Sampler
@@ -98,6 +99,7 @@ __all__ = [
     "plot_model",
     "probmodel",
     "sample",
+    "scan",
     "tfb",
     "tfd",
 ]

@@ -14,28 +14,34 @@ if name == "tensorflow":
     from kprob.backend import tensorflow_random as random
     from kprob.backend import tensorflow_training as training
     from kprob.backend.tensorflow_backend import (
+        accumulate,
         batch_shape,
         compile_function,
         executing_eagerly,
+        find_influences,
         gradients,
         is_tensor,
         map_draws,
         static_shape,
         tfp,
+        vectorized_map,
     )
 elif name == "jax":
     from kprob.backend import jax_data as data
     from kprob.backend import jax_random as random
     from kprob.backend import jax_training as training
     from kprob.backend.jax_backend import (
+        accumulate,
         batch_shape,
         compile_function,
         executing_eagerly,
+        find_influences,
         gradients,
         is_tensor,
         map_draws,
         static_shape,
         tfp,
+        vectorized_map,
     )
 else:
     raise KprobError(
@@ -50,10 +56,12 @@ tfd = tfp.distributions
 tfb = tfp.bijectors
 
 __all__ = [
+    "accumulate",
     "batch_shape",
     "compile_function",
     "data",
     "executing_eagerly",
+    "find_influences",
     "gradients",
     "is_tensor",
     "map_draws",
@@ -64,4 +72,5 @@ __all__ = [
     "tfd",
     "tfp",
     "training",
+    "vectorized_map",
 ]

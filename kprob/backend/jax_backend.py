@@ -13,14 +13,17 @@ if not hasattr(jax.interpreters.xla, "pytype_aval_mappings"):
 import tensorflow_probability.substrates.jax as tfp  # noqa: E402
 
 __all__ = [
+    "accumulate",
     "batch_shape",
     "compile_function",
     "executing_eagerly",
+    "find_influences",
     "gradients",
     "is_tensor",
     "map_draws",
     "static_shape",
     "tfp",
+    "vectorized_map",
 ]
 
 
@@ -83,3 +86,66 @@ def gradients(function: Callable, *arguments):
 def batch_shape(distribution) -> tuple:
     """Returns a distribution's batch shape; JAX always knows it."""
     return tuple(distribution.batch_shape)
+
+
+def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
+    """Finds which inputs of a function its outputs can depend on, from the recorded computation.
+
+    Args:
+        function: From arrays by name to arrays by name.
+        inputs: Arrays by name.
+
+    Returns:
+        Names of inputs by name of output: all that have an influence, perhaps some that have none.
+    """
+    order = list(inputs)
+    keys: list[str] = []
+
+    def listed(*values):
+        found = function(dict(zip(order, values, strict=True)))
+        keys[:] = list(found)
+        return [found[key] for key in keys]
+
+    recorded = jax.make_jaxpr(listed)(*(inputs[name] for name in order)).jaxpr
+    sources = {variable: {name} for variable, name in zip(recorded.invars, order, strict=True)}
+
+    def of(variables) -> set[str]:
+        return set().union(*(sources.get(v, ()) for v in variables if not hasattr(v, "val")))
+
+    for equation in recorded.eqns:
+        reached = of(equation.invars)
+        sources |= {variable: reached for variable in equation.outvars}
+    return {key: of([variable]) for key, variable in zip(keys, recorded.outvars, strict=True)}
+
+
+def vectorized_map(function: Callable, elements: jax.Array, variables=()):
+    """Runs `function(element)` for all elements at once, by operations with one more axis.
+
+    Args:
+        function: From an element to a structure of arrays.
+        elements: Elements along the first axis.
+        variables: Variables that the function reads. Updates inside can't leave it and are dropped.
+    """
+    values = [(variable, variable.value) for variable in variables]
+
+    def once(element):
+        with keras.StatelessScope(state_mapping=values):
+            return function(element)
+
+    return jax.vmap(once)(elements)
+
+
+def accumulate(function: Callable, initial, elements):
+    """Runs `state = function(state, element)` for one element after the other and stacks the states.
+
+    Args:
+        function: From a state and an element to the next state, a structure of arrays.
+        initial: The state before the first element.
+        elements: Elements along the first axis of a structure of arrays.
+    """
+
+    def once(state, element):
+        following = function(state, element)
+        return following, following
+
+    return jax.lax.scan(once, initial, elements)[1]

@@ -7,14 +7,17 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 __all__ = [
+    "accumulate",
     "batch_shape",
     "compile_function",
     "executing_eagerly",
+    "find_influences",
     "gradients",
     "is_tensor",
     "map_draws",
     "static_shape",
     "tfp",
+    "vectorized_map",
 ]
 
 
@@ -77,3 +80,59 @@ def batch_shape(distribution) -> tuple:
         return tuple(static)
     running = distribution.batch_shape_tensor()
     return tuple(running[i] if size is None else size for i, size in enumerate(static))
+
+
+# Operations that look at a tensor's shape or type and not at its numbers.
+_SHAPES_ONLY = ("Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike")
+
+
+def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
+    """Finds which inputs of a function its outputs can depend on, from the recorded computation.
+
+    Args:
+        function: From tensors by name to tensors by name.
+        inputs: Tensors by name.
+
+    Returns:
+        Names of inputs by name of output: all that have an influence, perhaps some that have none.
+    """
+    found: dict[str, set[str]] = {}
+
+    def recorded(*values):
+        given = dict(zip(inputs, values, strict=True))
+        sources = {value.op.name: {name} for name, value in given.items()}
+        outputs = {name: tf.convert_to_tensor(value) for name, value in function(given).items()}
+        for op in tf.compat.v1.get_default_graph().get_operations():
+            if op.name not in sources:
+                parts = () if op.type in _SHAPES_ONLY else op.inputs
+                sources[op.name] = set().union(*(sources.get(part.op.name, ()) for part in parts))
+        found.update({name: sources.get(value.op.name, set()) for name, value in outputs.items()})
+        return list(outputs.values())
+
+    specs = [tf.TensorSpec(value.shape, value.dtype) for value in inputs.values()]
+    tf.function(recorded, autograph=False).get_concrete_function(*specs)
+    return found
+
+
+def vectorized_map(function: Callable, elements: tf.Tensor, variables=()):
+    """Runs `function(element)` for all elements at once, by operations with one more axis.
+
+    Args:
+        function: From an element to a structure of tensors.
+        elements: Elements along the first axis.
+        variables: Variables that the function reads; TensorFlow finds them itself.
+    """
+    del variables
+    return tf.vectorized_map(function, elements)
+
+
+def accumulate(function: Callable, initial, elements):
+    """Runs `state = function(state, element)` for one element after the other and stacks the states.
+
+    Args:
+        function: From a state and an element to the next state, a structure of tensors.
+        initial: The state before the first element.
+        elements: Elements along the first axis of a structure of tensors.
+    """
+    # In a graph, whatever is outside: thousands of steps would take seconds otherwise.
+    return tf.function(lambda: tf.scan(function, elements, initializer=initial), autograph=False)()

@@ -6,6 +6,7 @@ May import: errors, checks, backend, distributions.
 from kprob.effects import handlers
 from kprob.effects.primitives import datamodel, deterministic, factor, module, param, plate, sample
 from kprob.effects.reparameterize import LocScale, Transform, reparam
+from kprob.effects.scan import scan
 from kprob.effects.site import Plate, Site
 from kprob.effects.stack import STATE, Handler, running, send
 from kprob.effects.trace import Trace
@@ -28,5 +29,6 @@ __all__ = [
     "reparam",
     "running",
     "sample",
+    "scan",
     "send",
 ]

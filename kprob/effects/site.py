@@ -19,6 +19,7 @@ class Plate:
         scale: Factor of the log-densities inside: rows of the whole data set per row of the batch.
         weights: Weight of each row, or None.
         indices: Which rows of the whole data set these are, or None.
+        is_time: Whether elements follow each other: the plate of a `scan`.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Plate:
     scale: Any = 1.0
     weights: Any = None
     indices: Any = None
+    is_time: bool = False
 
 
 @dataclass(slots=True, eq=False)

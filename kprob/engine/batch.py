@@ -88,5 +88,20 @@ def data_of(batch: dict) -> dict:
     return {**batch.get("whole", {}), **batch.get("rows", {})}
 
 
+def repeat_rows(batch: dict, num_draws: int | None) -> dict:
+    """Returns a batch with its rows repeated once per draw, the draws outermost."""
+    if num_draws is None:
+        return batch
+
+    def repeat(value):
+        return keras.ops.tile(value, (num_draws, *[1] * (len(value.shape) - 1)))
+
+    repeated = {**batch, "rows": {name: repeat(value) for name, value in batch.get("rows", {}).items()}}
+    for name in ("index", "weights"):
+        if name in batch:
+            repeated[name] = repeat(batch[name])
+    return repeated
+
+
 def _length(rows, number: int) -> int:
     return len(range(*rows.indices(number))) if isinstance(rows, slice) else len(rows)

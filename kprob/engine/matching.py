@@ -9,6 +9,7 @@ from kprob.backend import random
 from kprob.checks import plates_text
 from kprob.distributions.operations import support_of
 from kprob.effects import Site, Trace
+from kprob.engine.enumeration import enumerable
 from kprob.engine.structure import unwrapped
 from kprob.errors import MismatchError, did_you_mean, explain, names
 
@@ -18,6 +19,8 @@ SUPPORT_NUMBERS = 100_000
 
 def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> None:
     """Checks that q has just the latents of p, in the same plates, with the same shapes.
+
+    Discrete latents with finitely many values may be left out: they are summed out.
 
     Args:
         generative: A trace of p.
@@ -41,12 +44,12 @@ def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> Non
                 )
             )
     for name, site in p_sites.items():
-        if name not in observed and name not in q_sites:
+        if name not in observed and name not in q_sites and not enumerable(site):
             raise MismatchError(
                 explain(
                     f"Latent `{name}` of {owner}'s generative network has no match in the inference network.",
                     received=f"inference: {names(q_sites)}; data: {names(observed)}",
-                    expected=f"`{name}` in the inference network or in the data."
+                    expected=f"`{name}` in the inference network or in the data{_infinite(site)}."
                     + did_you_mean(name, [*q_sites, *observed]),
                     fix=f"declare `{name}` in `inference`, in plates {plates_text(site.plates)}, or add it to the data",
                 )
@@ -54,6 +57,14 @@ def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> Non
     for name, q_site in q_sites.items():
         if name not in observed:
             _check_site(p_sites[name], q_site)
+
+
+def _infinite(site: Site) -> str:
+    if not distributions.is_discrete(site.distribution):
+        return ""
+    return (
+        f", since a {_family(site)} has no finite number of values known before running, over which it could be summed"
+    )
 
 
 def _check_site(p_site: Site, q_site: Site) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 
 from kprob.effects import Handler, Trace, handlers, reparam
-from kprob.engine.batch import data_of, rows_of
+from kprob.engine.batch import data_of, repeat_rows, rows_of
+from kprob.engine.enumeration import Plan, collapse
 from kprob.engine.reruns import Runs
 from kprob.errors import DataError, KprobError, SiteError, add_note, explain, names
 from kprob.guides import Guide
@@ -22,6 +23,7 @@ class Networks:
         owner: Name of the model, for messages.
         variables: Returns the variables that the networks read.
         reparam: `LocScale` or `Transform` by site: the form in which the generative network runs.
+        plan: Which discrete latents are summed out, and how; None for none.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Networks:
         owner: str,
         variables: Callable,
         reparam: Mapping | None = None,
+        plan: Plan | None = None,
     ):
         self.generative = generative
         self.inference = inference
@@ -39,6 +42,7 @@ class Networks:
         self.owner = owner
         self.variables = variables
         self.reparam = dict(reparam or {})
+        self.plan = plan
         self.generative_arguments = arguments_of(generative, f"the generative network of {owner}")
         self.inference_arguments = {}
         if inference is not None and not isinstance(inference, Guide):
@@ -62,7 +66,7 @@ class Networks:
         return Runs(self, batch, repeat_rows(batch, num_draws), seed, num_draws, shared, given).traces()
 
     def replay(self, batch: dict, seed, inference: Trace, num_draws: int | None = None) -> Trace:
-        """Runs p with the values of a run of q, for an objective.
+        """Runs p with the values of a run of q, for an objective; discrete latents that q lacks are summed out.
 
         Args:
             batch: The data, its rows repeated already.
@@ -70,6 +74,8 @@ class Networks:
             inference: Trace of q.
             num_draws: Draws that the run stands for.
         """
+        if self.plan is not None:
+            return collapse(self, self.plan, batch, seed, inference, num_draws)
         return self.run_generative(batch, seed, inference, num_draws)
 
     def run_inference(
@@ -208,18 +214,3 @@ def plate_of(batch: dict, num_draws: int | None = None, size=None) -> handlers.r
         per_draw = number // num_draws
     scale = batch["num_data"][0] / keras.ops.cast(per_draw, "float32")
     return handlers.rows(size=number, scale=scale, weights=batch.get("weights"), indices=batch.get("index"))
-
-
-def repeat_rows(batch: dict, num_draws: int | None) -> dict:
-    """Returns a batch with its rows repeated once per draw, the draws outermost."""
-    if num_draws is None:
-        return batch
-
-    def repeat(value):
-        return keras.ops.tile(value, (num_draws, *[1] * (len(value.shape) - 1)))
-
-    repeated = {**batch, "rows": {name: repeat(value) for name, value in batch.get("rows", {}).items()}}
-    for name in ("index", "weights"):
-        if name in batch:
-            repeated[name] = repeat(batch[name])
-    return repeated

@@ -322,7 +322,8 @@ def require_continuous(site: effects.Site, guide: str) -> None:
             explain(
                 f"The automatic guide {guide} can't stand for the discrete latent `{site.name}`.",
                 received=f"a {type(site.distribution).__name__} in plates {checks.plates_text(site.plates)}",
-                expected="continuous latents",
+                expected="continuous latents, and discrete ones that have finitely many values, known before running: "
+                "these are summed out",
                 fix=f"write `inference` with a discrete site `{site.name}`, or observe it in the data",
             )
         )

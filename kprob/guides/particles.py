@@ -6,6 +6,7 @@ from kprob import checks, effects
 from kprob.backend import random, tfd
 from kprob.errors import MismatchError, explain
 from kprob.guides.guide import Guide
+from kprob.guides.run import Run
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -18,7 +19,8 @@ class Particles(Guide):
 
     Args:
         num_particles: How many there are.
-        init_scale: Their spread at the start around the prior's median, in unconstrained space.
+        init_scale: Their spread at the start, in unconstrained space.
+        init: What they start around (see `Guide`).
         name: Name of the layer.
 
     Example:
@@ -43,44 +45,54 @@ class Particles(Guide):
 
     chooses = True
 
-    def __init__(self, num_particles: int = 50, init_scale: float = 1.0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, num_particles: int = 50, init_scale: float = 1.0, init="median", **kwargs):
+        super().__init__(init, **kwargs)
         checks.check_count("num_particles", num_particles)
         self.num_particles, self.init_scale = num_particles, init_scale
-        self.points: dict[str, keras.Variable] = {}
         self.__dict__["chosen"] = None
 
-    def create(self, site: effects.Site, start) -> None:
-        if site.in_data_plate or self.bijectors[site.name] is None:
-            where = "in the data plate" if site.in_data_plate else "with a support that depends on others"
+    def create(self, starts: dict) -> None:
+        for name, start in starts.items():
+            self._require_fixed(name)
+            shape = (self.num_particles, *start.shape)
+            noise = random.normal(shape, random.fresh_seed())
+            self.add_parameter(f"{name}_points", keras.ops.expand_dims(start, 0) + self.init_scale * noise)
+
+    def _require_fixed(self, name: str) -> None:
+        in_rows = self.latents[name].in_rows
+        if in_rows or self.bijectors[name] is None:
+            where = "in the data plate" if in_rows else "with a support that depends on others"
             raise MismatchError(
                 explain(
-                    f"Particles can't stand for latent `{site.name}`.",
-                    received=f"`{site.name}` {where}",
+                    f"Particles can't stand for latent `{name}`.",
+                    received=f"`{name}` {where}",
                     expected="latents outside the data plate, whose supports are fixed",
                     fix="use another guide, such as kprob.guides.Normal(), with kprob.ELBO()",
                 )
             )
-        shape = (self.num_particles, *start.shape)
-        variable = self.add_weight(shape=shape, initializer="zeros", name=f"{site.name}_points", autocast=False)
-        noise = random.normal(shape, random.fresh_seed())
-        variable.assign(keras.ops.expand_dims(start, 0) + self.init_scale * noise)
-        self.points[site.name] = variable
 
-    def run(self, network) -> None:
+    @property
+    def points(self) -> dict[str, keras.Variable]:
+        """The particles, in unconstrained space, by latent: (num_particles, ...)."""
+        return {name: self.parameters[f"{name}_points"] for name in self.latents}
+
+    def run(self, network, data: dict | None = None) -> None:
         # One choice for all latents: they are parts of one point.
         seed = effects.send(effects.Site(f"{self.name}_choice", "seed")).seed
         share = random.uniform((), random.fresh_seed() if seed is None else seed)
         index = keras.ops.cast(keras.ops.floor(share * self.num_particles), "int32")
         self.__dict__["chosen"] = keras.ops.minimum(index, self.num_particles - 1)
         try:
-            super().run(network)
+            super().run(network, data)
         finally:
             self.__dict__["chosen"] = None
 
-    def posterior(self, name: str, rows):
+    def posterior(self, name: str, run: Run):
         # Flat: its log-density is zero wherever the value is, so that what is left is the bijector's volume.
-        return tfd.Deterministic(self._at(name, self.chosen), atol=float("inf"))
+        chosen = keras.ops.take(keras.ops.convert_to_tensor(self.points[name]), self.chosen, axis=0)
+        ndims = self.latents[name].event_ndims
+        flat = tfd.Deterministic(chosen, atol=float("inf"))
+        return tfd.Independent(flat, ndims) if ndims else flat
 
     def directed(self, direct) -> tuple[dict[str, Tensor], Tensor]:
         """Returns all particles' values by name, shape (n, ...), and a scalar that belongs to the objective.
@@ -100,6 +112,3 @@ class Particles(Guide):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "num_particles": self.num_particles, "init_scale": self.init_scale}
-
-    def _at(self, name: str, index) -> Tensor:
-        return keras.ops.take(keras.ops.convert_to_tensor(self.points[name]), index, axis=0)

@@ -24,7 +24,7 @@ class Start(effects.Handler):
         self.rule = rule
 
     def on_site(self, site: effects.Site) -> None:
-        if site.kind != "sample" or site.value is not None:
+        if site.kind != "sample" or site.value is not None or distributions.is_discrete(site.distribution):
             return
         rule = self.rule(site.name)
         if isinstance(rule, str) and rule == "sample":

@@ -65,7 +65,7 @@ def observed_sites(model, data: Mapping | None, latents) -> set[str] | None:
     spec = model.__dict__["_spec"]
     random_sites = model.structure(data).random_sites()
     if spec is not None:
-        latents = spec.latents
+        latents = spec.unobserved
     if latents is not None:
         return {name for name in random_sites if name not in latents}
     given = {name for name in random_sites if name in (data or {})}

@@ -9,7 +9,7 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import random
-from kprob.effects import Handler, Site
+from kprob.effects import Handler, Site, Trace
 from kprob.engine import (
     Data,
     Networks,
@@ -22,7 +22,8 @@ from kprob.engine import (
     to_array,
 )
 from kprob.engine.arrays import Whole
-from kprob.engine.networks import data_of
+from kprob.engine.batch import data_of
+from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
 from kprob.engine.repeating import check_repeatable
 from kprob.engine.shared import can_share
 from kprob.engine.structure import structure_of, unwrapped
@@ -50,6 +51,7 @@ class Spec:
         shared: Whether q may then run once for all draws.
         terms: Names of the terms of the objective, q's and then p's, in order.
         sampled: Whether it was built for a sampler, without an inference network.
+        summed: Names of the discrete latents of p that q lacks, which are summed out.
     """
 
     rows: dict
@@ -60,6 +62,12 @@ class Spec:
     shared: bool
     terms: tuple[str, ...]
     sampled: bool = False
+    summed: tuple[str, ...] = ()
+
+    @property
+    def unobserved(self) -> tuple[str, ...]:
+        """Names of all latents of p, whether q has them or they are summed out."""
+        return (*self.latents, *self.summed)
 
 
 class StandIn(Handler):
@@ -148,6 +156,7 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         networks = model.networks
     q = networks.run_inference(batch, random.seed(1))
     check_networks(model, batch, p, q, data)
+    networks = _plan_sums(model, batch, q)
     drawn = [site for site in q.random_sites() if not site.intervened]
     latents = tuple(site.name for site in drawn)
     for seed in _branches(model):
@@ -155,17 +164,20 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         latents = tuple(dict.fromkeys([*latents, *(site.name for site in other.random_sites() if not site.intervened)]))
         networks.run_generative(batch, random.seed(seed), latents=other)
     p = networks.run_generative(batch, random.seed(2), latents=q)
+    summed = () if networks.plan is None else networks.plan.sites
     if check_values:
         if not isinstance(networks.inference, Guide):  # a guide takes its supports from p
             check_supports(p, q)
         check_repeatable(networks, batch, q, p)
-    foldable = p.data_plate is not None and all(site.in_data_plate for site in drawn)
+    foldable = p.data_plate is not None and all(s.in_data_plate for s in [*drawn, *(p[name] for name in summed)])
     shared = foldable and can_share(q, independent=hasattr(model, "guide") and model.guide.independent)
+    if summed:
+        p = networks.replay(batch, random.seed(2), q)
     terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
     terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
     rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
-    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, shared, tuple(terms))
+    model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, foldable, shared, tuple(terms), summed=summed)
     model.built = True
     model.apply_frozen()
     set_up_objective(model, batch)
@@ -209,6 +221,8 @@ def check_again(model, data: Data) -> None:
     q = networks.run_inference(batch, random.seed(1))
     p = networks.run_generative(batch, random.seed(2))
     check_networks(model, batch, p, q, data)
+    if any(site.name not in model.__dict__["_spec"].summed for site in to_sum_out(p, q)):
+        _plan_sums(model, batch, q)
     check_data(networks, p, data, BUILD_ROWS, data.num_rows)
 
 
@@ -219,7 +233,7 @@ def _set_up_guide(model, batch: dict, data: Data, num_data: int | None) -> None:
     networks = model.networks
     seed = random.from_generator(model.seed_generator) if guide.starts_at_random else random.seed(0)
     trace = networks.run_generative(batch, seed, extra=Start(guide.start_of))
-    latents = trace.random_sites(observed=False)
+    latents = [site for site in trace.random_sites(observed=False) if not enumerable(site)]
     parents = None
     if guide.needs_parents:
         parents = latent_parents(find_dependencies(networks, data, inference=False)[0], [s.name for s in latents])
@@ -228,6 +242,12 @@ def _set_up_guide(model, batch: dict, data: Data, num_data: int | None) -> None:
         return dict(predicting.query(model, "posterior", None, data).sample(number, seed))
 
     guide.setup(latents, num_data, data_of(batch), parents, draws)
+
+
+def _plan_sums(model, batch: dict, q: Trace) -> Networks:
+    # Discrete latents that q lacks are summed out from here on.
+    model.__dict__["_plan"] = find_plan(model.networks, batch, q)
+    return model.networks
 
 
 def set_up_objective(model, batch: dict | None = None) -> None:

@@ -10,8 +10,9 @@ from kprob import checks
 from kprob.backend import compile_function, map_draws, random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of, rows_of
-from kprob.engine.networks import repeat_rows
-from kprob.models import resampling, sampled_queries
+from kprob.engine.batch import repeat_rows
+from kprob.engine.enumeration import conditional, num_runs
+from kprob.models import resampling, sampled_queries, summed_out
 from kprob.models.agreement import check_rows_of_guide
 from kprob.models.query_checks import default_names, number_of_draws, prepare_values, rank, require_fitted, wanted_names
 from kprob.queries import Query
@@ -58,12 +59,16 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
         lambda seed: parameters(model, target, batch, seed),
         lambda: exact_moments(model, target, batch),
         None if kind == "prior" else lambda *asked: resampling.sample(model, target, prepared, *asked),
+        lambda number, seed: probabilities(model, target, batch, number, seed),
+        lambda: _to_numpy(summed_out.mode(model, target, batch)),
     )
 
 
 def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, np.ndarray]:
     """Draws jointly, `number` times."""
-    fold = _foldable(model, target, batch) and number * (_static_rows(batch) or target.size) <= MAX_FOLDED_ROWS
+    runs = 1 if model.networks.plan is None or target.kind == "prior" else num_runs(model.networks.plan)
+    rows = number * runs * (_static_rows(batch) or target.size)
+    fold = _foldable(model, target, batch) and rows <= MAX_FOLDED_ROWS
     map_all = _map_draws(model)
 
     def program(batch, seed):
@@ -101,6 +106,23 @@ def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str
         for i in range(number)
     ]
     return {name: np.stack([found[name] for found in each]) for name in target.names}
+
+
+def probabilities(model, target: Target, batch: dict, number: int, seed) -> dict[str, np.ndarray]:
+    """Returns the probabilities of all values of the sites that are summed out, averaged over draws of the others."""
+    summed_out.check_summed(model, target, "probs")
+    map_all = _map_draws(model)
+    number = number if model.__dict__["_spec"].latents else 1
+
+    def program(batch, seed):
+        def once(seed):
+            factors = summed_out.find(model, target, batch, seed)
+            found = conditional.probabilities(factors)
+            return {name: found[name] for name in target.names}
+
+        return {name: keras.ops.mean(p, axis=0) for name, p in map_all(once, random.split(seed, number)).items()}
+
+    return _to_numpy(_compiled(model, ("probabilities", target, number), program)(batch, _seed(model, seed)))
 
 
 def parameters(model, target: Target, batch: dict, seed) -> dict[str, dict]:
@@ -192,6 +214,8 @@ def run(model, target: Target, batch: dict, seed, num_draws: int | None = None, 
         return networks.run_generative(batch, seed, None, num_draws, size, given=given)
     first, second = random.fold_in(seed, 0), random.fold_in(seed, 1)
     latents = networks.run_inference(batch, first, num_draws, size, given=given)
+    if summed_out.needed(model, target):
+        given = summed_out.complete(model, target, batch, seed, latents, num_draws, size, given or {})
     if target.kind == "posterior" and all(name in latents for name in target.names):
         return latents
     # What follows from latents is the generative network's.

@@ -68,7 +68,7 @@ class ProbabilisticModel(Assessable):
         private["_objective"], private["_programs"] = None, {}
         private["_sampler"], private["_draws"], private["_reparam"] = None, None, {}
         private["_named_parameters"], private["_declared_parameters"] = {}, {}
-        private["_phase"], private["_structure"], private["_spec"] = None, None, None
+        private["_phase"], private["_structure"], private["_spec"], private["_plan"] = None, None, None, None
         private["_inference_given"] = inference
         private["_monitors"] = [keras.metrics.Mean(name=name) for name in NAMES]
         private["_non_finite"] = FirstNonFinite()
@@ -116,6 +116,7 @@ class ProbabilisticModel(Assessable):
             type(self).__name__,
             lambda: self.variables,
             self.reparam,
+            self.__dict__["_plan"],
         )
 
     @property

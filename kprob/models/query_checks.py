@@ -47,6 +47,8 @@ def wanted_names(model, kind: str, names, data: Data) -> list[str]:
             )
         )
     _check_names(model, kind, found)
+    if kind == "posterior":
+        _check_data_of_summed(model, found, data)
     return found
 
 
@@ -56,10 +58,14 @@ def default_names(model, kind: str, data: Data) -> list[str]:
     given = {*data.rows, *data.whole}
     if kind == "prior":
         return [name for name in shown_names(model, random_sites) if name not in given]
-    latents = model.__dict__["_spec"].latents
+    spec = model.__dict__["_spec"]
     if kind == "posterior":
-        return shown_names(model, latents)
-    return [name for name in random_sites if name not in latents]
+        # What is summed out has a posterior given its own data.
+        sites = model.structure().sites
+        answerable = any(name in given for name in random_sites)
+        summed = [n for n in spec.summed if n not in given and (data.num_rows or not sites[n].in_data_plate)]
+        return [*shown_names(model, spec.latents), *(summed if answerable else ())]
+    return [name for name in random_sites if name not in spec.unobserved]
 
 
 def rank(model, name: str) -> int:
@@ -116,9 +122,9 @@ def _check_names(model, kind: str, wanted) -> None:
     allowed = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
     if kind == "posterior":
         follows = [name for name, site in sites.items() if site.kind == "deterministic"]
-        allowed = [*model.__dict__["_spec"].latents, *follows]
+        allowed = [*model.__dict__["_spec"].unobserved, *follows]
     elif kind == "posterior_predictive":
-        allowed = [name for name in allowed if name not in model.__dict__["_spec"].latents]
+        allowed = [name for name in allowed if name not in model.__dict__["_spec"].unobserved]
     for name in wanted:
         if name not in allowed:
             raise SiteError(
@@ -131,14 +137,31 @@ def _check_names(model, kind: str, wanted) -> None:
             )
 
 
+def _check_data_of_summed(model, wanted, data: Data) -> None:
+    spec, given = model.__dict__["_spec"], {*data.rows, *data.whole}
+    summed = [name for name in wanted if name in spec.summed]
+    if summed and not any(name in given for name in model.structure().random_sites()):
+        raise KprobError(
+            explain(
+                f"The posterior of `{summed[0]}` needs the data: it is summed out, so that nothing is kept of it.",
+                received=f"data for {listed(given)}",
+                expected="values of what was observed",
+                fix=f'write posterior("{summed[0]}", data)',
+            )
+        )
+
+
 def _require_values(model, target, batch: dict, values: dict) -> None:
     # A site that is drawn where a value was needed would make the answer random: all sites that come before the last
     # one asked for need a value, since it may depend on them.
     given = {*values, *batch["rows"], *batch["whole"]}
-    order = model.structure().random_sites()
+    spec, order = model.__dict__["_spec"], model.structure().random_sites()
+    asked = {*target.names}
     if target.kind == "posterior":
-        order = list(model.__dict__["_spec"].latents)
-    last = max((order.index(name) for name in target.names if name in order), default=-1)
+        # What is summed out has a density only as a whole.
+        order = [*spec.latents, *spec.summed]
+        asked |= {*spec.summed} if asked & {*spec.summed} else set()
+    last = max((order.index(name) for name in asked if name in order), default=-1)
     missing = [name for name in order[: last + 1] if name not in given]
     if missing:
         raise KprobError(

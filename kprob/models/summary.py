@@ -9,6 +9,7 @@ import numpy as np
 from kprob.backend import random
 from kprob.effects import Trace
 from kprob.engine import Data, SiteInfo, Structure, batch_of, completed, on_few_rows
+from kprob.engine.enumeration import enumerable
 from kprob.engine.structure import structure_of
 from kprob.errors import names
 from kprob.guides import Guide
@@ -46,12 +47,15 @@ def print_summary(model, structure: Structure, print_fn: Callable[[str], object]
     latents = None if q is None or q.trace is None else latents_of(q.trace)
     observed = observed_sites(model, data, latents)
     networks = {"p": p} if q is None else {"p": p, "q": q}
+    summed = _summed_out(model, p, latents, data)
     lines = [_title(model), "", f"Generative network p: {signature_of(model.generative)}"]
     if observed is None:
         lines += _site_table(model, structure, p, _SITE_COLUMNS[:-1])
     else:
-        lines += _site_table(model, structure, p, _SITE_COLUMNS, observed)
+        lines += _site_table(model, structure, p, _SITE_COLUMNS, observed - {*summed}, summed)
     lines += ["", *_inference_lines(model, q)]
+    if summed:
+        lines += [f"Summed out exactly, having finitely many values: {names(summed)}."]
     lines += [*_layer_lines(model, networks), *_totals(model, networks)]
     for line in lines:
         print_fn(line)
@@ -105,6 +109,17 @@ def _read_inference(model, p: _Network) -> _Network | None:
     return _read(networks.run_inference, data)
 
 
+def _summed_out(model, p: _Network, latents: Sequence[str] | None, data: Mapping | None) -> list[str]:
+    # While the model isn't built these are the discrete latents that neither the data nor q has.
+    spec = model.__dict__["_spec"]
+    if spec is not None:
+        return list(spec.summed)
+    if p.trace is None or not data or (latents is None and guide_of(model) is None):
+        return []
+    sites = p.trace.random_sites(observed=False)
+    return [s.name for s in sites if s.name not in (latents or ()) and s.name not in (data or {}) and enumerable(s)]
+
+
 def _title(model) -> str:
     spec = model.__dict__["_spec"]
     if spec is None:
@@ -131,15 +146,21 @@ def _inference_lines(model, q: _Network | None) -> list[str]:
     return [title, *_site_table(model, structure_of(q.trace), q, columns)]
 
 
-def _site_table(model, structure: Structure, network: _Network, columns: Sequence[str], observed=()) -> list[str]:
+def _site_table(
+    model, structure: Structure, network: _Network, columns: Sequence[str], observed=(), summed=()
+) -> list[str]:
     spec = model.__dict__["_spec"]
     rows = []
     for site in structure.sites.values():
-        role = "" if site.kind != "sample" else "observed" if site.name in observed else "latent"
+        role = "" if site.kind != "sample" else _role(site.name, observed, summed)
         shapes = [str(site.event_shape), _plates(site, spec)]
         row = [site.name, site.family, *shapes, _weights(model, site, network), role]
         rows.append(row[: len(columns)])
     return _table(columns, rows)
+
+
+def _role(name: str, observed, summed) -> str:
+    return "observed" if name in observed else "summed out" if name in summed else "latent"
 
 
 def _weights(model, site: SiteInfo, network: _Network) -> str:

@@ -23,6 +23,8 @@ class Query:
         describe: `(seed) -> dict` of parameters by site.
         exact: `() -> dict` of mean and standard deviation by site, for those sites where they are exact.
         resample: `(number, proposals, seed) -> dict` of draws by importance resampling, where there is such a thing.
+        probabilities: `(number, seed) -> dict` of the probabilities of all values, for sites that are summed out.
+        most_probable: `() -> dict` of their most probable values.
     """
 
     def __init__(
@@ -34,11 +36,14 @@ class Query:
         describe: Callable,
         exact: Callable,
         resample: Callable | None = None,
+        probabilities: Callable | None = None,
+        most_probable: Callable | None = None,
     ):
         self.names = names
         self.single = single
         self._draw, self._density, self._describe, self._exact = draw, density, describe, exact
         self._resample = resample
+        self._probabilities, self._most_probable = probabilities, most_probable
 
     def __repr__(self) -> str:
         return f"Query({', '.join(self.names)})"
@@ -147,6 +152,38 @@ class Query:
         draws = self._draw(num_samples, seed)
         ends = [(1 - probability) / 2, (1 + probability) / 2]
         return self._result({name: np.quantile(draws[name], ends, axis=0) for name in self.names})
+
+    def probs(self, num_samples: int = 100, seed: int | None = None) -> np.ndarray | dict[str, np.ndarray]:
+        """Returns the posterior probabilities of all values of sites that are summed out.
+
+        They are exact given the other latents, and averaged over draws of those where there are any.
+
+        Args:
+            num_samples: Draws of the other latents.
+            seed: Makes the result repeatable.
+
+        Returns:
+            Arrays of shape `plate_shape + (number of values,)`, the values in the order of their support.
+
+        Raises:
+            SiteError: A site isn't summed out.
+        """
+        check_count("num_samples", num_samples)
+        return self._result(self._probabilities(num_samples, seed))
+
+    def mode(self) -> np.ndarray | dict[str, np.ndarray]:
+        """Returns the most probable values of sites that are summed out, of all of them together.
+
+        For a chain these are the states that Viterbi's algorithm finds. They are exact given the other latents, which
+        are taken at the median (or mean) that their distributions in q have.
+
+        Returns:
+            Arrays of shape `plate_shape + event_shape`.
+
+        Raises:
+            SiteError: A site isn't summed out.
+        """
+        return self._result(self._most_probable())
 
     def parameters(self, seed: int | None = None) -> dict:
         """Returns the parameters of the sites' distributions, by site, for one joint draw of what they depend on."""

@@ -1,6 +1,7 @@
 """Wrong pairs of a generative and an inference network, and right ones beside them."""
 
 import keras
+import numpy as np
 import pytest
 from programs import Catalogue, Y, assert_error, fit, fit_networks, global_mean, latent_pair, local_latent
 
@@ -143,14 +144,64 @@ def q_is_the_class_of_a_guide():
     fit_networks(global_mean, {"x": Y}, kprob.guides.Normal)
 
 
-@programs.wrong("guide Normal", "discrete latent `coin`", "Bernoulli", "continuous", "write `inference`")
+@programs.wrong("guide Normal", "discrete latent `coin`", "Poisson", "finitely many values", "write `inference`")
 def automatic_guide_of_a_discrete_latent():
     def generative():
-        coin = kprob.sample("coin", tfd.Bernoulli(probs=0.3))
+        coin = kprob.sample("coin", tfd.Poisson(3.0))
         with kprob.plate("data"):
             kprob.sample("x", tfd.Normal(ops.cast(coin, "float32"), 1.0))
 
     fit_networks(generative, {"x": Y})
+
+
+@programs.wrong("Latent `coin`", "no match in the inference network", "a Poisson has no finite number of values")
+def q_lacks_a_discrete_latent_with_infinitely_many_values():
+    def generative():
+        with kprob.plate("data"):
+            coin = kprob.sample("coin", tfd.Poisson(3.0))
+            kprob.sample("x", tfd.Normal(ops.cast(coin, "float32"), 1.0))
+
+    def inference(x):
+        del x
+
+    fit_networks(generative, {"x": Y}, inference)
+
+
+def state_of_a_plate(outside: bool):
+    def generative():
+        with kprob.plate("data"):
+            coin = kprob.sample("coin", tfd.Bernoulli(probs=0.3))
+            if not outside:
+                kprob.sample("total", tfd.Normal(ops.cast(coin, "float32"), 1.0))
+        if outside:
+            kprob.sample("total", tfd.Normal(ops.cast(ops.sum(coin), "float32"), 1.0))
+
+    fit_networks(generative, {"total": np.float32(3.0) if outside else Y})
+
+
+@programs.wrong(
+    "`coin` can't be summed out", "`total` depends on it", "outside of its plate `data`", "in all plates of"
+)
+def discrete_latents_of_a_plate_meet_outside_of_it():
+    state_of_a_plate(outside=True)
+
+
+@programs.wrong("can't be summed out", "`a` in `rows`, `b` in `columns`", "plates inside each other", "a site `a`")
+def discrete_latents_of_crossed_plates_meet():
+    def generative():
+        with kprob.plate("rows", 3):
+            a = kprob.sample("a", tfd.Bernoulli(probs=0.3))
+        with kprob.plate("columns", 2):
+            b = kprob.sample("b", tfd.Bernoulli(probs=0.3))
+        with kprob.plate("rows", 3), kprob.plate("columns", 2):
+            kprob.sample("x", tfd.Normal(ops.cast(a[:, None] + b, "float32"), 1.0))
+
+    fit_networks(generative, {"x": np.zeros((3, 2), "float32")})
+
+
+@programs.right
+def discrete_latents_are_summed_out():
+    state_of_a_plate(outside=False)
 
 
 @programs.wrong("Latent `x`", "no match in the inference network", "inference: `mu`", "data: `offset`")

@@ -1,0 +1,89 @@
+"""A trace of p in which discrete latents are summed out: their sites have given way to factors."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from kprob.effects import Site, Trace
+from kprob.engine.enumeration.elimination import eliminate
+from kprob.engine.enumeration.plan import Plan
+from kprob.engine.enumeration.runs import Factors, find_factors
+from kprob.engine.enumeration.tables import Table, spread
+from kprob.errors import SiteError, explain, names
+
+MOST_NAMES = 4
+
+
+def collapse(networks, plan: Plan, batch: dict, seed, inference: Trace, num_draws: int | None = None) -> Trace:
+    """Runs p with the values of a run of q, and sums over all values of what q leaves out.
+
+    Args:
+        networks: The networks.
+        plan: What is summed out.
+        batch: The data, its rows repeated already.
+        seed: A seed.
+        inference: Trace of q.
+        num_draws: Draws that the run stands for.
+
+    Returns:
+        A trace without the sites that are summed out. Those that depend on them are no random variables any more:
+        observed ones keep their value, and one factor for each independent sum has the marginal log-density, in the
+        plates that are left of it.
+    """
+    factors = find_factors(networks, plan, batch, seed, inference, num_draws)
+    done = eliminate(factors.tables, *sizes_and_homes(factors), factors.plates, before=factors.before)
+    return _collapsed(factors, plan, done.results, num_draws)
+
+
+def sizes_and_homes(factors: Factors) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
+    """Returns the number of values of each variable, and its plates."""
+    variables = factors.variables.values()
+    return {v.name: v.number for v in variables}, {v.name: v.plates for v in variables}
+
+
+def _collapsed(factors: Factors, plan: Plan, results: Sequence[Table], num_draws: int | None) -> Trace:
+    collapsed = Trace(num_draws)
+    gone = {source for table in results for source in table.sources}
+    for site in factors.trace.sites.values():
+        if site.name in factors.variables or (site.kind == "deterministic" and plan.parents.get(site.name)):
+            continue
+        if site.name in gone and site.kind == "sample":
+            site = dataclasses.replace(site, kind="deterministic", cached_log_prob=None)
+        elif site.name in gone:
+            continue
+        collapsed.add(site)
+    for table in results:
+        plates = tuple(factors.plates[name] for name in table.plates)
+        scale = _scale([factors.trace[name] for name in table.sources])
+        value = spread(table, factors.plates) if plates else table.log
+        collapsed.add(Site(title(table), "factor", value=value, plates=plates, observed=True, scale=scale))
+    return collapsed
+
+
+def title(table: Table) -> str:
+    """Returns the name of the factor that a sum leaves: `x, y summed over z`."""
+    given = [name for name in table.sources if name not in table.summed]
+    return f"{_some(given or table.sources)} summed over {_some(table.summed)}"
+
+
+def _some(listed: Sequence[str]) -> str:
+    return ", ".join(listed if len(listed) <= MOST_NAMES else [*listed[: MOST_NAMES - 1], "...", listed[-1]])
+
+
+def _scale(sites: Sequence[Site]):
+    scales = [site.scale for site in sites]
+    if all(_equal(scale, scales[0]) for scale in scales):
+        return scales[0]
+    raise SiteError(
+        explain(
+            "Sites whose discrete latents are summed out together are scaled differently.",
+            received=f"scales {', '.join(f'{s.scale} of `{s.name}`' for s in sites[:MOST_NAMES])}",
+            expected="one scale for all of them: a power of a sum isn't the sum of powers",
+            fix=f"open one kprob.handlers.scale around all of {names(s.name for s in sites[:MOST_NAMES])}",
+        )
+    )
+
+
+def _equal(one, other) -> bool:
+    if one is other:
+        return True
+    return isinstance(one, int | float) and isinstance(other, int | float) and one == other
