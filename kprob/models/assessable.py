@@ -1,15 +1,25 @@
 """The verbs by which a fit is judged: `diagnose`, the evidence, the density of new data."""
 
-from kprob.models import evidence
+from collections.abc import Mapping
+from typing import Any
+
+from kprob.models import arviz_export, evidence, joint_draws
 from kprob.models.diagnosis import Diagnosis, diagnose
 from kprob.models.freezable import Freezable
+from kprob.models.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
 
 
 class Assessable(Freezable):
     """A model whose fit can be judged."""
 
-    def diagnose(self, data=None, num_samples: int = 1000, max_rows: int = 1000, seed: int | None = None) -> Diagnosis:
-        """Returns how far the fit is to be trusted: k-hat, the ELBO's error, whether it still rises; print it for advice.
+    def diagnose(
+        self, data=None, num_samples: int = 1000, max_rows: int = 1000, seed: int | None = None
+    ) -> Diagnosis | SamplerDiagnosis:
+        """Returns how far the fit is to be trusted; print it for a verdict in words, and advice.
+
+        Of an inference network: k-hat, the ELBO's error, whether it still rises. Of a sampler's run: a table of its
+        latents with means, quantiles, Monte Carlo errors, effective sample sizes and R-hat, divergences, E-BFMI; it needs
+        no data.
 
         Args:
             data: The data of the fit, or other data that the inference network takes.
@@ -17,6 +27,8 @@ class Assessable(Freezable):
             max_rows: Rows to look at, chosen by chance, where each row has its own k-hat.
             seed: Makes the result repeatable.
         """
+        if self.sampler is not None:
+            return diagnose_sampler(self)
         return diagnose(self, data, num_samples, max_rows, seed)
 
     def log_marginal_likelihood(self, data=None, num_samples: int = 1000, seed: int | None = None) -> evidence.Estimate:
@@ -46,3 +58,71 @@ class Assessable(Freezable):
             A float, the sum over rows, with `per_datum`, `standard_error` and `k_hat`.
         """
         return evidence.log_predictive_density(self, data, num_samples, seed)
+
+    def log_likelihood(self, data=None, num_samples: int | None = None, seed: int | None = None):
+        """Returns the log-density of each datum given each posterior draw: log p(x_i | latents of the draw).
+
+        Args:
+            data: What is observed, and covariates; of any length where no latent has a value per row.
+            num_samples: Draws; by default all that a sampler made, chain after chain, or 1,000 of q.
+            seed: Makes the result repeatable.
+
+        Returns:
+            An array, draws leading and then the plates of the observed site; a dict of arrays where several are observed.
+
+        Example:
+            ```python
+            import kprob
+            from kprob import tfd
+
+            @kprob.probmodel
+            def mean():
+                mu = kprob.sample("mu", tfd.Normal(0.0, 10.0))
+                with kprob.plate("data"):
+                    kprob.sample("x", tfd.Normal(mu, 1.0))
+
+            model = mean().compile(kprob.NUTS(num_warmup=50, num_samples=50, num_chains=2))
+            model.fit({"x": [4.0, 5.0, 6.0]}, verbose=0)
+            assert model.log_likelihood({"x": [4.0, 5.0, 6.0]}).shape == (100, 3)
+            ```
+        """
+        return joint_draws.log_likelihood(self, data, num_samples, seed)
+
+    def to_arviz(
+        self,
+        data=None,
+        num_samples: int | None = None,
+        num_prior_samples: int = 500,
+        coords: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ):
+        """Returns the fit as ArviZ's data structure, for its plots, `az.summary`, `az.loo` and `az.compare`.
+
+        Its groups are posterior, posterior_predictive, log_likelihood, sample_stats, prior, prior_predictive,
+        observed_data and constant_data. Dimensions are named after plates. ArviZ is an extra: `pip install "kprob[arviz]"`.
+
+        Args:
+            data: The data of the fit.
+            num_samples: Draws; by default all that a sampler made, or 1,000 of q.
+            num_prior_samples: Draws of the prior; 0 for none.
+            coords: Labels by plate, in place of 0, 1, 2, ...
+            seed: Makes the result repeatable.
+
+        Example:
+            ```python
+            import kprob
+            from kprob import tfd
+
+            @kprob.probmodel
+            def mean():
+                mu = kprob.sample("mu", tfd.Normal(0.0, 10.0))
+                with kprob.plate("data"):
+                    kprob.sample("x", tfd.Normal(mu, 1.0))
+
+            model = mean().compile(kprob.NUTS(num_warmup=50, num_samples=50, num_chains=2))
+            model.fit({"x": [4.0, 5.0, 6.0]}, verbose=0)
+            found = model.to_arviz({"x": [4.0, 5.0, 6.0]}, coords={"data": ["a", "b", "c"]})
+            assert found.log_likelihood["x"].dims == ("chain", "draw", "data")
+            ```
+        """
+        return arviz_export.to_arviz(self, data, num_samples, num_prior_samples, coords, seed)

@@ -21,7 +21,7 @@ def query(model, kind: str, names, data, size: int) -> Query:
     draws = require_draws(model)
     prepared = model.prepare_data(data)
     wanted = _wanted(model, kind, names, draws, prepared)
-    _check_rows(model, draws, prepared)
+    check_rows(model, draws, prepared)
     batch = batch_of(prepared, with_index=False)
     return Query(
         wanted,
@@ -38,7 +38,7 @@ def predict(model, x, num_samples: int, seed: int | None):
     checks.check_count("num_samples", num_samples)
     draws = require_draws(model)
     data = model.prepare_data(x)
-    _check_rows(model, draws, data)
+    check_rows(model, draws, data)
     wanted = [n for n in _allowed(model, "posterior_predictive", draws) if model.structure().sites[n].kind == "sample"]
     wanted = [n for n in wanted if n not in {*data.rows, *data.whole}] or wanted
     rows = _rows_of_draws(draws, num_samples, _seed(model, seed))
@@ -132,7 +132,8 @@ def _allowed(model, kind: str, draws: Draws) -> list[str]:
     ]
 
 
-def _check_rows(model, draws: Draws, data: Data) -> None:
+def check_rows(model, draws: Draws, data: Data) -> None:
+    """Raises where latents that have a value per row are those of other rows."""
     sites: Mapping = model.structure().sites
     local = [name for name in draws.sites if sites[name].in_data_plate]
     if not local or data.num_rows is None:

@@ -1,0 +1,132 @@
+"""`model.to_arviz(data)`: a fit as ArviZ's data structure, with coordinates and dimensions named after plates."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kprob.engine import Structure
+from kprob.errors import KprobError, explain
+from kprob.models import joint_draws, weighing
+
+# ArviZ's names of what samplers tell.
+_STATISTICS = {
+    "log_density": "lp",
+    "accept_rate": "acceptance_rate",
+    "step_size": "step_size",
+    "num_steps": "n_steps",
+    "tree_depth": "tree_depth",
+    "diverging": "diverging",
+    "energy": "energy",
+}
+_TYPES = {"diverging": bool, "tree_depth": int, "n_steps": int}
+
+
+def to_arviz(model, x, num_samples: int | None, num_prior_samples: int, coords: Mapping | None, seed: int | None):
+    """Makes the data structure (see `Assessable.to_arviz`)."""
+    arviz = import_arviz()
+    structure = model.structure(dict(model.name_data(x)) if x is not None else None)
+    data = joint_draws.prepare(model, "to_arviz", x)
+    key = weighing.seed_of(model, seed)
+    found = joint_draws.draw(model, data, num_samples, key)
+    shape = (found.num_chains, -1)
+    groups: dict[str, dict[str, np.ndarray]] = {
+        "posterior": _in_chains(found.posterior, shape),
+        "posterior_predictive": _in_chains(found.predictive, shape),
+        "log_likelihood": _in_chains(found.log_likelihood, shape),
+        "sample_stats": _statistics(model, found, shape),
+    }
+    arrays = {**data.rows, **data.whole}
+    groups["observed_data"] = {name: arrays[name] for name in found.log_likelihood}
+    groups["constant_data"] = {name: np.asarray(v) for name, v in arrays.items() if name not in structure.sites}
+    if num_prior_samples:
+        groups |= _prior(model, x, data.num_rows, list(found.log_likelihood), num_prior_samples, seed)
+    named = _Dimensions(structure, data, coords)
+    dims = {name: named.of_site(name) for name in structure.sites}
+    dims |= {name: named.of_covariate(name, value) for name, value in groups["constant_data"].items()}
+    groups = {name: group for name, group in groups.items() if group}
+    return _convert(arviz, groups, named.coords, {name: dim for name, dim in dims.items() if dim})
+
+
+def import_arviz():
+    """Returns ArviZ, which kprob works without.
+
+    Raises:
+        KprobError: It isn't installed.
+    """
+    try:
+        return importlib.import_module("arviz")
+    except ImportError as error:
+        raise KprobError(
+            explain(
+                "`to_arviz` needs ArviZ, which isn't installed.",
+                received=str(error),
+                expected="the package arviz",
+                fix='run: pip install "kprob[arviz]"',
+            )
+        ) from error
+
+
+def _convert(arviz, groups: dict, coords: dict, dims: dict) -> Any:
+    if "posterior" in inspect.signature(arviz.from_dict).parameters:
+        return arviz.from_dict(**groups, coords=coords, dims=dims)
+    return arviz.from_dict(groups, coords=coords, dims=dims)  # since ArviZ 1.0, all groups in one dictionary
+
+
+def _in_chains(values: dict, shape: tuple) -> dict[str, np.ndarray]:
+    return {name: value.reshape(*shape, *value.shape[1:]) for name, value in values.items()}
+
+
+def _statistics(model, found: joint_draws.JointDraws, shape: tuple) -> dict[str, np.ndarray]:
+    if model.sampler is None:
+        return _in_chains(found.statistics, shape)
+    draws = model.draws
+    number = len(next(iter(found.statistics.values()))) // found.num_chains
+    if number != draws.num_draws:  # what a transition told belongs to all draws, or to none
+        return _in_chains(found.statistics, shape)
+    told = {_STATISTICS[name]: value for name, value in draws.statistics.items()}
+    told = {name: value for name, value in told.items() if not np.isnan(value).all()}
+    return {name: value.astype(_TYPES.get(name, value.dtype)) for name, value in told.items()}
+
+
+def _prior(model, x, num_rows: int | None, observed: list[str], number: int, seed: int | None) -> dict[str, dict]:
+    sites = model.structure().sites
+    covariates = {name: value for name, value in model.name_data(x).items() if name not in sites}
+    wanted = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
+    drawn = model.prior(wanted, covariates, size=num_rows or 1).sample(number, seed=seed)
+    drawn = {name: np.asarray(value)[None] for name, value in drawn.items()}
+    return {
+        "prior": {name: value for name, value in drawn.items() if name not in observed},
+        "prior_predictive": {name: value for name, value in drawn.items() if name in observed},
+    }
+
+
+class _Dimensions:
+    # Names of axes: plates by their own names, axes of one value after the site.
+    def __init__(self, structure: Structure, data, coords: Mapping | None):
+        self.structure, self.data = structure, data
+        self.coords: dict[str, Any] = {}
+        for site in structure.sites.values():
+            for plate, size in site.plates:
+                length = data.num_rows or 1 if size is None else size
+                self.coords.setdefault(self._name(plate), np.arange(length))
+        self.coords.update(coords or {})
+
+    def of_site(self, name: str) -> list[str]:
+        site = self.structure.sites[name]
+        plates = [self._name(plate) for plate, _ in site.plates]
+        return plates + [f"{name}_dim_{i}" for i in range(len(site.event_shape))]
+
+    def of_covariate(self, name: str, value: np.ndarray) -> list[str]:
+        axes = [f"{name}_dim_{i}" for i in range(value.ndim)]
+        data_plates = [
+            self._name(plate) for site in self.structure.sites.values() for plate, size in site.plates if size is None
+        ]
+        return [data_plates[0], *axes[:-1]] if name in self.data.rows and data_plates else axes
+
+    def _name(self, plate: str) -> str:
+        # xarray takes a variable that is named as an axis for the axis's coordinate.
+        taken = {*self.structure.sites, *self.data.rows, *self.data.whole}
+        return f"{plate}_plate" if plate in taken else plate
