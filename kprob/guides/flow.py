@@ -131,7 +131,8 @@ class _Joint:
     def __init__(self, guide: Flow, block: Block, run: Run):
         self.guide, self.block, self.run = guide, block, run
         self.loc, _ = guide._loc_and_scale(block, run)
-        self.noise = self.log_det = None
+        self.noise: Tensor = None
+        self.log_det: Tensor = None
         self.values: dict[str, object] = {}
 
     def draw(self, name: str, sample_shape: tuple, seed):

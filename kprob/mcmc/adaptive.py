@@ -1,7 +1,7 @@
 """A transition whose step size and mass matrix are tuned while it warms up."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from keras import ops
 from kprob.mcmc import mass_matrix, step_size
 from kprob.mcmc.sampler import Info, Kernel
 from kprob.mcmc.windows import windows
-from kprob.types import Tensor
+from kprob.types import Seed, Tensor
 
 
 class AdaptiveState(NamedTuple):
@@ -61,7 +61,7 @@ def adaptive_kernel(
         scale = ops.eye(size, dtype=dtype) if dense else ops.ones((size,), dtype)
         return AdaptiveState(vector, ops.zeros((), "int32"), step, scale, mass_matrix.no_moments(size, dense, dtype))
 
-    def step(seed, state: AdaptiveState) -> tuple[AdaptiveState, Info]:
+    def step(seed: Seed, state: AdaptiveState) -> tuple[AdaptiveState, Info]:
         warming = state.iteration < num_warmup
         size = (
             ops.exp(ops.where(warming, state.step.log_now, state.step.log_average))
@@ -76,7 +76,7 @@ def adaptive_kernel(
             return moved, info
         return _tuned(moved, state.iteration, warming, info), info
 
-    def _tuned(state: AdaptiveState, iteration, warming, info: Info) -> AdaptiveState:
+    def _tuned(state: AdaptiveState, iteration: Tensor, warming: Tensor, info: Info) -> AdaptiveState:
         index = ops.minimum(iteration, num_warmup)
         counts = ops.take(ops.convert_to_tensor(slow), index)
         closes = ops.take(ops.convert_to_tensor(closing), index)
@@ -95,5 +95,5 @@ def adaptive_kernel(
     return Kernel(init, step)
 
 
-def _where(condition, new, old):
+def _where(condition: Tensor, new: Any, old: Any) -> Any:
     return type(new)(*(ops.where(condition, a, b) for a, b in zip(new, old, strict=True)))

@@ -1,12 +1,14 @@
 """Many transitions of one chain in one compiled program."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
 from kprob.backend import compile_function, random
 from kprob.mcmc.sampler import Info, Sampler
+from kprob.types import Seed, Tensor
 
 
 def make_block(sampler: Sampler, log_density: Callable, size: int, length: int, variables: Callable) -> Callable:
@@ -25,11 +27,11 @@ def make_block(sampler: Sampler, log_density: Callable, size: int, length: int, 
         state, positions (length, size) and the fields of `Info` (length, fields).
     """
 
-    def block(state, seed, number, batch):
+    def block(state: Any, seed: Seed, number: Tensor, batch: dict) -> tuple:
         kernel = sampler.kernel(lambda vector: log_density(vector, batch))
         dtype = keras.backend.standardize_dtype(state.position.dtype)
 
-        def body(i, state, positions, infos):
+        def body(i: Tensor, state: Any, positions: Tensor, infos: Tensor) -> tuple:
             state, info = kernel.step(random.fold_in(seed, state.iteration), state)
             row = ops.stack([ops.cast(value, "float32") for value in info])
             positions = ops.slice_update(positions, (i, 0), state.position[None])

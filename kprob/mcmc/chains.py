@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import keras
 import numpy as np
@@ -54,7 +55,7 @@ class Chains:
         """
         template = self._init(keras.ops.convert_to_tensor(states[0][0]), batch)
 
-        def once(chain: int):
+        def once(chain: int) -> tuple:
             leaves = [keras.ops.convert_to_tensor(leaf) for leaf in states[chain]]
             state = keras.tree.pack_sequence_as(template, leaves)
             count = keras.ops.convert_to_tensor(np.int32(number))
@@ -97,9 +98,9 @@ def chain_seeds(seed: int, chains: int) -> list[np.ndarray]:
     return [_array(random.fold_in(base, chain)) for chain in range(chains)]
 
 
-def _leaves(state) -> list[np.ndarray]:
+def _leaves(state: Any) -> list[np.ndarray]:
     return [_array(leaf) for leaf in keras.tree.flatten(state)]
 
 
-def _array(value) -> np.ndarray:
+def _array(value: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(value))

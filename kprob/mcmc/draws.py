@@ -70,7 +70,7 @@ class Draws:
         arrays |= {f"seed/{i}": seed for i, seed in enumerate(self.seeds)}
         arrays |= {f"state/{i}/{j}": leaf for i, leaves in enumerate(self.states) for j, leaf in enumerate(leaves)}
         buffer = io.BytesIO()
-        np.savez(buffer, about=np.frombuffer(json.dumps(about).encode(), "uint8"), **arrays)
+        np.savez(buffer, allow_pickle=False, about=np.frombuffer(json.dumps(about).encode(), "uint8"), **arrays)
         return buffer.getvalue()
 
     @classmethod

@@ -12,7 +12,7 @@ from kprob.mcmc.adaptive import adaptive_kernel
 from kprob.mcmc.nuts import check_rate, proper
 from kprob.mcmc.sampler import Info, Kernel, Sampler
 from kprob.saving import register
-from kprob.types import Tensor
+from kprob.types import Seed, Tensor
 
 _DIVERGENCE = 1000.0
 
@@ -61,7 +61,7 @@ class HMC(Sampler):
         self.target_accept_rate, self.dense_mass = target_accept_rate, dense_mass
 
     def kernel(self, log_density: Callable) -> Kernel:
-        def transition(seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
+        def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
             hmc = tfp.mcmc.HamiltonianMonteCarlo(target, step_size, self.num_leapfrog_steps)
             z, found = hmc.one_step(z, hmc.bootstrap_results(z), seed=seed)
             ratio = ops.where(ops.isnan(found.log_accept_ratio), -float("inf"), found.log_accept_ratio)

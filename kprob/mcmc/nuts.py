@@ -10,7 +10,7 @@ from kprob.errors import CompileError, explain
 from kprob.mcmc.adaptive import adaptive_kernel
 from kprob.mcmc.sampler import Info, Kernel, Sampler
 from kprob.saving import register
-from kprob.types import Tensor
+from kprob.types import Seed, Tensor
 
 
 @register
@@ -67,7 +67,7 @@ class NUTS(Sampler):
         self.max_tree_depth, self.dense_mass = max_tree_depth, dense_mass
 
     def kernel(self, log_density: Callable) -> Kernel:
-        def transition(seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
+        def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
             nuts = tfp.mcmc.NoUTurnSampler(target, step_size, max_tree_depth=self.max_tree_depth)
             z, found = nuts.one_step(z, nuts.bootstrap_results(z), seed=seed)
             steps = ops.cast(found.leapfrogs_taken, "float32")

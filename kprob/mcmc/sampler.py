@@ -92,7 +92,7 @@ class Sampler:
         """
         raise NotImplementedError(f"{type(self).__name__} must override `kernel(log_density)`.")
 
-    def init(self, position: Mapping[str, Tensor], log_density: Callable):
+    def init(self, position: Mapping[str, Tensor], log_density: Callable) -> Any:
         """Returns the state of a chain that starts at a position.
 
         Args:
@@ -104,7 +104,7 @@ class Sampler:
         self._bound = kernel, shapes
         return kernel.init(_flatten(position))
 
-    def step(self, seed: Seed, state) -> tuple[Any, Info]:
+    def step(self, seed: Seed, state: Any) -> tuple[Any, Info]:
         """Makes one transition of the chain that `init` began.
 
         Args:
@@ -117,7 +117,7 @@ class Sampler:
         kernel, _ = self._require_bound()
         return kernel.step(seed, state)
 
-    def position(self, state) -> dict[str, Tensor]:
+    def position(self, state: Any) -> dict[str, Tensor]:
         """Returns the position of a state by site."""
         return _unflatten(state.position, self._require_bound()[1])
 

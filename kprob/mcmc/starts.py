@@ -1,6 +1,7 @@
 """Where chains start: positions of finite density, found by trying."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ RADIUS = 2.0
 
 
 def find_starts(
-    density: LogDensity, evaluate: Callable, batch: dict, strategy, given: Callable, num_chains: int, seed: int
+    density: LogDensity, evaluate: Callable, batch: dict, strategy: Any, given: Callable, num_chains: int, seed: int
 ) -> list[np.ndarray]:
     """Returns a starting vector for each chain, at which density and gradient are finite.
 
@@ -43,7 +44,9 @@ def find_starts(
     return starts
 
 
-def _propose(density: LogDensity, strategy, given: Callable, generator, number: int) -> np.ndarray:
+def _propose(
+    density: LogDensity, strategy: Any, given: Callable, generator: np.random.Generator, number: int
+) -> np.ndarray:
     if isinstance(strategy, str) and strategy == "uniform":
         return generator.uniform(-RADIUS, RADIUS, density.size).astype("float32")
     vector = np.asarray(given(strategy, number), dtype="float32")
@@ -52,7 +55,7 @@ def _propose(density: LogDensity, strategy, given: Callable, generator, number: 
     return (vector + spread * generator.normal(size=vector.shape)).astype("float32")
 
 
-def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, strategy) -> str:
+def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, strategy: Any) -> str:
     terms = {name: float(value) for name, value in density.terms(keras.ops.convert_to_tensor(vector), batch).items()}
     bad = [name for name, value in terms.items() if not np.isfinite(value)]
     values = density.values(keras.ops.convert_to_tensor(vector), batch)
@@ -71,6 +74,6 @@ def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, stra
     )
 
 
-def _brief(value) -> str:
+def _brief(value: Any) -> str:
     array = np.asarray(keras.ops.convert_to_numpy(value))
     return f"{float(array):.4g}" if array.ndim == 0 else np.array2string(array.ravel()[:4], precision=4)

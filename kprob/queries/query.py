@@ -169,7 +169,7 @@ class Query:
             SiteError: A site isn't summed out.
         """
         check_count("num_samples", num_samples)
-        return self._result(self._probabilities(num_samples, seed))
+        return self._result(_available(self._probabilities, "probs")(num_samples, seed))
 
     def mode(self) -> np.ndarray | dict[str, np.ndarray]:
         """Returns the most probable values of sites that are summed out, of all of them together.
@@ -183,7 +183,7 @@ class Query:
         Raises:
             SiteError: A site isn't summed out.
         """
-        return self._result(self._most_probable())
+        return self._result(_available(self._most_probable, "mode")())
 
     def parameters(self, seed: int | None = None) -> dict:
         """Returns the parameters of the sites' distributions, by site, for one joint draw of what they depend on."""
@@ -199,3 +199,16 @@ class Query:
 
     def _result(self, found: dict) -> Any:
         return found[self.names[0]] if self.single else found
+
+
+def _available(function: Callable | None, verb: str) -> Callable:
+    if function is None:
+        raise KprobError(
+            explain(
+                f"`{verb}` is for discrete latents that are summed out.",
+                received="a posterior that is known by draws",
+                expected="sample, mean, stddev or interval",
+                fix="draw, and count the values",
+            )
+        )
+    return function
