@@ -14,8 +14,8 @@ from kprob.effects import Site, Trace
 from kprob.engine import Data, batch_of
 from kprob.errors import DataError, explain, names
 from kprob.models import weighing
+from kprob.models.drawn import require_draws
 from kprob.models.sampled_queries import check_rows
-from kprob.models.sampling import require_draws
 
 NUM_SAMPLES = 1000
 

@@ -11,8 +11,7 @@ from kprob.engine import Data, Networks, Structure, batch_of, evaluate, rows_of
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
 from kprob.mcmc import Draws, Sampler
-from kprob.models import building, fitting, predicting, reparameterizing, sampling
-from kprob.models.assessable import Assessable
+from kprob.models import building, fitting, reparameterizing, sampling
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
@@ -20,13 +19,13 @@ from kprob.models.objective_state import hold_layers
 from kprob.models.optimizers import bound
 from kprob.models.parameters import Parameters
 from kprob.models.parts import variables_named
+from kprob.models.queryable import Queryable
 from kprob.models.summary import print_summary
-from kprob.queries import Query
 from kprob.saving import register
 
 
 @register
-class ProbabilisticModel(Assessable):
+class ProbabilisticModel(Queryable):
     """A probabilistic model: random variables as Keras layers, trained by `compile(...).fit(...)`.
 
     To subclass, make layers in `__init__` and override `generative`, which declares every random variable; its arguments
@@ -307,49 +306,6 @@ class ProbabilisticModel(Assessable):
         """
         self._require_compiled("evaluate")
         return fitting.evaluate(self, x, y, **options)
-
-    def predict(self, x=None, *, num_samples: int = 100, seed: int | None = None, batch_size: int | None = None, **_):
-        """Returns the posterior-predictive mean of what the data doesn't give.
-
-        Args:
-            x: Data by name: covariates, and whatever the inference network takes.
-            num_samples: Posterior draws to average over.
-            seed: Makes the result repeatable.
-            batch_size: Rows at a time.
-
-        Returns:
-            An array, or a dict of arrays where several sites are predicted.
-        """
-        return predicting.predict(self, x, num_samples=num_samples, seed=seed, batch_size=batch_size)
-
-    def prior(self, names=None, data=None, size: int = 1) -> Query:
-        """Returns the prior distribution of sites as a query.
-
-        Args:
-            names: A site, a list of sites, or None for all.
-            data: Covariates and, to condition on, values of sites.
-            size: Length of the data plate where the data has no rows.
-        """
-        return predicting.query(self, "prior", names, data, size)
-
-    def posterior(self, names=None, data=None) -> Query:
-        """Returns the posterior distribution of latents as a query.
-
-        Args:
-            names: A latent, a list of latents, or None for all.
-            data: What the inference network takes; nothing where all latents are outside the data plate.
-        """
-        return predicting.query(self, "posterior", names, data)
-
-    def posterior_predictive(self, names=None, data=None, size: int = 1) -> Query:
-        """Returns the distribution of new observations given the data as a query; each draw has its own posterior draw.
-
-        Args:
-            names: A site, a list of sites, or None for all that aren't latent.
-            data: What the inference network and the generative one take.
-            size: Length of the data plate where the data has no rows.
-        """
-        return predicting.query(self, "posterior_predictive", names, data, size)
 
     def summary(self, data=None, print_fn=None) -> None:
         """Prints the sites, their families, shapes and plates, and the parameters.

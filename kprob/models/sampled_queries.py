@@ -11,8 +11,8 @@ from kprob.engine import Data, batch_of
 from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
 from kprob.mcmc import Draws
+from kprob.models.drawn import random_number, require_draws
 from kprob.models.reparameterizing import shown_names
-from kprob.models.sampling import random_number, require_draws
 from kprob.queries import Query
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from kprob import diagnostics
 from kprob.errors import KprobError, explain, names
 from kprob.mcmc import Draws
-from kprob.models.sampling import require_draws
+from kprob.models.drawn import require_draws
 
 MAX_RHAT = 1.01
 ESS_PER_CHAIN = 100

@@ -9,13 +9,14 @@ from kprob import diagnostics, distributions
 from kprob.backend import random
 from kprob.density import LogDensity, find_log_density
 from kprob.engine import Data, batch_of
-from kprob.errors import CompileError, KprobError, explain
+from kprob.errors import CompileError, explain
 from kprob.guides.starts import Start
 from kprob.mcmc import Chains, Draws, Info, Sampler
 from kprob.mcmc.chains import chain_seeds
 from kprob.mcmc.starts import find_starts
 from kprob.models import building
 from kprob.models.callback_kinds import savers_last
+from kprob.models.drawn import random_number
 from kprob.models.plan import Plan, make_plan
 
 LOG_NAMES = (
@@ -191,12 +192,6 @@ def fingerprint(data: Data) -> str:
     return f"{total:08x}"
 
 
-def random_number(model) -> int:
-    """Returns the next integer of a model's own random numbers."""
-    words = keras.ops.convert_to_numpy(random.from_generator(model.seed_generator)).astype("int64")
-    return int((words[0] * 1_000_003 + words[1]) % (2**31 - 1))
-
-
 def _cached_chains(model, density: LogDensity) -> Chains:
     key = ("mcmc", density.latents, model.sampler.block_size)
     programs = model.__dict__["_programs"]
@@ -222,21 +217,3 @@ def _check_options(sampler: Sampler, options: dict) -> None:
                     fix=f"leave `{name}` out, or compile with an objective such as kprob.ELBO()",
                 )
             )
-
-
-def require_draws(model) -> Draws:
-    """Returns a model's draws.
-
-    Raises:
-        KprobError: There are none yet.
-    """
-    draws = model.draws
-    if draws is None or not draws.num_draws:
-        raise KprobError(
-            explain(
-                f"{type(model).__name__} has no draws yet.",
-                received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up",
-                fix="call model.fit(data) first",
-            )
-        )
-    return draws
