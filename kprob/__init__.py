@@ -31,7 +31,7 @@ from kprob.effects import (
     sample,
 )
 from kprob.engine import Whole
-from kprob.mcmc import HMC, NUTS, Sampler
+from kprob.mcmc import HMC, MALA, MCLMC, NUTS, SGHMC, SGLD, SMC, AdjustedMCLMC, RandomWalkMetropolis, Sampler, Slice
 from kprob.models import Optimizers, ProbabilisticModel, probmodel
 from kprob.objectives import ELBO, AnalyticKLELBO, Objective
 from kprob.plots import plot_model
@@ -43,12 +43,20 @@ __all__ = [
     "AnalyticKLELBO",
     "ELBO",
     "HMC",
+    "MALA",
+    "MCLMC",
     "NUTS",
+    "SGHMC",
+    "SGLD",
+    "SMC",
+    "AdjustedMCLMC",
     "LocScale",
     "Objective",
     "Optimizers",
     "ProbabilisticModel",
+    "RandomWalkMetropolis",
     "Sampler",
+    "Slice",
     "Trace",
     "Transform",
     "Whole",
