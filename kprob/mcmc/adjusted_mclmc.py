@@ -89,7 +89,7 @@ class AdjustedMCLMC(Sampler):
         batch = correlation.batch_length(self.num_warmup - tuned)
 
         def inner(length: Tensor) -> Kernel:
-            def transition(seed, z, target, step_size):
+            def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
                 return self._transition(seed, z, target, step_size, length)
 
             rate = self.target_accept_rate
@@ -120,7 +120,9 @@ class AdjustedMCLMC(Sampler):
 
         return Kernel(init, step)
 
-    def _transition(self, seed: Seed, z: Tensor, target: Callable, step_size, length) -> tuple[Tensor, Info]:
+    def _transition(
+        self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor, length: Tensor
+    ) -> tuple[Tensor, Info]:
         size, dtype = int(z.shape[0]), keras.backend.standardize_dtype(z.dtype)
         keys = [random.fold_in(seed, i) for i in range(3)]
         wide = isokinetic.widened(target, size)
@@ -130,7 +132,7 @@ class AdjustedMCLMC(Sampler):
         share, luck = ops.unstack(random.uniform((2,), keys[2], dtype))
         steps = ops.clip(ops.ceil(2.0 * share * length / step_size), 1.0, float(self.max_steps))
 
-        def once(i, phase, error):
+        def once(i: Tensor, phase: isokinetic.Phase, error: Tensor) -> tuple:
             phase, more = isokinetic.leapfrog(phase, wide, step_size)
             return i + 1.0, phase, error + more
 

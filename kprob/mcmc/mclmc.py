@@ -135,7 +135,9 @@ class MCLMC(Sampler):
 
         return Kernel(init, step)
 
-    def _transition(self, seed: Seed, state: MCLMCState, log_density: Callable, schedule) -> tuple[MCLMCState, Info]:
+    def _transition(
+        self, seed: Seed, state: MCLMCState, log_density: Callable, schedule: "_Schedule"
+    ) -> tuple[MCLMCState, Info]:
         size, wide = int(state.position.shape[0]), int(state.direction.shape[0])
         target = isokinetic.widened(lambda z: log_density(mass_matrix.to_position(state.scale, z)), size)
         tunes, measures = state.iteration < schedule.measured, schedule.measures(state.iteration)
@@ -145,7 +147,7 @@ class MCLMC(Sampler):
         direction = ops.where(state.iteration == 0, fresh, state.direction)
         phase = isokinetic.begin(z, direction, target)
 
-        def once(i, phase, tuning, means, failures):
+        def once(i: Tensor, phase: isokinetic.Phase, tuning: StepTuning, means: Any, failures: Tensor) -> tuple:
             key = random.fold_in(random.fold_in(seed, 2), i)
             moved, error = isokinetic.leapfrog(phase, target, tuning.step_size)
             ended = ops.logical_not(ops.isfinite(error))

@@ -57,7 +57,7 @@ def hamiltonian(seed: Seed, position: Tensor, target: Callable, step_size: Tenso
     momentum = _normal(position, random.fold_in(seed, 0))
     before, (gradient,) = gradients(target, position)
 
-    def leapfrog(i, z, p, value, slope):
+    def leapfrog(i: Tensor, z: Tensor, p: Tensor, value: Tensor, slope: Tensor) -> tuple:
         p = p + 0.5 * step_size * slope
         z = z + step_size * p
         value, (slope,) = gradients(target, z)
@@ -84,7 +84,9 @@ def _normal(position: Tensor, seed: Seed) -> Tensor:
     return random.normal(tuple(position.shape), seed, keras.backend.standardize_dtype(position.dtype))
 
 
-def _accept(seed: Seed, position, proposal, before, after, log_ratio, energy) -> Move:
+def _accept(
+    seed: Seed, position: Tensor, proposal: Tensor, before: Tensor, after: Tensor, log_ratio: Tensor, energy: Tensor
+) -> Move:
     # inf - inf and NaN: a place that can't be, and isn't gone to.
     log_ratio = ops.where(ops.isnan(log_ratio), ops.full_like(log_ratio, -float("inf")), log_ratio)
     dtype = keras.backend.standardize_dtype(position.dtype)

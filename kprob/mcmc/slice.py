@@ -65,8 +65,8 @@ class Slice(Sampler):
         self.width, self.max_steps, self.num_lines, self.dense_mass = width, max_steps, num_lines, dense_mass
 
     def kernel(self, log_density: Callable) -> Kernel:
-        def transition(seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
-            def line(i, z, value, tries):
+        def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
+            def line(i: Tensor, z: Tensor, value: Tensor, tries: Tensor) -> tuple:
                 z, value, more = _line(random.fold_in(seed, i), z, value, target, self.width, self.max_steps)
                 return i + 1, z, value, tries + more
 
@@ -107,8 +107,8 @@ def _line(seed: Seed, z: Tensor, value: Tensor, target: Callable, width: float, 
     left_steps = ops.cast(ops.floor(share * max_steps), "int32")
     zero = ops.zeros((), "int32")
 
-    def grow(end, sign, steps):
-        def above(count, end):
+    def grow(end: Tensor, sign: float, steps: Tensor) -> tuple:
+        def above(count: Tensor, end: Tensor) -> Tensor:
             return ops.logical_and(count < steps, target(z + end * direction) > level)
 
         return ops.while_loop(above, lambda count, end: (count + 1, end + sign * width), (zero, end))
@@ -116,7 +116,7 @@ def _line(seed: Seed, z: Tensor, value: Tensor, target: Callable, width: float, 
     left_tries, left = grow(-place * width, -1.0, left_steps)
     right_tries, right = grow((1.0 - place) * width, 1.0, max_steps - 1 - left_steps)
 
-    def shrink(count, left, right, at, _):
+    def shrink(count: Tensor, left: Tensor, right: Tensor, at: Tensor, _: Tensor) -> tuple:
         unit = ops.reshape(random.uniform((1,), random.fold_in(random.fold_in(seed, 2), count), dtype), ())
         at = left + unit * (right - left)
         found = target(z + at * direction)

@@ -50,7 +50,7 @@ class Stepping(Sampler):
         """Makes one proposal, in coordinates in which all directions are about equally wide."""
 
     def kernel(self, log_density: Callable) -> Kernel:
-        def transition(seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
+        def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
             move = self.move(seed, z, target, step_size)
             info = Info(
                 log_density=move.log_density,

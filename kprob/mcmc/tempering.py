@@ -103,7 +103,7 @@ def next_temperature(log_likelihood: Tensor, temperature: Tensor, target_ess: fl
         weights = ops.exp(_centred((upper - temperature) * log_likelihood))
         return ops.square(ops.mean(weights)) / ops.mean(ops.square(weights))
 
-    def halve(i, low, high):
+    def halve(i: Tensor, low: Tensor, high: Tensor) -> tuple:
         middle = 0.5 * (low + high)
         enough = ess_share(middle) >= target_ess
         return i + 1, ops.where(enough, middle, low), ops.where(enough, high, middle)
@@ -123,13 +123,21 @@ def resample(shares: Tensor, seed: Seed) -> Tensor:
     return ops.clip(ops.cast(found, "int32"), 0, number - 1)
 
 
-def _moved(sampler: SMC, density: LogDensity, batch, particle, temperature, scale, step_size) -> dict[str, Tensor]:
+def _moved(
+    sampler: SMC,
+    density: LogDensity,
+    batch: dict,
+    particle: dict,
+    temperature: Tensor,
+    scale: Tensor,
+    step_size: Tensor,
+) -> dict[str, Tensor]:
     def target(z: Tensor) -> Tensor:
         log_prior, log_likelihood = density.parts(mass_matrix.to_position(scale, z), batch)
         value = log_prior + temperature * log_likelihood
         return ops.where(ops.isnan(value), ops.full_like(value, -float("inf")), value)
 
-    def once(i, z, rate):
+    def once(i: Tensor, z: Tensor, rate: Tensor) -> tuple:
         move = sampler.move(random.fold_in(particle["seed"], i), z, target, step_size)
         return i + 1, move.position, rate + moves.accept_rate(move)
 

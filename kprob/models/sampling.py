@@ -175,7 +175,7 @@ def block_logs(draws: Draws, last: np.ndarray, sampler: Sampler) -> dict[str, fl
     logs = {name: float(np.nanmean(last[..., Info._fields.index(name)])) for name in averaged}
     logs["divergences"] = float(draws.statistics["diverging"].sum())
     logs["max_rhat"], logs["min_ess"] = float("nan"), 0.0
-    if draws.num_draws >= 4:
+    if draws.num_draws >= 8:
         with np.errstate(all="ignore"):
             rhats, sizes = diagnostics.rhat(draws.positions), diagnostics.ess_bulk(draws.positions)
         logs["max_rhat"], logs["min_ess"] = float(np.nanmax(rhats)), float(np.nanmin(sizes))
