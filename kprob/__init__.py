@@ -32,7 +32,7 @@ from kprob.effects import (
     scan,
 )
 from kprob.engine import Whole
-from kprob.mcmc import HMC, NUTS, Sampler
+from kprob.mcmc import HMC, MALA, MCLMC, NUTS, SGHMC, SGLD, SMC, AdjustedMCLMC, RandomWalkMetropolis, Sampler, Slice
 from kprob.models import Optimizers, ProbabilisticModel, probmodel
 from kprob.objectives import (
     ELBO,
@@ -62,10 +62,16 @@ __all__ = [
     "BetaELBO",
     "ELBO",
     "HMC",
+    "MALA",
+    "MCLMC",
     "NUTS",
     "ForwardKL",
     "ImportanceWeightedELBO",
     "InfoVAE",
+    "SGHMC",
+    "SGLD",
+    "SMC",
+    "AdjustedMCLMC",
     "LocScale",
     "MMD",
     "MovingAverageBaseline",
@@ -74,12 +80,14 @@ __all__ = [
     "Objective",
     "Optimizers",
     "ProbabilisticModel",
+    "RandomWalkMetropolis",
     "Sampler",
     "RenyiELBO",
     "ReweightedWakeSleep",
     "Stein",
     "StickingTheLandingELBO",
     "TailAdaptive",
+    "Slice",
     "Trace",
     "Transform",
     "Whole",

@@ -24,11 +24,13 @@ class Latent:
         name: The site.
         shape: Shape of its unconstrained numbers, plates first.
         start: Position of the first of them.
+        in_data_plate: Whether it has a value for each row of the data.
     """
 
     name: str
     shape: tuple[int, ...]
     start: int
+    in_data_plate: bool = False
 
     @property
     def size(self) -> int:
@@ -63,6 +65,18 @@ class LogDensity:
         trace, handler = self.run(vector, batch)
         return trace.log_prob() + handler.log_det
 
+    def parts(self, vector: Tensor, batch: dict) -> tuple[Tensor, Tensor]:
+        """Returns the logarithms of the prior's density and of the likelihood, which sum up to the log-density.
+
+        Args:
+            vector: Unconstrained numbers, shape (size,).
+            batch: The data.
+        """
+        trace, handler = self.run(vector, batch)
+        latent = {latent.name for latent in self.latents}
+        prior = trace.log_prob(latent) + handler.log_det
+        return prior, trace.log_prob([site.name for site in trace.weighed_sites() if site.name not in latent])
+
     def run(self, vector: Tensor, batch: dict, seed: Seed = None) -> tuple[Trace, Unconstrained]:
         """Runs the generative network at a position; what is neither latent nor observed is drawn."""
         handler = Unconstrained(self.position(vector))
@@ -78,6 +92,18 @@ class LogDensity:
         """Returns each site's log-density at a position, for messages."""
         trace, _ = self.run(vector, batch)
         return {site.name: keras.ops.sum(trace.site_log_prob(site)) for site in trace.weighed_sites()}
+
+    def draw_prior(self, batch: dict, seed: Seed) -> Tensor:
+        """Returns the vector of a draw from the prior."""
+        trace = self.networks.run_generative(batch, seed)
+        return self.vector(
+            {
+                latent.name: distributions.support_bijector(trace[latent.name].distribution).inverse(
+                    trace[latent.name].value
+                )
+                for latent in self.latents
+            }
+        )
 
     def position(self, vector: Tensor) -> dict[str, Tensor]:
         """Cuts a vector into the latents' unconstrained numbers, by name."""
@@ -108,7 +134,7 @@ def find_log_density(networks: Networks, batch: dict, sampler: str = "The sample
         _require_continuous(site, sampler)
         bijector = distributions.support_bijector(site.distribution)
         shape = tuple(bijector.inverse(site.value).shape)
-        latents.append(Latent(site.name, shape, sum(latent.size for latent in latents)))
+        latents.append(Latent(site.name, shape, sum(latent.size for latent in latents), site.in_data_plate))
     if not latents:
         raise MismatchError(
             explain(

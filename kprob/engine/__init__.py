@@ -4,7 +4,7 @@ May import: errors, checks, backend, saving, distributions, effects, layers, obj
 """
 
 from kprob.engine.arrays import Whole, to_array, to_dict
-from kprob.engine.batch import Data, batch_of, rows_of
+from kprob.engine.batch import Data, batch_of, rows_of, take_rows
 from kprob.engine.dependencies import Dependencies, find_dependencies, latent_parents
 from kprob.engine.evaluation import evaluate
 from kprob.engine.few_rows import FEW_ROWS, completed, on_few_rows
@@ -32,6 +32,7 @@ __all__ = [
     "latent_parents",
     "on_few_rows",
     "rows_of",
+    "take_rows",
     "to_array",
     "to_dict",
 ]

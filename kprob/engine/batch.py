@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from kprob.backend import random
+from kprob.types import Seed
+
 FINGERPRINT_BYTES = 10_000_000
 
 
@@ -72,6 +75,19 @@ def batch_of(data: Data, num_data: int | None = None, with_index: bool = True) -
         batch["weights"] = convert(data.weights)
     batch["whole"] = {name: convert(value) for name, value in data.whole.items()}
     return batch
+
+
+def take_rows(batch: dict, number: int, seed: Seed) -> dict:
+    """Returns a batch of some rows of another one, drawn with replacement; it still knows how many rows there are."""
+    total = rows_of(batch)
+    share = random.uniform((number,), seed)
+    rows = keras.ops.minimum(keras.ops.cast(share * keras.ops.cast(total, "float32"), "int32"), total - 1)
+    taken = {name: keras.ops.take(batch[name], rows, axis=0) for name in ("index", "weights") if name in batch}
+    return {
+        **batch,
+        **taken,
+        "rows": {name: keras.ops.take(value, rows, axis=0) for name, value in batch["rows"].items()},
+    }
 
 
 def rows_of(batch: dict):

@@ -1,9 +1,33 @@
 """Samplers. May import: errors, checks, backend, saving, distributions, diagnostics, effects, engine, density."""
 
+from kprob.mcmc.adjusted_mclmc import AdjustedMCLMC
 from kprob.mcmc.chains import Chains
 from kprob.mcmc.draws import Draws
 from kprob.mcmc.hmc import HMC
+from kprob.mcmc.mala import MALA
+from kprob.mcmc.mclmc import MCLMC
 from kprob.mcmc.nuts import NUTS
+from kprob.mcmc.random_walk import RandomWalkMetropolis
 from kprob.mcmc.sampler import Info, Kernel, Sampler
+from kprob.mcmc.sghmc import SGHMC
+from kprob.mcmc.sgld import SGLD
+from kprob.mcmc.slice import Slice
+from kprob.mcmc.smc import SMC
 
-__all__ = ["HMC", "NUTS", "Chains", "Draws", "Info", "Kernel", "Sampler"]
+__all__ = [
+    "HMC",
+    "MALA",
+    "MCLMC",
+    "NUTS",
+    "SGHMC",
+    "SGLD",
+    "SMC",
+    "AdjustedMCLMC",
+    "Chains",
+    "Draws",
+    "Info",
+    "Kernel",
+    "RandomWalkMetropolis",
+    "Sampler",
+    "Slice",
+]

@@ -7,11 +7,19 @@ import keras
 from keras import ops
 
 from kprob.backend import compile_function, random
+from kprob.engine import take_rows
 from kprob.mcmc.sampler import Info, Sampler
 from kprob.types import Seed, Tensor
 
 
-def make_block(sampler: Sampler, log_density: Callable, size: int, length: int, variables: Callable) -> Callable:
+def make_block(
+    sampler: Sampler,
+    log_density: Callable,
+    size: int,
+    length: int,
+    variables: Callable,
+    batch_size: int | None = None,
+) -> Callable:
     """Compiles a block of transitions.
 
     Args:
@@ -20,6 +28,7 @@ def make_block(sampler: Sampler, log_density: Callable, size: int, length: int, 
         size: Length of the vector.
         length: Transitions at most.
         variables: Returns the Keras variables that `log_density` reads.
+        batch_size: Rows of the data that a transition sees, taken at random; all of them where it's left out.
 
     Returns:
         `block(state, seed, number, batch)` makes `number` transitions from a state, each with its own seed, made of the
@@ -28,11 +37,12 @@ def make_block(sampler: Sampler, log_density: Callable, size: int, length: int, 
     """
 
     def block(state: Any, seed: Seed, number: Tensor, batch: dict) -> tuple:
-        kernel = sampler.kernel(lambda vector: log_density(vector, batch))
         dtype = keras.backend.standardize_dtype(state.position.dtype)
 
         def body(i: Tensor, state: Any, positions: Tensor, infos: Tensor) -> tuple:
-            state, info = kernel.step(random.fold_in(seed, state.iteration), state)
+            key = random.fold_in(seed, state.iteration)
+            part = batch if batch_size is None else take_rows(batch, batch_size, random.fold_in(key, 0))
+            state, info = sampler.kernel(lambda vector: log_density(vector, part)).step(key, state)
             row = ops.stack([ops.cast(value, "float32") for value in info])
             positions = ops.slice_update(positions, (i, 0), state.position[None])
             return i + 1, state, positions, ops.slice_update(infos, (i, 0), row[None])

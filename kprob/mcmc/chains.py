@@ -21,13 +21,14 @@ class Chains:
         sampler: The sampler.
         density: The log-density.
         variables: Returns the Keras variables that the density reads.
+        batch_size: Rows of the data that a transition sees; all of them where it's left out.
     """
 
-    def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable):
+    def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable, batch_size: int | None = None):
         self.sampler, self.density = sampler, density
         self._compiled = False
         self._init = make_init(sampler, density, variables)
-        self._block = make_block(sampler, density, density.size, sampler.block_size, variables)
+        self._block = make_block(sampler, density, density.size, sampler.block_size, variables, batch_size)
         self._values = compile_function(
             lambda positions, batch: map_draws(lambda u: density.values(u, batch), positions, variables()),
             variables,

@@ -25,6 +25,8 @@ class Draws:
         wanted: Transitions that the fits so far asked for.
         sites: Shapes of the latents' unconstrained numbers, by name.
         fingerprint: What tells the data from other data.
+        sampler: What tells the sampler from others, whose states are of another kind.
+        record: Numbers that the sampler found on its way, by name.
     """
 
     positions: np.ndarray
@@ -36,6 +38,8 @@ class Draws:
     wanted: int = 0
     sites: dict[str, tuple[int, ...]] = field(default_factory=dict)
     fingerprint: str = ""
+    sampler: str = ""
+    record: dict[str, float] = field(default_factory=dict)
 
     @property
     def num_chains(self) -> int:
@@ -65,6 +69,7 @@ class Draws:
     def to_bytes(self) -> bytes:
         """Returns all of it as the bytes of a NumPy archive."""
         about = {"done": self.done, "wanted": self.wanted, "sites": self.sites, "fingerprint": self.fingerprint}
+        about |= {"sampler": self.sampler, "record": self.record}
         arrays = {"positions": self.positions, "infos": self.infos}
         arrays |= {f"value/{name}": value for name, value in self.values.items()}
         arrays |= {f"seed/{i}": seed for i, seed in enumerate(self.seeds)}
@@ -95,6 +100,8 @@ class Draws:
                 about["wanted"],
                 {name: tuple(shape) for name, shape in about["sites"].items()},
                 about["fingerprint"],
+                about.get("sampler", ""),
+                about.get("record", {}),
             )
 
     def pooled(self) -> dict[str, np.ndarray]:

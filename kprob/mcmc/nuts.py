@@ -110,14 +110,14 @@ def proper(log_density: Callable) -> Callable:
     return target
 
 
-def check_rate(sampler: Sampler, rate: float) -> None:
-    """Raises where an acceptance probability is none."""
+def check_rate(sampler: Sampler, rate: float, argument: str = "target_accept_rate") -> None:
+    """Raises where a probability is none."""
     if isinstance(rate, bool) or not isinstance(rate, float) or not 0.0 < rate < 1.0:
         raise CompileError(
             explain(
-                f"{type(sampler).__name__} tunes its step size to an acceptance probability.",
-                received=f"target_accept_rate={rate!r}",
+                f"{type(sampler).__name__}'s `{argument}` is a probability.",
+                received=f"{argument}={rate!r}",
                 expected="a number between 0 and 1",
-                fix="write target_accept_rate=0.8",
+                fix=f"write {argument}=0.8",
             )
         )

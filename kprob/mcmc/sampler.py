@@ -61,7 +61,12 @@ class Sampler:
         chain_method: "threads" runs chains side by side on the CPU's cores, "sequential" one after the other; "auto" is
             threads where there are cores.
         block_size: Transitions of an epoch, after which callbacks see the logs.
+
+    Attributes:
+        minibatches: Whether a transition sees only `batch_size` rows of the data.
     """
+
+    minibatches = False
 
     def __init__(
         self,
@@ -77,9 +82,9 @@ class Sampler:
         checks.check_count("num_samples", num_samples, 1, CompileError)
         checks.check_count("num_chains", num_chains, 1, CompileError)
         checks.check_count("block_size", block_size, 1, CompileError)
-        _check_choice(self, "chain_method", chain_method, CHAIN_METHODS)
+        check_choice(self, "chain_method", chain_method, CHAIN_METHODS)
         if not isinstance(init, Mapping):
-            _check_choice(self, "init", init, STARTS)
+            check_choice(self, "init", init, STARTS)
         self.num_warmup, self.num_samples, self.num_chains = num_warmup, num_samples, num_chains
         self.init_strategy, self.chain_method, self.block_size = init, chain_method, block_size
         self._bound: tuple | None = None
@@ -121,6 +126,12 @@ class Sampler:
         """Returns the position of a state by site."""
         return _unflatten(state.position, self._require_bound()[1])
 
+    def identity(self) -> str:
+        """Returns what tells the states of this sampler's chains from other samplers'."""
+        others = ("num_samples", "init", "chain_method", "block_size")
+        config = {name: value for name, value in self.get_config().items() if name not in others}
+        return f"{type(self).__name__}({config})"
+
     def get_config(self) -> dict:
         """Returns the constructor's arguments."""
         return {
@@ -149,7 +160,8 @@ class Sampler:
         return self._bound
 
 
-def _check_choice(sampler: Sampler, argument: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(sampler: Sampler, argument: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raises where an argument isn't one of the words that it can be."""
     if value not in choices:
         raise CompileError(
             explain(

@@ -6,6 +6,7 @@ from typing import Any
 from kprob.models import arviz_export, evidence, joint_draws
 from kprob.models.diagnosis import Diagnosis, diagnose
 from kprob.models.freezable import Freezable
+from kprob.models.population import log_evidence
 from kprob.models.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
 
 
@@ -43,6 +44,11 @@ class Assessable(Freezable):
             A float with `standard_error`, `k_hat`, and `per_datum` where all latents are inside the data plate.
         """
         return evidence.log_marginal_likelihood(self, data, num_samples, seed)
+
+    @property
+    def log_evidence(self) -> evidence.Estimate:
+        """The log-evidence log p(data) that sequential Monte Carlo (`kprob.SMC`) found in `fit`, with its standard error."""
+        return log_evidence(self)
 
     def log_predictive_density(self, data=None, num_samples: int = 1000, seed: int | None = None) -> evidence.Estimate:
         """Returns the log-density that the fitted model gives to new data, row by row: Σ_i log E[p(x_i | latents)].

@@ -10,8 +10,8 @@ from kprob.backend import training as training_backend
 from kprob.engine import Data, Networks, Structure, batch_of, evaluate, rows_of
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
-from kprob.mcmc import Draws, Sampler
-from kprob.models import building, fitting, reparameterizing, sampling
+from kprob.mcmc import SMC, Draws, Sampler
+from kprob.models import building, fitting, population, reparameterizing, sampling
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
@@ -284,7 +284,7 @@ class ProbabilisticModel(Queryable):
         """
         self._require_compiled("fit")
         if self.sampler is not None:
-            return sampling.fit(self, x, y, **options)
+            return (population if isinstance(self.sampler, SMC) else sampling).fit(self, x, y, **options)
         return fitting.fit(self, x, y, **options)
 
     def keras_fit(self, dataset, **options):

@@ -22,6 +22,7 @@ from kprob.models.plan import Plan, make_plan
 LOG_NAMES = (
     "log_density", "accept_rate", "step_size", "tree_depth", "divergences", "max_rhat", "min_ess", "draws",
 )  # fmt: skip
+KERAS_BATCH_SIZE = 32
 # Options of `fit` that mean nothing where every transition sees all data.
 _MEANINGLESS = ("batch_size", "validation_data", "validation_split", "steps_per_epoch", "num_data", "class_weight")
 
@@ -41,7 +42,7 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     """
     epochs = options.pop("epochs", None)
     plan = make_plan(options)
-    _check_options(model.sampler, options)
+    check_options(model.sampler, options)
     plan.callbacks = savers_last(plan.callbacks)
     data = model.prepare_data(x, y, plan.sample_weight)
     building.build_generative(model, data)
@@ -62,7 +63,7 @@ class Run:
         self.model, self.plan, self.sampler = model, plan, model.sampler
         self.batch = batch_of(data)
         density = find_log_density(model.networks, self.batch, type(self.sampler).__name__)
-        self.chains = _cached_chains(model, density)
+        self.chains = _cached_chains(model, density, _rows_of_a_transition(self.sampler, density, data, plan))
         self.density = self.chains.density
         self.fingerprint = fingerprint(data)
         self.resume = self._same_run(model.draws)
@@ -115,6 +116,7 @@ class Run:
             draws.sites == sites
             and draws.fingerprint == self.fingerprint
             and draws.num_chains == self.sampler.num_chains
+            and draws.sampler == self.sampler.identity()
         )
 
     def _start(self) -> None:
@@ -139,6 +141,7 @@ class Run:
             chain_seeds(number, sampler.num_chains),
             sites={latent.name: latent.shape for latent in self.density.latents},
             fingerprint=self.fingerprint,
+            sampler=sampler.identity(),
         )
 
     def _given(self, strategy, seed: int) -> np.ndarray:
@@ -170,11 +173,11 @@ def block_logs(draws: Draws, last: np.ndarray, sampler: Sampler) -> dict[str, fl
         last: What the block's transitions told, (chains, number, fields).
         sampler: The sampler.
     """
-    means = dict(zip(Info._fields, np.nanmean(last, axis=(0, 1)).tolist(), strict=True))
-    logs = {name: means[name] for name in ("log_density", "accept_rate", "step_size", "tree_depth")}
+    averaged = ("log_density", "accept_rate", "step_size", "tree_depth")
+    logs = {name: float(np.nanmean(last[..., Info._fields.index(name)])) for name in averaged}
     logs["divergences"] = float(draws.statistics["diverging"].sum())
     logs["max_rhat"], logs["min_ess"] = float("nan"), 0.0
-    if draws.num_draws >= 4:
+    if draws.num_draws >= 8:
         with np.errstate(all="ignore"):
             rhats, sizes = diagnostics.rhat(draws.positions), diagnostics.ess_bulk(draws.positions)
         logs["max_rhat"], logs["min_ess"] = float(np.nanmax(rhats)), float(np.nanmin(sizes))
@@ -192,11 +195,27 @@ def fingerprint(data: Data) -> str:
     return f"{total:08x}"
 
 
-def _cached_chains(model, density: LogDensity) -> Chains:
-    key = ("mcmc", density.latents, model.sampler.block_size)
+def _rows_of_a_transition(sampler: Sampler, density: LogDensity, data: Data, plan: Plan) -> int | None:
+    if not sampler.minibatches or data.num_rows is None:
+        return None
+    local = [latent.name for latent in density.latents if latent.in_data_plate]
+    if local:
+        raise CompileError(
+            explain(
+                f"{type(sampler).__name__} sees a few rows at a time and can't move latents that each row has of its own.",
+                received=f"latents in the data plate: {', '.join(local)}",
+                expected="latents outside the data plate",
+                fix="compile with kprob.NUTS(), or with an objective such as kprob.ELBO()",
+            )
+        )
+    return min(plan.batch_size or KERAS_BATCH_SIZE, data.num_rows)
+
+
+def _cached_chains(model, density: LogDensity, batch_size: int | None) -> Chains:
+    key = ("mcmc", density.latents, model.sampler.block_size, batch_size)
     programs = model.__dict__["_programs"]
     if key not in programs:
-        programs[key] = Chains(model.sampler, density, lambda: model.variables)
+        programs[key] = Chains(model.sampler, density, lambda: model.variables, batch_size)
     return programs[key]
 
 
@@ -206,9 +225,10 @@ def _tensors(given):
     )
 
 
-def _check_options(sampler: Sampler, options: dict) -> None:
+def check_options(sampler: Sampler, options: dict) -> None:
+    """Raises where an option of `fit` means nothing to a sampler."""
     for name in _MEANINGLESS:
-        if options.get(name):
+        if options.get(name) and not (name == "batch_size" and sampler.minibatches):
             raise CompileError(
                 explain(
                     f"`fit` with {type(sampler).__name__} has no use for `{name}`.",
