@@ -3,7 +3,7 @@
 May import: errors, checks, backend, saving, distributions, effects, layers, objectives, guides, engine.
 """
 
-from kprob.density.log_density import Latent, LogDensity, find_log_density
+from kprob.density.log_density import Latent, LogDensity, find_log_density, only
 from kprob.density.unconstrained import Unconstrained
 
-__all__ = ["Latent", "LogDensity", "Unconstrained", "find_log_density"]
+__all__ = ["Latent", "LogDensity", "Unconstrained", "find_log_density", "only"]

@@ -1,7 +1,7 @@
 """The log-density of a model's latents given its data, over one vector of unconstrained numbers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import keras
@@ -12,6 +12,7 @@ from kprob.checks import plates_text
 from kprob.density.unconstrained import Unconstrained
 from kprob.effects import Site, Trace
 from kprob.engine import Networks
+from kprob.engine.enumeration import enumerable, find_plan
 from kprob.errors import MismatchError, explain
 from kprob.types import Seed, Tensor
 
@@ -78,10 +79,13 @@ class LogDensity:
         return prior, trace.log_prob([site.name for site in trace.weighed_sites() if site.name not in latent])
 
     def run(self, vector: Tensor, batch: dict, seed: Seed = None) -> tuple[Trace, Unconstrained]:
-        """Runs the generative network at a position; what is neither latent nor observed is drawn."""
+        """Runs the generative network at a position; finite discrete latents are summed out, the rest is drawn."""
         handler = Unconstrained(self.position(vector))
         seed = random.seed(0) if seed is None else seed
-        return self.networks.run_generative(batch, seed, extra=handler), handler
+        trace = self.networks.run_generative(batch, seed, extra=handler)
+        if self.networks.plan is not None:
+            trace = self.networks.replay(batch, seed, only(trace, [latent.name for latent in self.latents]))
+        return trace, handler
 
     def values(self, vector: Tensor, batch: dict) -> dict[str, Tensor]:
         """Returns the latents' values at a position, by name."""
@@ -131,6 +135,8 @@ def find_log_density(networks: Networks, batch: dict, sampler: str = "The sample
     trace = networks.run_generative(batch, random.seed(0))
     latents: list[Latent] = []
     for site in trace.random_sites(observed=False):
+        if enumerable(site):
+            continue
         _require_continuous(site, sampler)
         bijector = distributions.support_bijector(site.distribution)
         shape = tuple(bijector.inverse(site.value).shape)
@@ -144,7 +150,16 @@ def find_log_density(networks: Networks, batch: dict, sampler: str = "The sample
                 fix="leave what is to be inferred out of the data",
             )
         )
+    networks.plan = find_plan(networks, batch, only(trace, [latent.name for latent in latents]))
     return LogDensity(networks, tuple(latents))
+
+
+def only(trace: Trace, names: Iterable[str]) -> Trace:
+    """Returns some of the sites of a run."""
+    part = Trace()
+    for name in names:
+        part.add(trace[name])
+    return part
 
 
 def _require_continuous(site: Site, sampler: str) -> None:
@@ -154,6 +169,6 @@ def _require_continuous(site: Site, sampler: str) -> None:
                 f"{sampler} can't move on the discrete latent `{site.name}`.",
                 received=f"a {type(site.distribution).__name__} in plates {plates_text(site.plates)}",
                 expected="continuous latents, and discrete ones with finitely many values",
-                fix=f"observe `{site.name}`, or write the model with its values summed out (layers.Mixture)",
+                fix=f"observe `{site.name}`, or choose a family with finitely many values",
             )
         )

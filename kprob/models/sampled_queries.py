@@ -7,7 +7,9 @@ import numpy as np
 
 from kprob import checks
 from kprob.backend import compile_function, map_draws, random
+from kprob.density import only
 from kprob.engine import Data, batch_of
+from kprob.engine.enumeration import conditional, find_factors, find_plan
 from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
 from kprob.mcmc import Draws
@@ -68,12 +70,14 @@ def _run(model, wanted, draws: Draws, rows, batch, size: int, seed: int, means: 
     key = ("draws", wanted, size, means)
     programs = model.__dict__["_programs"]
     if key not in programs:
+        plan = _sums(model, draws, batch)
 
         def program(batch, values, seeds):
             def once(draw):
-                trace = model.networks.run_generative(
-                    batch, draw["seed"], None, None, size, given=draw["values"], unobserved=wanted
-                )
+                seed, given = draw["seed"], draw["values"]
+                if plan is not None:
+                    given = _with_sums(model.networks, plan, batch, seed, given, size)
+                trace = model.networks.run_generative(batch, seed, None, None, size, given=given, unobserved=wanted)
                 return {name: _value(trace[name], means) for name in wanted}
 
             return map_draws(once, {"seed": seeds, "values": values}, model.variables)
@@ -82,6 +86,23 @@ def _run(model, wanted, draws: Draws, rows, batch, size: int, seed: int, means: 
     values = {name: keras.ops.convert_to_tensor(value[rows]) for name, value in draws.pooled().items()}
     found = programs[key](batch, values, random.split(random.seed(seed), len(rows)))
     return {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in found.items()}
+
+
+def _sums(model, draws: Draws, batch: dict):
+    # Discrete latents, which the sampler summed out.
+    sites = model.structure().sites
+    names = [n for n, site in sites.items() if site.kind == "sample" and site.discrete and n not in draws.sites]
+    if all(name in {**batch["rows"], **batch["whole"]} for name in names):
+        return None
+    trace = model.networks.run_generative(batch, random.seed(0))
+    return find_plan(model.networks, batch, only(trace, draws.sites))
+
+
+def _with_sums(networks, plan, batch: dict, seed, values: dict, size: int) -> dict:
+    # Their values are drawn from their exact distribution given the data and a draw of the other latents.
+    trace = networks.run_generative(batch, seed, None, None, size, given=values)
+    factors = find_factors(networks, plan, batch, seed, only(trace, values), None, size)
+    return {**values, **conditional.draw(factors, random.fold_in(seed, 2))}
 
 
 def _value(site, mean: bool):
@@ -126,7 +147,8 @@ def _allowed(model, kind: str, draws: Draws) -> list[str]:
     sites = model.structure().sites
     follows = [name for name, site in sites.items() if site.kind == "deterministic"]
     if kind == "posterior":
-        return [*draws.sites, *follows]
+        summed = [n for n, s in sites.items() if s.kind == "sample" and s.discrete and n not in draws.sites]
+        return [*draws.sites, *follows, *summed]
     return [
         name for name, site in sites.items() if site.kind in ("sample", "deterministic") and name not in draws.sites
     ]
