@@ -1,6 +1,7 @@
 """Guides that are normalising flows: noise through invertible networks, with the density that it then has."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +16,6 @@ from kprob.guides.joint import JointGuide
 from kprob.guides.normal import independent_normals
 from kprob.guides.parts import Part
 from kprob.guides.run import Run
-from kprob.types import Tensor
 
 LOG_2_PI = 1.8378770664093453
 # Scales of a step stay between e^-3 and e^3.
@@ -128,13 +128,15 @@ class Flow(JointGuide):
 
 
 class _Joint:
-    # All latents of a flow in one run: drawn when the first of them is, and weighed when the last is.
+    # All latents of a flow in one run: drawn when the first of them is, and weighed when the last is. A draw's own density
+    # comes with it; values that were given are carried back to noise.
     def __init__(self, guide: Flow, block: Block, run: Run):
         self.guide, self.block, self.run = guide, block, run
         self.loc, _ = guide._loc_and_scale(block, run)
-        self.noise: Tensor = None
-        self.log_det: Tensor = None
-        self.values: dict[str, object] = {}
+        self.vector: Any = None
+        self.noise: Any = None
+        self.log_det: Any = None
+        self.values: dict[str, Any] = {}
 
     def draw(self, name: str, sample_shape: tuple, seed):
         before = self.block.before(name)
@@ -143,8 +145,7 @@ class _Joint:
             raise _some_given(self.guide, given, name)
         if not before:
             self.noise = random.normal((*sample_shape, self.block.size), seed)
-            vector, self.log_det = self.guide.transform(self.block, self.run, self.noise)
-            self.vector = vector
+            self.vector, self.log_det = self.guide.transform(self.block, self.run, self.noise)
         value = self.block.shaped(name, self.vector[..., self.block.slices[name]])
         self.values[name] = value
         return value

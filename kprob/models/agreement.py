@@ -80,7 +80,7 @@ def check_rows_of_guide(model, data: Data, validation: bool = False) -> None:
                 f"The guide of {type(model).__name__} has parameters of its own for each row that it was fitted to.",
                 received=f"{data.num_rows} other rows",
                 expected=f"the {guide.num_data} rows of the fit",
-                fix="write `inference` with an encoder network, which gives a posterior for any row",
+                fix="give the guide an encoder, or write `inference` with one, which gives a posterior for any row",
             )
         )
 
