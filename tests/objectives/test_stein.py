@@ -30,7 +30,7 @@ def test_particles_find_the_posterior(tmp_path):
     assert points(model).mean() == pytest.approx(17.4, abs=0.02)
     assert points(model).std() == pytest.approx(0.894, rel=0.07)
     drawn = model.posterior("temp").sample(200, seed=0)
-    assert np.isin(drawn.round(4), points(model).round(4)).all()
+    assert np.isin(drawn, points(model).astype("float32")).all()
     assert model.posterior("temp").mean(num_samples=3000, seed=0) == pytest.approx(17.4, abs=0.07)
     model.save(tmp_path / "model.h5")
     again = kprob.load_model(tmp_path / "model.h5", custom_objects={"temperature": temperature})
