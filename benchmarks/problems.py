@@ -37,7 +37,7 @@ STREAM_NOISE = 0.5
 # (f) c_i ~ Categorical(weights), x_i ~ Normal(means[c_i], scales[c_i]); all rows in every step.
 MIXTURE_COMPONENTS = 50
 MIXTURE_ROWS = 10_000
-MIXTURE_STEPS = 50
+MIXTURE_STEPS = 200
 MIXTURE_LEARNING_RATE = 1e-2
 
 

@@ -65,6 +65,30 @@ def check_data(networks: Networks, trace: Trace, data: Data, checked: int, num_d
     check_support(trace, run, data, checked)
 
 
+def check_whole_sums(networks: Networks, rows: int | None, size: int) -> None:
+    """Checks that a fit sees all rows at once where a sum over a discrete latent needs them.
+
+    Args:
+        networks: The networks.
+        rows: Rows of the data set.
+        size: Rows of a batch.
+
+    Raises:
+        DataError: The batches are smaller.
+    """
+    whole = () if networks.plan is None else networks.plan.whole
+    if whole and rows is not None and size < rows:
+        raise DataError(
+            explain(
+                f"{names(whole)} of {networks.owner} can't be summed out in batches: all rows depend on the same value, and "
+                "a sum over its values needs the densities of all of them.",
+                received=f"batches of {size} of the {rows} rows",
+                expected="all rows in every step",
+                fix=f"fit with batch_size={rows}, or declare {names(whole)} in `inference`",
+            )
+        )
+
+
 def check_rows_of_guide(model, data: Data, validation: bool = False) -> None:
     """Checks that data is about the rows that a guide with parameters per row was made for.
 

@@ -49,6 +49,7 @@ def _fit_arrays(model, x, y, plan: Plan) -> tuple[keras.callbacks.History, int]:
         building.build(model, validation)
     model.__dict__["_non_finite"].clear()
     size = _batch_size(data, plan.batch_size)
+    agreement.check_whole_sums(model.networks, data.num_rows, size)
     if plan.steps_per_epoch is None and _compilable(model):
         epochs = _epochs(model, validation, plan, max(size, KERAS_BATCH_SIZE))
         epochs.set_model(model)

@@ -199,6 +199,17 @@ def discrete_latents_of_crossed_plates_meet():
     fit_networks(generative, {"x": np.zeros((3, 2), "float32")})
 
 
+@programs.wrong("`coin`", "can't be summed out in batches", "batches of 5 of the 20 rows", "batch_size=20")
+def a_global_discrete_latent_in_batches():
+    @kprob.probmodel
+    def network():
+        coin = kprob.sample("coin", tfd.Bernoulli(probs=0.3))
+        with kprob.plate("data"):
+            kprob.sample("x", tfd.Normal(ops.cast(coin, "float32"), 1.0))
+
+    network().compile(kprob.ELBO(), "adam").fit({"x": Y}, batch_size=5, epochs=1, verbose=0)
+
+
 @programs.right
 def discrete_latents_are_summed_out():
     state_of_a_plate(outside=False)

@@ -60,6 +60,7 @@ class Plan:
         foldable: Whether the runs can be folded into the rows of the batch.
         compact: Whether the network takes one value for all rows where a latent has one for each: then nothing needs to
             be repeated.
+        whole: Those of the latents outside the data plate on which sites inside depend: their sum takes all rows at once.
     """
 
     variables: dict[str, Variable]
@@ -67,6 +68,7 @@ class Plan:
     sizes: tuple[int, ...]
     foldable: bool
     compact: bool = False
+    whole: tuple[str, ...] = ()
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -174,7 +176,9 @@ def find_plan(networks, batch: dict, inference: Trace) -> Plan | None:
         raise SiteError(_too_many_runs(parents, sizes))
     variables = {name: dataclasses.replace(v, colour=colours[name]) for name, v in variables.items()}
     foldable = all(site.in_data_plate for site in found.values())
-    plan = Plan(variables, parents, sizes, foldable)
+    inside = {p for site, own in parents.items() if trace[site].in_data_plate for p in own}
+    whole = tuple(name for name, site in found.items() if name in inside and not site.in_data_plate)
+    plan = Plan(variables, parents, sizes, foldable, whole=whole)
     return dataclasses.replace(plan, compact=foldable and _is_compact(networks, plan, batch, inference))
 
 
