@@ -54,7 +54,7 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
         lambda values, seed: log_prob(model, target, batch, values, seed),
         lambda seed: parameters(model, target, batch, seed),
         lambda: exact_moments(model, target, batch),
-        None if kind == "prior" else lambda *asked: resampling.sample(model, target, prepared, *asked),
+        resample=None if kind == "prior" else lambda *asked: resampling.sample(model, target, prepared, *asked),
     )
 
 
