@@ -16,6 +16,7 @@ PUBLIC = (
     "kprob.objectives",
     "kprob.distributions",
     "kprob.callbacks",
+    "kprob.diagnostics",
 )
 
 

@@ -58,9 +58,9 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
         lambda values, seed: log_prob(model, target, batch, values, seed),
         lambda seed: parameters(model, target, batch, seed),
         lambda: exact_moments(model, target, batch),
-        None if kind == "prior" else lambda *asked: resampling.sample(model, target, prepared, *asked),
-        lambda number, seed: probabilities(model, target, batch, number, seed),
-        lambda: _to_numpy(summed_out.mode(model, target, batch)),
+        resample=None if kind == "prior" else lambda *asked: resampling.sample(model, target, prepared, *asked),
+        probabilities=lambda number, seed: probabilities(model, target, batch, number, seed),
+        most_probable=lambda: _to_numpy(summed_out.mode(model, target, batch)),
     )
 
 
