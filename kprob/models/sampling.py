@@ -23,6 +23,7 @@ LOG_NAMES = (
     "log_density", "accept_rate", "step_size", "tree_depth", "divergences", "max_rhat", "min_ess", "draws",
 )  # fmt: skip
 KERAS_BATCH_SIZE = 32
+OF_DRAWS = ("max_rhat", "min_ess")
 # Options of `fit` that mean nothing where every transition sees all data.
 _MEANINGLESS = ("batch_size", "validation_data", "validation_split", "steps_per_epoch", "num_data", "class_weight")
 
@@ -104,9 +105,18 @@ class Run:
             logs = block_logs(draws, self.last, sampler)
             callbacks.on_train_batch_end(0, logs)
             callbacks.on_epoch_end(epoch, logs)
+            if draws.done <= sampler.num_warmup:
+                self._have_patience(callbacks.callbacks)
             epoch += 1
         callbacks.on_train_end(logs)
         return model.history
+
+    def _have_patience(self, callbacks: list) -> None:
+        # Nothing is drawn yet that could have converged or not: Keras's EarlyStopping takes that for no improvement.
+        for callback in callbacks:
+            if isinstance(callback, keras.callbacks.EarlyStopping) and callback.monitor in OF_DRAWS:
+                self.model.stop_training = self.model.stop_training and not callback.stopped_epoch
+                callback.wait, callback.stopped_epoch = 0, 0
 
     def _same_run(self, draws: Draws | None) -> bool:
         if draws is None:
@@ -176,7 +186,7 @@ def block_logs(draws: Draws, last: np.ndarray, sampler: Sampler) -> dict[str, fl
     averaged = ("log_density", "accept_rate", "step_size", "tree_depth")
     logs = {name: float(np.nanmean(last[..., Info._fields.index(name)])) for name in averaged}
     logs["divergences"] = float(draws.statistics["diverging"].sum())
-    logs["max_rhat"], logs["min_ess"] = float("nan"), 0.0
+    logs["max_rhat"], logs["min_ess"] = float("inf"), 0.0
     if draws.num_draws >= 8:
         with np.errstate(all="ignore"):
             rhats, sizes = diagnostics.rhat(draws.positions), diagnostics.ess_bulk(draws.positions)

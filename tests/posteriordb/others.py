@@ -221,6 +221,7 @@ class Garch(kprob.ProbabilisticModel):
             return left[0] * right[0], left[1] * right[0] + right[1]
 
         _, variances = ops.associative_scan(join, (decay, shocks))
+        variances = ops.reshape(variances, returns.shape)  # TensorFlow's graphs forget it
         with kprob.plate("data"):
             kprob.sample("y", tfd.Normal(mu, ops.sqrt(variances)))
 
