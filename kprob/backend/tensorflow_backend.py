@@ -15,6 +15,7 @@ __all__ = [
     "gradients",
     "is_tensor",
     "map_draws",
+    "softplus",
     "static_shape",
     "tfp",
     "vectorized_map",
@@ -136,3 +137,8 @@ def accumulate(function: Callable, initial, elements):
     """
     # In a graph, whatever is outside: thousands of steps would take seconds otherwise.
     return tf.function(lambda: tf.scan(function, elements, initializer=initial), autograph=False)()
+
+
+def softplus(value: tf.Tensor) -> tf.Tensor:
+    """Returns log(1 + exp(value))."""
+    return tf.math.softplus(value)

@@ -4,6 +4,7 @@ from keras import ops
 
 from kprob.backend import random, tfd
 from kprob.distributions import samplers
+from kprob.distributions.bernoulli import Bernoulli
 from kprob.distributions.draws import draw, draw_shape
 from kprob.distributions.enumeration import up_to_total
 from kprob.distributions.family import Family, Parameter, register_family
@@ -18,7 +19,7 @@ COUNT_UP_TO_TOTAL = counts(lambda d: d.total_count, up_to_total)
 
 def _bernoulli(**parameters):
     given = parameters["logits"] if "logits" in parameters else parameters["probs"]
-    return tfd.Bernoulli(dtype=given.dtype, **parameters)
+    return Bernoulli(dtype=given.dtype, **parameters)
 
 
 def _negative_binomial(**parameters):
