@@ -26,7 +26,7 @@ from kprob.layers.parameters import (
     without_rivals,
 )
 from kprob.layers.recipe import Recipe
-from kprob.layers.shapes import EventShape, normalize_event_shape
+from kprob.layers.shapes import EventShape, normalize_event_shape, symbolic_output
 from kprob.saving import register
 from kprob.types import ArrayLike, Distribution
 
@@ -165,7 +165,7 @@ class RandomVariable(keras.layers.Layer):
         """Shape and type of the value for symbolic calls: batch axes of the parameters, then the event's."""
         family = self.family
         if family.event_ndims is None:
-            return super().compute_output_spec(features, **kwargs)
+            return symbolic_output(super().compute_output_spec, features, kwargs)
         given = {**without_rivals(family, self._defaults, kwargs), **kwargs}
         shape = self._recipe.output_shape(given, () if features is None else (tuple(features.shape)[:-1],))
         dtype = family.dtype or (self._density_dtype if family.discrete else self.compute_dtype)

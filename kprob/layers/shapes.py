@@ -1,7 +1,7 @@
 """Event shapes, and the broadcasting of parameters to them: NumPy's rule, aligned right."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -14,6 +14,9 @@ from kprob.errors import SiteError, explain
 from kprob.types import Distribution, Shape, Tensor
 
 EventShape: TypeAlias = int | Sequence[int] | None
+
+# Two lengths that no axis has by chance.
+_STAND_INS = (83, 97)
 
 
 def normalize_event_shape(event_shape: EventShape, family: Family) -> tuple[int, ...] | None:
@@ -144,3 +147,28 @@ def as_event(site: str, distribution: Distribution, event_shape: tuple[int, ...]
             )
         )
     return independent
+
+
+def symbolic_output(output_spec: Callable, features: Any, parameters: Mapping[str, Any]) -> keras.KerasTensor:
+    """Returns what a symbolic call gives where only running it tells, and axes of unknown length may be among the inputs.
+
+    TFP wants to know every length, so each unknown one is taken for two numbers in turn: an axis of the output that
+    differs is unknown too.
+
+    Args:
+        output_spec: `(features, **parameters)` returns the output of inputs whose shapes are known.
+        features: Features, or nothing.
+        parameters: Parameters by name.
+    """
+    first, second = (
+        output_spec(_sized(features, number), **{k: _sized(v, number) for k, v in parameters.items()})
+        for number in _STAND_INS
+    )
+    shape = tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))
+    return keras.KerasTensor(shape, dtype=first.dtype)
+
+
+def _sized(value: Any, number: int) -> Any:
+    if not isinstance(value, keras.KerasTensor):
+        return value
+    return keras.KerasTensor([number if size is None else size for size in value.shape], dtype=value.dtype)

@@ -138,6 +138,8 @@ def test_a_class_of_inferpy_has_a_layer(name):
 
 @pytest.mark.parametrize("name", ANY)
 def test_any_class_is_drawn(name):
+    if backend.name == "jax" and name == "PoissonLogNormalQuadratureCompound":
+        pytest.skip("TFP's own can't be compiled on JAX")
     given, shape = ANY[name]
     layer = layers.RandomVariable(getattr(tfd, name), **given())
     value = run_once(lambda: layer(), variables=lambda: layer.variables)
