@@ -85,6 +85,7 @@ def sbc(
 
     start = None if make else _Start(first, simulated(0), options, seed)
     generator = np.random.default_rng(seed)
+    seeds = generator.integers(0, 2**31, num_simulations)
     ranks: dict[str, list] = {}
     bar = keras.utils.Progbar(num_simulations, verbose=1 if verbose else 0)
     try:
@@ -94,7 +95,7 @@ def sbc(
                 start.again(i)
             if refit:
                 _quietly(each.fit, simulated(i), **options)
-            found = _posterior(each, sites, simulated(i), num_draws, seed + i)
+            found = _posterior(each, sites, simulated(i), num_draws, int(seeds[i]))
             for name, draws in found.items():
                 ranks.setdefault(name, []).append(_rank(drawn[name][i], draws, generator))
             bar.update(i + 1)

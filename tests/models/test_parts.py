@@ -93,7 +93,7 @@ def test_a_site_stands_for_its_layers_in_both_networks():
     assert not model.z_given_x.trainable_variables and model.encoder.trainable_variables
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize("suffix", [".h5", pytest.param(".keras", marks=pytest.mark.slow)])
 def test_what_is_frozen_is_saved(suffix, tmp_path):
     model = train(VAE().freeze("decoder", "noise").compile(kprob.ELBO(), keras.optimizers.Adam(0.1), jit_compile=False))
     path = tmp_path / f"model{suffix}"
@@ -151,6 +151,7 @@ def test_groups_take_the_steps_that_their_optimizers_take_alone():
         assert one == pytest.approx(other, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_optimizers_are_saved_with_their_state(tmp_path):
     optimizer = kprob.Optimizers({"decoder": keras.optimizers.SGD(0.01)}, rest=keras.optimizers.Adam(0.1, clipnorm=1.0))
     keras.utils.set_random_seed(0)
@@ -162,6 +163,7 @@ def test_optimizers_are_saved_with_their_state(tmp_path):
     assert all(same(weights(model.variables), weights(again.variables)))
 
 
+@pytest.mark.slow
 def test_freezing_with_optimizers_by_part():
     optimizer = kprob.Optimizers({"decoder": keras.optimizers.Adam(0.1)}, rest=keras.optimizers.Adam(0.1))
     model = train(VAE().compile(kprob.ELBO(), optimizer, jit_compile=False)).freeze("decoder")

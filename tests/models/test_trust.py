@@ -82,9 +82,9 @@ def test_at_the_posterior_every_draw_gives_the_evidence():
 
 def test_the_standard_error_of_the_evidence_is_right():
     model = q_of(17.0, 1.2)
-    found = [model.log_marginal_likelihood({"sensor": 18.0}, 500, seed=s) for s in range(100)]
+    found = [model.log_marginal_likelihood({"sensor": 18.0}, 500, seed=s) for s in range(40)]
     z = (np.array(found) + 2.623657) / np.array([f.standard_error for f in found])
-    assert abs(np.mean(z)) < 0.4 and np.std(z) == pytest.approx(1.0, abs=0.3)
+    assert abs(np.mean(z)) < 0.64 and np.std(z) == pytest.approx(1.0, abs=0.45)
 
 
 def test_the_evidence_of_each_row():
@@ -172,9 +172,9 @@ def test_a_narrow_q_is_found_out_and_its_site_named():
 
 def test_the_elbo_and_its_error():
     model = q_of(15.0, 2.0)
-    found = [model.diagnose({"sensor": 18.0}, 500, seed=s) for s in range(50)]
+    found = [model.diagnose({"sensor": 18.0}, 500, seed=s) for s in range(30)]
     z = [(f.elbo + 7.418939) / f.elbo_error for f in found]
-    assert abs(np.mean(z)) < 0.6 and np.std(z) == pytest.approx(1.0, abs=0.35)
+    assert abs(np.mean(z)) < 0.75 and np.std(z) == pytest.approx(1.0, abs=0.5)
 
 
 def test_rows_have_their_own_k_hats():
@@ -193,6 +193,7 @@ def test_of_many_rows_some_are_looked_at():
     assert found.num_data == 300
 
 
+@pytest.mark.slow
 def test_rows_of_a_guide_are_looked_up_where_some_are_chosen():
     @kprob.probmodel
     def model():
@@ -265,6 +266,7 @@ def test_fit_warns_in_one_line_where_the_elbo_still_rises_steeply():
     assert not fit_warnings(lambda: model.fit({"sensor": 300.0}, epochs=200, verbose=0, check=False))
 
 
+@pytest.mark.slow
 def test_fit_warns_of_a_posterior_that_is_far_off():
     regression, _, data, _ = correlated(features=20)
     keras.utils.set_random_seed(0)
@@ -300,6 +302,7 @@ def test_each_row_is_resampled_by_itself():
     assert predicted.std(0) == pytest.approx(np.full(10, 1.8**0.5), abs=0.12)
 
 
+@pytest.mark.slow
 def test_resampling_the_hierarchy_mends_mean_field():
     model = fitted(ten(), {"sensor": READINGS}, batch_size=10)
     plain = model.posterior("mean_temp", {"sensor": READINGS})
