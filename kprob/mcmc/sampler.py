@@ -10,7 +10,7 @@ from kprob.errors import CompileError, did_you_mean, explain, names
 from kprob.types import Seed, Tensor
 
 CHAIN_METHODS = ("auto", "threads", "sequential")
-STARTS = ("uniform", "median", "prior")
+STARTS = ("uniform", "median", "prior", "pathfinder", "guide")
 
 
 class Info(NamedTuple):
@@ -57,7 +57,8 @@ class Sampler:
         num_samples: Draws that each chain keeps.
         num_chains: Chains, from starting points of their own.
         init: Where chains start: "uniform" (between -2 and 2 in unconstrained space), "median" (of the prior, with a
-            little noise), "prior" (draws of it), or a dict of values by site.
+            little noise), "prior" (draws of it), "pathfinder" (draws of the best normal approximation along an optimiser's
+            path), "guide" (draws of the inference network that was fitted before), or a dict of values by site.
         chain_method: "threads" runs chains side by side on the CPU's cores, "sequential" one after the other; "auto" is
             threads where there are cores.
         block_size: Transitions of an epoch, after which callbacks see the logs.

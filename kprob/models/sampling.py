@@ -146,7 +146,11 @@ class Run:
         networks = self.model.networks
         extra = building.MedianStart() if strategy == "median" else None
         given = strategy if not isinstance(strategy, str) else None
-        trace = networks.run_generative(self.batch, random.seed(seed), extra=extra, given=_tensors(given))
+        if strategy == "guide":
+            require_inference(self.model)
+            trace, _ = networks.pair(self.batch, random.seed(seed))
+        else:
+            trace = networks.run_generative(self.batch, random.seed(seed), extra=extra, given=_tensors(given))
         unconstrained = {
             site.name: distributions.support_bijector(site.distribution).inverse(site.value)
             for site in trace.random_sites(observed=False)
@@ -241,6 +245,20 @@ def check_options(sampler: Sampler, options: dict) -> None:
                     fix=f"leave `{name}` out, or compile with an objective such as kprob.ELBO()",
                 )
             )
+
+
+def require_inference(model) -> None:
+    """Raises where a model has no inference network, or one that was never built."""
+    spec = model.__dict__["_spec"]
+    if spec is None or spec.sampled:
+        raise CompileError(
+            explain(
+                f'init="guide" starts {type(model).__name__} where its inference network is.',
+                received="a model without an inference network that was fitted",
+                expected="model.compile(kprob.ELBO(), ...).fit(data) before",
+                fix='fit the guide first, or write init="pathfinder"',
+            )
+        )
 
 
 def require_draws(model) -> Draws:
