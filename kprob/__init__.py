@@ -31,7 +31,20 @@ from kprob.effects import (
     sample,
 )
 from kprob.engine import Whole
-from kprob.mcmc import HMC, MALA, MCLMC, NUTS, SGHMC, SGLD, SMC, AdjustedMCLMC, RandomWalkMetropolis, Sampler, Slice
+from kprob.mcmc import (
+    HMC,
+    MALA,
+    MCLMC,
+    NUTS,
+    SGHMC,
+    SGLD,
+    SMC,
+    AdjustedMCLMC,
+    ParallelTempering,
+    RandomWalkMetropolis,
+    Sampler,
+    Slice,
+)
 from kprob.models import Optimizers, ProbabilisticModel, probmodel
 from kprob.objectives import ELBO, AnalyticKLELBO, Objective
 from kprob.plots import plot_model
@@ -53,6 +66,7 @@ __all__ = [
     "LocScale",
     "Objective",
     "Optimizers",
+    "ParallelTempering",
     "ProbabilisticModel",
     "RandomWalkMetropolis",
     "Sampler",

@@ -7,6 +7,7 @@ from kprob.mcmc.hmc import HMC
 from kprob.mcmc.mala import MALA
 from kprob.mcmc.mclmc import MCLMC
 from kprob.mcmc.nuts import NUTS
+from kprob.mcmc.parallel_tempering import ParallelTempering
 from kprob.mcmc.random_walk import RandomWalkMetropolis
 from kprob.mcmc.sampler import Info, Kernel, Sampler
 from kprob.mcmc.sghmc import SGHMC
@@ -27,6 +28,7 @@ __all__ = [
     "Draws",
     "Info",
     "Kernel",
+    "ParallelTempering",
     "RandomWalkMetropolis",
     "Sampler",
     "Slice",
