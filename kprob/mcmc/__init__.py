@@ -2,7 +2,9 @@
 
 from kprob.mcmc.adjusted_mclmc import AdjustedMCLMC
 from kprob.mcmc.chains import Chains
+from kprob.mcmc.chees import ChEES
 from kprob.mcmc.draws import Draws
+from kprob.mcmc.ensemble import EnsembleChains
 from kprob.mcmc.hmc import HMC
 from kprob.mcmc.mala import MALA
 from kprob.mcmc.mclmc import MCLMC
@@ -24,8 +26,10 @@ __all__ = [
     "SGLD",
     "SMC",
     "AdjustedMCLMC",
+    "ChEES",
     "Chains",
     "Draws",
+    "EnsembleChains",
     "Info",
     "Kernel",
     "ParallelTempering",

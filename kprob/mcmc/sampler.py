@@ -65,9 +65,11 @@ class Sampler:
 
     Attributes:
         minibatches: Whether a transition sees only `batch_size` rows of the data.
+        ensemble: Whether its kernel moves all chains at once, positions (chains, d).
     """
 
     minibatches = False
+    ensemble = False
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class Sampler:
             log_density: From such a dict to a scalar.
         """
         shapes = {name: tuple(keras.ops.shape(value)) for name, value in position.items()}
-        kernel = self.kernel(lambda vector: log_density(_unflatten(vector, shapes)))
+        kernel = self.kernel(lambda vector: log_density(unflatten(vector, shapes)))
         self._bound = kernel, shapes
         return kernel.init(_flatten(position))
 
@@ -125,7 +127,7 @@ class Sampler:
 
     def position(self, state) -> dict[str, Tensor]:
         """Returns the position of a state by site."""
-        return _unflatten(state.position, self._require_bound()[1])
+        return unflatten(state.position, self._require_bound()[1])
 
     def identity(self) -> str:
         """Returns what tells the states of this sampler's chains from other samplers'."""
@@ -179,7 +181,8 @@ def _flatten(position: Mapping[str, Tensor]) -> Tensor:
     return keras.ops.concatenate(parts)
 
 
-def _unflatten(vector: Tensor, shapes: Mapping[str, tuple]) -> dict[str, Tensor]:
+def unflatten(vector: Tensor, shapes: Mapping[str, tuple]) -> dict[str, Tensor]:
+    """Cuts a vector (d,) into arrays of given shapes, by name."""
     found, start = {}, 0
     for name, shape in shapes.items():
         size = 1

@@ -10,7 +10,7 @@ from kprob.backend import random
 from kprob.density import LogDensity, find_log_density
 from kprob.engine import Data, batch_of
 from kprob.errors import CompileError, KprobError, explain
-from kprob.mcmc import Chains, Draws, Info, Sampler
+from kprob.mcmc import Chains, Draws, EnsembleChains, Info, Sampler
 from kprob.mcmc.chains import chain_seeds
 from kprob.mcmc.starts import find_starts
 from kprob.models import building
@@ -223,7 +223,9 @@ def _cached_chains(model, density: LogDensity, batch_size: int | None) -> Chains
     key = ("mcmc", density.latents, model.sampler.block_size, batch_size)
     programs = model.__dict__["_programs"]
     if key not in programs:
-        programs[key] = Chains(model.sampler, density, lambda: model.variables, batch_size)
+        options = {} if model.sampler.ensemble else {"batch_size": batch_size}
+        kind = EnsembleChains if model.sampler.ensemble else Chains
+        programs[key] = kind(model.sampler, density, lambda: model.variables, **options)
     return programs[key]
 
 
