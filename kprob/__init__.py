@@ -32,7 +32,21 @@ from kprob.effects import (
     scan,
 )
 from kprob.engine import Whole
-from kprob.mcmc import HMC, MALA, MCLMC, NUTS, SGHMC, SGLD, SMC, AdjustedMCLMC, RandomWalkMetropolis, Sampler, Slice
+from kprob.mcmc import (
+    HMC,
+    MALA,
+    MCLMC,
+    NUTS,
+    SGHMC,
+    SGLD,
+    SMC,
+    AdjustedMCLMC,
+    ChEES,
+    ParallelTempering,
+    RandomWalkMetropolis,
+    Sampler,
+    Slice,
+)
 from kprob.models import Optimizers, ProbabilisticModel, probmodel
 from kprob.objectives import (
     ELBO,
@@ -72,6 +86,7 @@ __all__ = [
     "SGLD",
     "SMC",
     "AdjustedMCLMC",
+    "ChEES",
     "LocScale",
     "MMD",
     "MovingAverageBaseline",
@@ -79,6 +94,7 @@ __all__ = [
     "NeuralBaseline",
     "Objective",
     "Optimizers",
+    "ParallelTempering",
     "ProbabilisticModel",
     "RandomWalkMetropolis",
     "Sampler",

@@ -2,11 +2,14 @@
 
 from kprob.mcmc.adjusted_mclmc import AdjustedMCLMC
 from kprob.mcmc.chains import Chains
+from kprob.mcmc.chees import ChEES
 from kprob.mcmc.draws import Draws
+from kprob.mcmc.ensemble import EnsembleChains
 from kprob.mcmc.hmc import HMC
 from kprob.mcmc.mala import MALA
 from kprob.mcmc.mclmc import MCLMC
 from kprob.mcmc.nuts import NUTS
+from kprob.mcmc.parallel_tempering import ParallelTempering
 from kprob.mcmc.random_walk import RandomWalkMetropolis
 from kprob.mcmc.sampler import Info, Kernel, Sampler
 from kprob.mcmc.sghmc import SGHMC
@@ -23,10 +26,13 @@ __all__ = [
     "SGLD",
     "SMC",
     "AdjustedMCLMC",
+    "ChEES",
     "Chains",
     "Draws",
+    "EnsembleChains",
     "Info",
     "Kernel",
+    "ParallelTempering",
     "RandomWalkMetropolis",
     "Sampler",
     "Slice",

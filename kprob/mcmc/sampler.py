@@ -10,7 +10,7 @@ from kprob.errors import CompileError, did_you_mean, explain, names
 from kprob.types import Seed, Tensor
 
 CHAIN_METHODS = ("auto", "threads", "sequential")
-STARTS = ("uniform", "median", "prior")
+STARTS = ("uniform", "median", "prior", "pathfinder", "guide")
 
 
 class Info(NamedTuple):
@@ -57,16 +57,19 @@ class Sampler:
         num_samples: Draws that each chain keeps.
         num_chains: Chains, from starting points of their own.
         init: Where chains start: "uniform" (between -2 and 2 in unconstrained space), "median" (of the prior, with a
-            little noise), "prior" (draws of it), or a dict of values by site.
+            little noise), "prior" (draws of it), "pathfinder" (draws of the best normal approximation along an optimiser's
+            path), "guide" (draws of the inference network that was fitted before), or a dict of values by site.
         chain_method: "threads" runs chains side by side on the CPU's cores, "sequential" one after the other; "auto" is
             threads where there are cores.
         block_size: Transitions of an epoch, after which callbacks see the logs.
 
     Attributes:
         minibatches: Whether a transition sees only `batch_size` rows of the data.
+        ensemble: Whether its kernel moves all chains at once, positions (chains, d).
     """
 
     minibatches = False
+    ensemble = False
 
     def __init__(
         self,
@@ -105,7 +108,7 @@ class Sampler:
             log_density: From such a dict to a scalar.
         """
         shapes = {name: tuple(keras.ops.shape(value)) for name, value in position.items()}
-        kernel = self.kernel(lambda vector: log_density(_unflatten(vector, shapes)))
+        kernel = self.kernel(lambda vector: log_density(unflatten(vector, shapes)))
         self._bound = kernel, shapes
         return kernel.init(_flatten(position))
 
@@ -124,7 +127,7 @@ class Sampler:
 
     def position(self, state: Any) -> dict[str, Tensor]:
         """Returns the position of a state by site."""
-        return _unflatten(state.position, self._require_bound()[1])
+        return unflatten(state.position, self._require_bound()[1])
 
     def identity(self) -> str:
         """Returns what tells the states of this sampler's chains from other samplers'."""
@@ -178,7 +181,8 @@ def _flatten(position: Mapping[str, Tensor]) -> Tensor:
     return keras.ops.concatenate(parts)
 
 
-def _unflatten(vector: Tensor, shapes: Mapping[str, tuple]) -> dict[str, Tensor]:
+def unflatten(vector: Tensor, shapes: Mapping[str, tuple]) -> dict[str, Tensor]:
+    """Cuts a vector (d,) into arrays of given shapes, by name."""
     found, start = {}, 0
     for name, shape in shapes.items():
         size = 1

@@ -8,6 +8,7 @@ import numpy as np
 
 from kprob.density import LogDensity
 from kprob.errors import KprobError, explain
+from kprob.mcmc.pathfinder import pathfinder
 
 TRIES = 100
 RADIUS = 2.0
@@ -22,8 +23,8 @@ def find_starts(
         density: The log-density.
         evaluate: `(vector, batch) -> (log_density, gradient)`, compiled.
         batch: The data.
-        strategy: "uniform", "median", "prior", or a dict of values by site.
-        given: `(strategy, number) -> vector`, positions of the prior or of given values.
+        strategy: "uniform", "median", "prior", "pathfinder", "guide", or a dict of values by site.
+        given: `(strategy, number) -> vector`, positions of the prior, of the guide or of given values.
         num_chains: Chains.
         seed: An int.
 
@@ -35,7 +36,9 @@ def find_starts(
     for chain in range(num_chains):
         for attempt in range(TRIES):
             vector = _propose(density, strategy, given, generator, chain * TRIES + attempt)
-            value, gradient = (np.asarray(keras.ops.convert_to_numpy(v)) for v in evaluate(vector, batch))
+            if isinstance(strategy, str) and strategy == "pathfinder":
+                vector = _along_path(vector, lambda u: _numbers(evaluate, u, batch), generator)
+            value, gradient = _numbers(evaluate, vector, batch)
             if np.isfinite(value) and np.isfinite(gradient).all():
                 starts.append(vector)
                 break
@@ -47,12 +50,24 @@ def find_starts(
 def _propose(
     density: LogDensity, strategy: Any, given: Callable, generator: np.random.Generator, number: int
 ) -> np.ndarray:
-    if isinstance(strategy, str) and strategy == "uniform":
+    if isinstance(strategy, str) and strategy in ("uniform", "pathfinder"):
         return generator.uniform(-RADIUS, RADIUS, density.size).astype("float32")
     vector = np.asarray(given(strategy, number), dtype="float32")
     # Chains that start at one place would look as if they agreed.
-    spread = 0.0 if isinstance(strategy, str) and strategy == "prior" else 0.1
+    spread = 0.0 if isinstance(strategy, str) and strategy in ("prior", "guide") else 0.1
     return (vector + spread * generator.normal(size=vector.shape)).astype("float32")
+
+
+def _numbers(evaluate: Callable, vector: np.ndarray, batch: dict) -> tuple[float, np.ndarray]:
+    value, (gradient,) = evaluate(keras.ops.convert_to_tensor(np.asarray(vector, "float32")), batch)
+    return float(value), np.asarray(keras.ops.convert_to_numpy(gradient))
+
+
+def _along_path(vector: np.ndarray, evaluate: Callable, generator: np.random.Generator) -> np.ndarray:
+    if not np.isfinite(evaluate(vector)[0]):
+        return vector  # tried in vain: the next one may be better
+    found = pathfinder(evaluate, vector, generator)
+    return vector if found is None else found.draw(generator).astype("float32")
 
 
 def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, strategy: Any) -> str:

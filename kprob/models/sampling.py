@@ -11,7 +11,7 @@ from kprob.density import LogDensity, find_log_density
 from kprob.engine import Data, batch_of
 from kprob.errors import CompileError, explain
 from kprob.guides.starts import Start
-from kprob.mcmc import Chains, Draws, Info, Sampler
+from kprob.mcmc import Chains, Draws, EnsembleChains, Info, Sampler
 from kprob.mcmc.chains import chain_seeds
 from kprob.mcmc.starts import find_starts
 from kprob.models import building
@@ -158,7 +158,11 @@ class Run:
         networks = self.model.networks
         extra = Start(lambda _: "median") if strategy == "median" else None
         given = strategy if not isinstance(strategy, str) else None
-        trace = networks.run_generative(self.batch, random.seed(seed), extra=extra, given=_tensors(given))
+        if strategy == "guide":
+            require_inference(self.model)
+            trace, _ = networks.pair(self.batch, random.seed(seed))
+        else:
+            trace = networks.run_generative(self.batch, random.seed(seed), extra=extra, given=_tensors(given))
         unconstrained = {
             site.name: distributions.support_bijector(site.distribution).inverse(site.value)
             for site in trace.random_sites(observed=False)
@@ -225,7 +229,9 @@ def _cached_chains(model, density: LogDensity, batch_size: int | None) -> Chains
     key = ("mcmc", density.latents, model.sampler.block_size, batch_size)
     programs = model.__dict__["_programs"]
     if key not in programs:
-        programs[key] = Chains(model.sampler, density, lambda: model.variables, batch_size)
+        options = {} if model.sampler.ensemble else {"batch_size": batch_size}
+        kind = EnsembleChains if model.sampler.ensemble else Chains
+        programs[key] = kind(model.sampler, density, lambda: model.variables, **options)
     return programs[key]
 
 
@@ -247,3 +253,17 @@ def check_options(sampler: Sampler, options: dict) -> None:
                     fix=f"leave `{name}` out, or compile with an objective such as kprob.ELBO()",
                 )
             )
+
+
+def require_inference(model) -> None:
+    """Raises where a model has no inference network, or one that was never built."""
+    spec = model.__dict__["_spec"]
+    if spec is None or spec.sampled:
+        raise CompileError(
+            explain(
+                f'init="guide" starts {type(model).__name__} where its inference network is.',
+                received="a model without an inference network that was fitted",
+                expected="model.compile(kprob.ELBO(), ...).fit(data) before",
+                fix='fit the guide first, or write init="pathfinder"',
+            )
+        )

@@ -1,5 +1,6 @@
 """Every sampler through `compile` and `fit`: the right answer, queries, saving, going on."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -36,6 +37,7 @@ SAMPLERS = {
     "Slice": (kprob.Slice(300, 1500, 2, block_size=500), 0.08),
     "MCLMC": (kprob.MCLMC(400, 1500, 2, block_size=500), 0.08),
     "AdjustedMCLMC": (kprob.AdjustedMCLMC(400, 1500, 2, block_size=500), 0.08),
+    "ChEES": (kprob.ChEES(200, 100, 32), 0.06),
     "SGLD": (kprob.SGLD(200, 6000, 2, step_size=0.1, block_size=1000), 0.12),
     "SGHMC": (kprob.SGHMC(200, 6000, 2, step_size=0.01, block_size=1000), 0.12),
 }
@@ -61,9 +63,10 @@ def test_temperature(name, tmp_path):
     assert np.array_equal(again.posterior("temp").sample(5, seed=3), model.posterior("temp").sample(5, seed=3))
 
 
-@pytest.mark.parametrize("name", ["MCLMC", "AdjustedMCLMC"])
+@pytest.mark.parametrize("name", ["MCLMC", "AdjustedMCLMC", pytest.param("ChEES", marks=pytest.mark.slow)])
 def test_condition_number_of_100(name):
-    sampler = getattr(kprob, name)(500, 1000, 2, block_size=500)
+    numbers = (400, 100, 32) if name == "ChEES" else (500, 1000, 2)
+    sampler = getattr(kprob, name)(*numbers, block_size=500)
     model = gaussian().compile(sampler)
     model.fit({}, verbose=0)
     standard = model.draws.values["x"] / np.logspace(-1, 1, 20)
@@ -72,7 +75,7 @@ def test_condition_number_of_100(name):
     assert kprob.diagnostics.ess_bulk(model.draws.positions).min() > 400
 
 
-@pytest.mark.parametrize(("name", "step_size"), [("SGLD", 4e-5), ("SGHMC", 2e-6)])
+@pytest.mark.parametrize(("name", "step_size"), [("SGLD", 4e-5), pytest.param("SGHMC", 2e-6, marks=pytest.mark.slow)])
 def test_minibatches_find_the_posterior_of_all_rows(name, step_size):
     x = np.random.default_rng(0).normal(3.0, 1.0, 1000)
     model = unknown_mean().compile(getattr(kprob, name)(500, 5000, 2, step_size=step_size, block_size=500))
@@ -121,3 +124,22 @@ def test_another_sampler_begins_anew():
 def test_arguments_are_checked(make, match):
     with pytest.raises(CompileError, match=match):
         make()
+
+
+@pytest.mark.parametrize("name", [*SAMPLERS, "ParallelTempering"])
+def test_init_and_step_on_sites_by_name(name):
+    sampler = getattr(kprob, name)(num_chains=3)
+    centre = np.array([1.0, 2.0, 3.0], "float32")
+
+    def log_density(position):
+        away = position["b"] - centre
+        return -0.5 * (keras.ops.sum(away * away) + position["a"] * position["a"])
+
+    lead = (3,) if name == "ChEES" else ()
+    start = {"a": np.zeros(lead, "float32"), "b": np.zeros((*lead, 3), "float32")}
+    state = sampler.init(start, log_density)
+    for i in range(2):
+        state, info = sampler.step(kprob.backend.random.seed(i), state)
+    assert int(state.iteration) == 2
+    assert {key: tuple(value.shape) for key, value in sampler.position(state).items()} == {"a": lead, "b": (*lead, 3)}
+    assert np.isfinite(keras.ops.convert_to_numpy(info.log_density)).all()

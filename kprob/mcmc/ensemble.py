@@ -1,0 +1,70 @@
+"""Chains that learn from each other: one compiled program moves all of them at once."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from kprob.backend import compile_function, random
+from kprob.density import LogDensity
+from kprob.mcmc.chains import Chains
+from kprob.mcmc.sampler import Info, Sampler
+from kprob.types import Tensor
+
+
+class EnsembleChains(Chains):
+    """The compiled programs of a sampler whose state is that of all chains, the position (chains, d).
+
+    Args:
+        sampler: The sampler.
+        density: The log-density.
+        variables: Returns the Keras variables that the density reads.
+    """
+
+    def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable):
+        super().__init__(sampler, density, variables)
+
+        def kernel(batch: dict):
+            return sampler.kernel(lambda u: ops.vectorized_map(lambda one: density(one, batch), u))
+
+        def block(state, seed, number: Tensor, batch: dict):
+            length, chains = sampler.block_size, sampler.num_chains
+            dtype = keras.backend.standardize_dtype(state.position.dtype)
+
+            def body(i, state, positions, infos):
+                state, info = kernel(batch).step(random.fold_in(seed, state.iteration), state)
+                rows = ops.stack([ops.broadcast_to(ops.cast(v, "float32"), (chains,)) for v in info], axis=-1)
+                positions = ops.slice_update(positions, (i, 0, 0), state.position[None])
+                return i + 1, state, positions, ops.slice_update(infos, (i, 0, 0), rows[None])
+
+            empty = (
+                ops.zeros((length, chains, density.size), dtype),
+                ops.zeros((length, chains, len(Info._fields)), "float32"),
+            )
+            start = (ops.zeros((), "int32"), state, *empty)
+            return ops.while_loop(lambda i, *_: i < number, body, start)[1:]
+
+        self._init = compile_function(lambda vectors, batch: kernel(batch).init(vectors), variables, jit=True)
+        self._block = compile_function(block, variables, jit=True)
+
+    def start(self, vectors: list[np.ndarray], batch: dict) -> list[list[np.ndarray]]:
+        """Returns the state of the chains that start at positions, as a list of one list of arrays."""
+        return [_leaves(self._init(ops.convert_to_tensor(np.stack(vectors)), batch))]
+
+    def run(self, states: list, seeds: list, number: int, batch: dict) -> tuple[list, np.ndarray, np.ndarray]:
+        """Makes some transitions of all chains (see `Chains.run`)."""
+        template = self._init(ops.convert_to_tensor(states[0][0]), batch)
+        state = keras.tree.pack_sequence_as(template, [ops.convert_to_tensor(leaf) for leaf in states[0]])
+        count = ops.convert_to_tensor(np.int32(number))
+        state, positions, infos = self._block(state, ops.convert_to_tensor(seeds[0]), count, batch)
+        told = [np.swapaxes(_array(value)[:number], 0, 1) for value in (positions, infos)]
+        return [_leaves(state)], told[0], told[1]
+
+
+def _leaves(state) -> list[np.ndarray]:
+    return [_array(leaf) for leaf in keras.tree.flatten(state)]
+
+
+def _array(value) -> np.ndarray:
+    return np.array(ops.convert_to_numpy(value))
