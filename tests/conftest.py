@@ -1,6 +1,7 @@
 """What every test shares: quiet logs, a fixed seed, and the way to data that may not be there."""
 
 import contextlib
+import gc
 import os
 from pathlib import Path
 
@@ -34,6 +35,17 @@ ROOT = Path(__file__).resolve().parents[1]
 def _fixed_seed():
     """Every test starts from the same random state, whichever tests ran before it."""
     keras.utils.set_random_seed(20240229)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_go():
+    """What a module of tests compiled goes with it: hundreds of programs would fill the memory."""
+    yield
+    gc.collect()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
