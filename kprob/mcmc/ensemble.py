@@ -1,6 +1,7 @@
 """Chains that learn from each other: one compiled program moves all of them at once."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,8 +10,8 @@ from keras import ops
 from kprob.backend import compile_function, random
 from kprob.density import LogDensity
 from kprob.mcmc.chains import Chains
-from kprob.mcmc.sampler import Info, Sampler
-from kprob.types import Tensor
+from kprob.mcmc.sampler import Info, Kernel, Sampler
+from kprob.types import Seed, Tensor
 
 
 class EnsembleChains(Chains):
@@ -25,14 +26,14 @@ class EnsembleChains(Chains):
     def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable):
         super().__init__(sampler, density, variables)
 
-        def kernel(batch: dict):
+        def kernel(batch: dict) -> Kernel:
             return sampler.kernel(lambda u: ops.vectorized_map(lambda one: density(one, batch), u))
 
-        def block(state, seed, number: Tensor, batch: dict):
+        def block(state: Any, seed: Seed, number: Tensor, batch: dict) -> tuple:
             length, chains = sampler.block_size, sampler.num_chains
             dtype = keras.backend.standardize_dtype(state.position.dtype)
 
-            def body(i, state, positions, infos):
+            def body(i: Tensor, state: Any, positions: Tensor, infos: Tensor) -> tuple:
                 state, info = kernel(batch).step(random.fold_in(seed, state.iteration), state)
                 rows = ops.stack([ops.broadcast_to(ops.cast(v, "float32"), (chains,)) for v in info], axis=-1)
                 positions = ops.slice_update(positions, (i, 0, 0), state.position[None])
@@ -62,9 +63,9 @@ class EnsembleChains(Chains):
         return [_leaves(state)], told[0], told[1]
 
 
-def _leaves(state) -> list[np.ndarray]:
+def _leaves(state: Any) -> list[np.ndarray]:
     return [_array(leaf) for leaf in keras.tree.flatten(state)]
 
 
-def _array(value) -> np.ndarray:
+def _array(value: Tensor) -> np.ndarray:
     return np.array(ops.convert_to_numpy(value))
