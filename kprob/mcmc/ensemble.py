@@ -10,7 +10,7 @@ from keras import ops
 from kprob.backend import compile_function, random
 from kprob.density import LogDensity
 from kprob.mcmc.chains import Chains
-from kprob.mcmc.sampler import Info, Sampler
+from kprob.mcmc.sampler import Info, Kernel, Sampler
 from kprob.types import Seed, Tensor
 
 
@@ -26,7 +26,7 @@ class EnsembleChains(Chains):
     def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable):
         super().__init__(sampler, density, variables)
 
-        def kernel(batch: dict) -> Any:
+        def kernel(batch: dict) -> Kernel:
             return sampler.kernel(lambda u: ops.vectorized_map(lambda one: density(one, batch), u))
 
         def block(state: Any, seed: Seed, number: Tensor, batch: dict) -> tuple:
@@ -67,5 +67,5 @@ def _leaves(state: Any) -> list[np.ndarray]:
     return [_array(leaf) for leaf in keras.tree.flatten(state)]
 
 
-def _array(value: Any) -> np.ndarray:
+def _array(value: Tensor) -> np.ndarray:
     return np.array(ops.convert_to_numpy(value))

@@ -42,9 +42,15 @@ def test_evidence_and_posterior_of_the_temperature(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options", [{}, {"moves": "random_walk", "num_moves": 25}, {"dense_mass": True}], ids=["hmc", "walk", "dense"]
-)
+def test_evidence_by_random_walks():
+    model = temperature().compile(kprob.SMC(num_particles=4000, moves="random_walk", num_moves=20))
+    model.fit({"sensor": 18.0}, verbose=0)
+    assert model.log_evidence == pytest.approx(-2.623657, abs=0.05)
+    assert model.draws.values["temp"].std() == pytest.approx(0.894427, abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"dense_mass": True}], ids=["diagonal", "dense"])
 def test_evidence_of_the_hierarchy(options):
     model = ten_sensors().compile(kprob.SMC(num_particles=4000, num_chains=4, **options))
     model.fit({"sensor": SENSORS}, verbose=0)
