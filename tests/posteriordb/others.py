@@ -213,15 +213,11 @@ class Garch(kprob.ProbabilisticModel):
     def generative(self, returns):
         mu, alpha0, weights = self.mu(), self.alpha0(), self.weights_()
         shocks = alpha0 + weights[0] * ops.square(returns[:-1] - mu)
-        # variance_t = shock_t + beta variance_{t-1}: a linear recursion, done by halves instead of step by step.
+        # variance_t = shock_t + beta variance_{t-1}: all at once, by the powers of beta.
         shocks = ops.concatenate([ops.full((1,), self.first_scale**2), shocks])
-        decay = ops.broadcast_to(weights[1], ops.shape(shocks))
-
-        def join(left, right):
-            return left[0] * right[0], left[1] * right[0] + right[1]
-
-        _, variances = ops.associative_scan(join, (decay, shocks))
-        variances = ops.reshape(variances, returns.shape)  # TensorFlow's graphs forget it
+        lag = ops.cast(np.subtract.outer(np.arange(len(returns)), np.arange(len(returns))), "float32")
+        powers = ops.where(lag >= 0, ops.exp(ops.maximum(lag, 0.0) * ops.log(weights[1])), 0.0)
+        variances = ops.matmul(powers, shocks)
         with kprob.plate("data"):
             kprob.sample("y", tfd.Normal(mu, ops.sqrt(variances)))
 
