@@ -40,7 +40,7 @@ check: $(INSTALLED)  ## lint, format, types, the order of imports, README's code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_architecture.py tests/test_examples.py tests/test_readme.py $(PYTEST_ARGS)
+	KERAS_BACKEND=tensorflow $(PYTEST) tests/test_architecture.py tests/test_examples.py tests/test_readme.py $(PYTEST_ARGS)
 
 bench: $(INSTALLED_BENCH)  ## kprob beside Pyro, NumPyro and plain Keras + TFP
 	$(BIN)/python -m benchmarks

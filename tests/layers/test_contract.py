@@ -10,7 +10,28 @@ from layers.cases import CASES
 from kprob import backend, layers
 
 
-@pytest.fixture(scope="module", params=CASES)
+# On JAX everything is compiled: there the fast tests take one family of each kind, and `make test-all` takes all.
+OF_EACH_KIND = {
+    *(
+        "Normal",
+        "StudentT",
+        "Gamma",
+        "Beta",
+        "Bernoulli",
+        "Poisson",
+        "Categorical",
+        "MultivariateNormalTriL",
+        "Dirichlet",
+    ),
+    *("LKJCholesky", "Mixture", "HiddenMarkovModel", "TransformedDistribution", "RandomVariable"),
+}
+PARAMETERS = [
+    pytest.param(name, marks=() if backend.name == "tensorflow" or name in OF_EACH_KIND else pytest.mark.slow)
+    for name in CASES
+]
+
+
+@pytest.fixture(scope="module", params=PARAMETERS)
 def case(request):
     """One case after the other, so that the programs compiled for it can go when it is done."""
     yield CASES[request.param]
