@@ -9,7 +9,6 @@ from layers.cases import CASES
 
 from kprob import backend, layers
 
-
 # On JAX everything is compiled: there the fast tests take one family of each kind, and `make test-all` takes all.
 OF_EACH_KIND = {
     *(
