@@ -9,7 +9,8 @@ import kprob
 from kprob import backend, guides
 from kprob.engine import batch_of
 
-EXPORTED = [name for name in guides.__all__ if name != "Guide"]
+# Particles choose one of several points, and have tests of their own with the objective that moves them.
+EXPORTED = [name for name in guides.__all__ if name not in ("Guide", "Particles")]
 
 
 def test_every_guide_is_tried():
