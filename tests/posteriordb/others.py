@@ -215,7 +215,7 @@ class Garch(kprob.ProbabilisticModel):
         shocks = alpha0 + weights[0] * ops.square(returns[:-1] - mu)
         # variance_t = shock_t + beta variance_{t-1}: all at once, by the powers of beta.
         shocks = ops.concatenate([ops.full((1,), self.first_scale**2), shocks])
-        lag = ops.cast(np.subtract.outer(np.arange(len(returns)), np.arange(len(returns))), "float32")
+        lag = ops.cast(np.subtract.outer(*[np.arange(returns.shape[0])] * 2), "float32")
         powers = ops.where(lag >= 0, ops.exp(ops.maximum(lag, 0.0) * ops.log(weights[1])), 0.0)
         variances = ops.matmul(powers, shocks)
         with kprob.plate("data"):
