@@ -31,6 +31,25 @@ with quiet():
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# Compiling takes most of the tests' time, and on JAX everything is compiled. What these tests are about hardly touches the
+# backend, or has its core tested elsewhere; on JAX they run with `make test-all`.
+SLOW_ON_JAX = (
+    *("callbacks", "catalogue", "diagnostics", "plots", "posteriordb", "saving", "test_docstrings.py"),
+    *("guides/test_contract.py", "objectives/test_contract.py", "engine/enumeration/test_time.py"),
+    *("guides/test_known_answers.py", "test_inferpy_mistakes.py", "mcmc/test_samplers.py", "models/test_trust.py"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what `make test` leaves out on JAX."""
+    if keras.backend.backend() != "jax":
+        return
+    for item in items:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        if path.startswith(SLOW_ON_JAX):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     """Every test starts from the same random state, whichever tests ran before it."""
