@@ -31,22 +31,30 @@ with quiet():
 ROOT = Path(__file__).resolve().parents[1]
 
 
-# Compiling takes most of the tests' time, and on JAX everything is compiled. What these tests are about hardly touches the
-# backend, or has its core tested elsewhere; on JAX they run with `make test-all`.
-SLOW_ON_JAX = (
-    *("callbacks", "catalogue", "diagnostics", "plots", "posteriordb", "saving", "test_docstrings.py"),
-    *("guides/test_contract.py", "objectives/test_contract.py", "engine/enumeration/test_time.py"),
-    *("guides/test_known_answers.py", "test_inferpy_mistakes.py", "mcmc/test_samplers.py", "models/test_trust.py"),
+# Compiling takes most of the tests' time, and XLA's programs stay in memory. These compile one model after the other, for what
+# has its core tested elsewhere; they run with `make test-all`.
+SLOW = (
+    *("guides/test_contract.py", "guides/test_known_answers.py", "guides/test_encoder.py"),
+    *("objectives/test_contract.py", "objectives/test_gradients.py", "engine/enumeration/test_time.py", "posteriordb"),
+    *(
+        "mcmc/test_samplers.py",
+        "mcmc/test_smc.py",
+        "mcmc/test_kernels.py",
+        "mcmc/test_tempering.py",
+        "mcmc/test_starts.py",
+    ),
+    *("models/test_trust.py", "models/test_reparam.py", "models/test_sampling.py", "models/test_arviz.py"),
+    *("callbacks", "models/test_parts.py", "models/test_iwae.py"),
 )
+# And on JAX, where everything is compiled, these: they hardly touch the backend.
+SLOW_ON_JAX = ("catalogue", "diagnostics", "plots", "saving", "test_docstrings.py", "test_inferpy_mistakes.py")
 
 
 def pytest_collection_modifyitems(items):
-    """Marks what `make test` leaves out on JAX."""
-    if keras.backend.backend() != "jax":
-        return
+    """Marks what `make test` leaves out."""
+    left_out = SLOW + (SLOW_ON_JAX if keras.backend.backend() == "jax" else ())
     for item in items:
-        path = item.path.relative_to(ROOT / "tests").as_posix()
-        if path.startswith(SLOW_ON_JAX):
+        if item.path.relative_to(ROOT / "tests").as_posix().startswith(left_out):
             item.add_marker(pytest.mark.slow)
 
 
