@@ -40,7 +40,7 @@ SLOW = (
         "mcmc/test_samplers.py",
         "mcmc/test_smc.py",
         "mcmc/test_kernels.py",
-        "mcmc/test_tempering.py",
+        "mcmc/test_parallel_tempering.py",
         "mcmc/test_starts.py",
     ),
     *("models/test_trust.py", "models/test_reparam.py", "models/test_sampling.py", "models/test_arviz.py"),
