@@ -1,5 +1,7 @@
 """The evaluation of an objective on a batch: how its draws are run, and what is made of them."""
 
+from collections.abc import Callable
+
 import keras
 
 from kprob.backend import map_draws, random
@@ -9,7 +11,7 @@ from kprob.errors import CompileError, explain
 from kprob.objectives import Objective
 from kprob.types import Seed, Tensor
 
-UNROLLED_DRAWS = 16
+UNROLLED_DRAWS = 8
 
 
 def evaluate(
@@ -49,16 +51,22 @@ def evaluate(
             p, q = networks.pair(batch, seed)
             return {**objective.pieces(p, q), "first_non_finite": _non_finite(p, q)}
 
-        seeds = [random.fold_in(seed, i) for i in range(objective.num_samples)]
-        terms = _combined(objective, _each(once, seeds, random.split(seed, objective.num_samples), networks))
+        terms = _each(
+            once,
+            objective.num_samples,
+            lambda i: random.fold_in(seed, i),
+            lambda number: random.split(seed, number),
+            networks,
+        )
+        terms = _combined(objective, terms)
     return objective.update(terms, training)
 
 
-def _each(once, listed, stacked, networks: Networks) -> dict:
+def _each(once, number: int, one: Callable, all_of: Callable, networks: Networks) -> dict:
     # Few draws side by side, so that the compiler sees them all; many in a loop.
-    if len(listed) > UNROLLED_DRAWS:
-        return map_draws(once, stacked, networks.variables())
-    each = [once(one) for one in listed]
+    if number > UNROLLED_DRAWS:
+        return map_draws(once, all_of(number), networks.variables())
+    each = [once(one(i)) for i in range(number)]
     return {name: keras.ops.stack([found[name] for found in each]) for name in each[0]}
 
 
@@ -86,8 +94,14 @@ def _evaluate_particles(networks: Networks, objective: Objective, batch: dict, s
         p, q = networks.pair(batch, random.fold_in(seed, index), given=given)
         return {**objective.pieces(p, q), "first_non_finite": _non_finite(p, q)}
 
-    number = guide.num_particles
-    terms = _combined(objective, _each(once, list(range(number)), keras.ops.arange(number, dtype="int32"), networks))
+    terms = _each(
+        once,
+        guide.num_particles,
+        lambda i: i,
+        lambda number: keras.ops.arange(number, dtype="int32"),
+        networks,
+    )
+    terms = _combined(objective, terms)
     return {**terms, "objective": terms["objective"] + extra}
 
 

@@ -200,14 +200,14 @@ def an_array_for_two_covariates():
     "parameters of its own for each row",
     "5 other rows",
     "the 20 rows",
-    "encoder network",
+    "an encoder",
 )
 def other_rows_for_a_guide_of_rows():
     fit_networks(local_latent, {"x": Y}).fit({"x": Y[:5]}, verbose=0)
 
 
 @programs.wrong(
-    "guide of ProbabilisticModel", "parameters of its own for each row", "4 other rows", "16 rows", "encoder network"
+    "guide of ProbabilisticModel", "parameters of its own for each row", "4 other rows", "16 rows", "an encoder"
 )
 def validation_for_a_guide_of_rows():
     fit_networks(local_latent, {"x": Y}, validation_split=0.2)
