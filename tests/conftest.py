@@ -35,7 +35,12 @@ ROOT = Path(__file__).resolve().parents[1]
 # has its core tested elsewhere; they run with `make test-all`.
 SLOW = (
     *("guides/test_contract.py", "guides/test_known_answers.py", "guides/test_encoder.py"),
-    *("objectives/test_contract.py", "objectives/test_gradients.py", "engine/enumeration/test_time.py", "posteriordb"),
+    *(
+        "objectives/test_contract.py",
+        "objectives/test_gradients.py",
+        "objectives/test_score_function.py",
+        "posteriordb",
+    ),
     *(
         "mcmc/test_samplers.py",
         "mcmc/test_smc.py",
@@ -44,10 +49,14 @@ SLOW = (
         "mcmc/test_starts.py",
     ),
     *("models/test_trust.py", "models/test_reparam.py", "models/test_sampling.py", "models/test_arviz.py"),
+    *("engine/enumeration/test_time.py", "engine/enumeration/test_graphs.py", "diagnostics/test_calibration.py"),
     *("callbacks", "models/test_parts.py", "models/test_iwae.py"),
 )
 # And on JAX, where everything is compiled, these: they hardly touch the backend.
-SLOW_ON_JAX = ("catalogue", "diagnostics", "plots", "saving", "test_docstrings.py", "test_inferpy_mistakes.py")
+SLOW_ON_JAX = (
+    *("catalogue", "diagnostics", "plots", "saving", "test_docstrings.py", "test_inferpy_mistakes.py"),
+    *("engine/test_dependencies.py", "models/test_summary.py", "models/test_streams.py"),
+)
 
 
 def pytest_collection_modifyitems(items):
