@@ -54,7 +54,7 @@ def test_laplace_of_a_hierarchy_is_exact_with_the_whole_data_whatever_the_batch(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NORMALS)
 def test_temperature(name):
-    model = fitted(guided_models.temperature(inference=guided_models.GUIDES[name]()), {"sensor": 18.0}, 4000, 16)
+    model = fitted(guided_models.temperature(inference=guided_models.GUIDES[name]()), {"sensor": 18.0}, 12_000, 16)
     posterior = model.posterior("level")
     assert posterior.mean() == pytest.approx(17.4, abs=0.03)
     assert posterior.stddev() == pytest.approx(0.894427, rel=0.03)
