@@ -48,7 +48,10 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
         jit: Whether to compile with XLA.
     """
     del variables
-    return tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
+    compiled = tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
+    # Every model has its own, made of the same lines here: TensorFlow takes them for one that is traced again and again.
+    compiled._omit_frequent_tracing_warning = True
+    return compiled
 
 
 def map_draws(function: Callable, draws, variables=()):
