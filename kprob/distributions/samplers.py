@@ -190,14 +190,14 @@ def relaxed_bernoulli(distribution: Distribution, shape: Shape, seed: Seed) -> T
     """sigmoid((logits + logistic noise) / temperature)."""
     logits = distribution.logits_parameter()
     noise = _logistic_noise(shape, seed, logits.dtype)
-    return relaxed.unsaturated_sigmoid((logits + noise) / distribution.temperature)
+    return relaxed.relaxed_sigmoid((logits + noise) / distribution.temperature)
 
 
 def relaxed_one_hot(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """softmax((logits + Gumbel noise) / temperature)."""
     logits = distribution.logits_parameter()
     noise = _gumbel_noise((*shape, logits.shape[-1]), seed, logits.dtype)
-    return relaxed.unsaturated_softmax((logits + noise) / distribution.temperature[..., None])
+    return relaxed.relaxed_softmax((logits + noise) / distribution.temperature[..., None])
 
 
 def linear_normal(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:

@@ -9,6 +9,7 @@ run, and what it would update is dropped; so it computes the same numbers, and X
 import keras
 
 from kprob.backend import random
+from kprob.distributions import along
 from kprob.effects import Trace
 from kprob.engine.batch import data_of
 from kprob.engine.shared import expand
@@ -78,7 +79,7 @@ class Runs:
         values = values_of(inference)
         for site in inference.random_sites():
             if site.in_data_plate and not site.intervened:
-                values[site.name] = damp(site.value, factors)
+                values[site.name] = along(lambda value: damp(value, factors), site.value)
         return self.again(lambda: self.infer(values), frozen=True)
 
     def simulate(self) -> Trace:
@@ -113,7 +114,7 @@ def values_of(trace: Trace) -> dict:
 
 def held(values: dict) -> dict:
     """Returns values through which no gradient flows."""
-    return {name: stop(value) for name, value in values.items()}
+    return {name: along(stop, value) for name, value in values.items()}
 
 
 def damp(value: Tensor, factors: Tensor) -> Tensor:
