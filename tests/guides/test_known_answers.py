@@ -140,9 +140,8 @@ def test_full_rank_terrain(terrain):
     assert found == pytest.approx(-249.796, abs=0.01)
 
 
-EXACT = [0.22225, 0.07706, 0.12975, 0.13888]
-# Standard deviations of w and b, and the ELBO: of the posterior, and of the best of a family that can't be it (by coordinate
-# ascent on the conjugate form). Structured has b depend on w, and the elements of w on nothing.
+# Standard deviations of w and b, and the ELBO, of the best of a family that can't be the posterior (by coordinate ascent on the
+# conjugate form). Structured has b depend on w, and the elements of w on nothing.
 TERRAIN = {
     "Normal": (guides.Normal, [0.134, 0.041, 0.080, 0.072], -250.868, 0.05),
     "Structured": (
@@ -151,11 +150,6 @@ TERRAIN = {
         -250.217,
         0.05,
     ),
-    "LowRankMultivariateNormal": (lambda: guides.LowRankMultivariateNormal(3), EXACT, -249.796, 0.05),
-    "MaskedAutoregressiveFlow": (lambda: guides.MaskedAutoregressiveFlow(2, (16,)), EXACT, -249.79, 0.02),
-    "NeuralSplineFlow": (lambda: guides.NeuralSplineFlow(2, 8, hidden_units=(16,)), EXACT, -249.79, 0.02),
-    "InverseAutoregressiveFlow": (lambda: guides.InverseAutoregressiveFlow(2, (16,)), EXACT, -249.79, 0.02),
-    "RealNVP": (lambda: guides.RealNVP(4, (16,)), EXACT, -249.79, 0.02),
 }
 
 
@@ -163,7 +157,7 @@ TERRAIN = {
 @pytest.mark.parametrize("name", TERRAIN)
 def test_terrain(name, terrain):
     make, spread, bound, rate = TERRAIN[name]
-    model = fitted(Terrain(inference=make()), terrain, 4000, 16, rate, batch_size=170, check=False)
+    model = fitted(Terrain(inference=make()), terrain, 4000, 8, rate, batch_size=170, check=False)
     draws = model.posterior(["w", "b"]).sample(20_000, seed=0)
     values = np.concatenate([draws["w"], draws["b"][:, None]], axis=1)
     np.testing.assert_allclose(values.mean(0), [-1.84258, -0.18371, 0.34676, 9.18221], atol=0.012)
