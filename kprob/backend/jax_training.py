@@ -53,7 +53,8 @@ class _Loops:
         rows = None if self.single else jax.lax.dynamic_slice_in_dim(order, start, size)
         gradient = jax.grad(self.loss, has_aux=True)
         found, (logs, bad, non_trainable) = gradient(trainable, non_trainable, optimizer, self.take(data, rows))
-        trainable, optimizer = self.model.optimizer.stateless_apply(optimizer, found, trainable)
+        if trainable:  # all latents may be summed out, and all parameters known
+            trainable, optimizer = self.model.optimizer.stateless_apply(optimizer, found, trainable)
         return (list(trainable), list(non_trainable), list(optimizer)), _add(carry, logs, bad, float(size))
 
     def epoch(self, state, data, order, first, last, carry):

@@ -56,7 +56,8 @@ class _Loops:
             loss, logs, bad = self.model.loss_and_logs(self.take(data, rows))
             scaled = self.model.optimizer.scale_loss(loss)
         variables = self.model.trainable_weights
-        self.model.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        if variables:  # all latents may be summed out, and all parameters known
+            self.model.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
         return _add(carry, logs, bad, float(size))
 
     def epoch(self, data, order, first, last, carry):

@@ -22,10 +22,12 @@ from kprob.distributions.operations import (
     enumerate_support,
     is_discrete,
     is_reparameterized,
+    log_prob,
     split_independent,
     support_bijector,
     support_name,
 )
+from kprob.distributions.relaxed import along
 from kprob.distributions.supports import Support
 from kprob.distributions.transformed import transformed_family
 
@@ -36,6 +38,7 @@ __all__ = [
     "FamilyLike",
     "Parameter",
     "Support",
+    "along",
     "contains",
     "draw",
     "enumerate_support",
@@ -49,6 +52,7 @@ __all__ = [
     "is_a",
     "is_discrete",
     "is_reparameterized",
+    "log_prob",
     "mixture_family",
     "register_family",
     "resolve_family",

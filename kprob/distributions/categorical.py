@@ -7,6 +7,7 @@ from kprob.backend import tfd
 from kprob.distributions import samplers
 from kprob.distributions.enumeration import indices
 from kprob.distributions.family import Family, Parameter, register_family, sized, vector
+from kprob.distributions.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
 from kprob.distributions.supports import SIMPLEX, UNIT, Support, classes, count_vectors, numbers, one_hot
 
 CLASS_LOGITS = Parameter(0.0, event_ndims=1, shape=sized("num_classes"))
@@ -153,7 +154,7 @@ register_family(
 register_family(
     Family(
         "RelaxedBernoulli",
-        tfd.RelaxedBernoulli,
+        RelaxedBernoulli,
         {"temperature": TEMPERATURE, "logits": Parameter(0.0), "probs": Parameter(None, "unit")},
         learned=("logits",),
         alternatives=LOGITS_OR_PROBS,
@@ -165,7 +166,7 @@ register_family(
 register_family(
     Family(
         "RelaxedOneHotCategorical",
-        tfd.RelaxedOneHotCategorical,
+        RelaxedOneHotCategorical,
         {"temperature": TEMPERATURE, "logits": LOGITS, "probs": PROBS},
         learned=("logits",),
         alternatives=LOGITS_OR_PROBS,

@@ -9,6 +9,7 @@ import dataclasses
 from kprob.backend import tfd
 from kprob.distributions.broadcasting import broadcast_batch
 from kprob.distributions.family import Family, Parameter, sized
+from kprob.distributions.hidden_markov import HiddenMarkovModel
 from kprob.errors import SiteError, explain
 
 COMPONENTS, STATES = "num_components", "num_states"
@@ -84,7 +85,7 @@ def hidden_markov_family(inner: Family, event_ndims: int) -> Family:
             for part in ("initial", "transition")
         )
         observation = _stacked(inner, names, values, extra)
-        return tfd.HiddenMarkovModel(
+        return HiddenMarkovModel(
             tfd.Categorical(**initial), tfd.Categorical(**transition), observation, num_steps=num_steps
         )
 

@@ -10,6 +10,7 @@ from keras import ops
 from kprob.backend import tfb, tfd
 from kprob.distributions.enumeration import combinations
 from kprob.distributions.family import family_of, is_a
+from kprob.distributions.relaxed import bernoulli_log_prob, one_hot_log_prob
 from kprob.distributions.supports import Support
 from kprob.errors import SiteError, explain
 from kprob.types import ArrayLike, Distribution, Tensor
@@ -38,6 +39,23 @@ def split_independent(distribution: Distribution) -> tuple[Distribution, int]:
         return distribution, 0
     inner, ndims = split_independent(distribution.distribution)
     return inner, ndims + len(distribution.event_shape) - len(distribution.distribution.event_shape)
+
+
+def log_prob(distribution: Distribution, value: Tensor) -> Tensor:
+    """Returns the log-density of a value; of a relaxed coin or category on the scale on which it is finite.
+
+    Args:
+        distribution: A TFP distribution.
+        value: A value.
+    """
+    inner, ndims = split_independent(distribution)
+    if is_a(inner, tfd.RelaxedBernoulli):
+        each = bernoulli_log_prob(inner, value)
+    elif is_a(inner, tfd.RelaxedOneHotCategorical):
+        each = one_hot_log_prob(inner, value)
+    else:
+        return distribution.log_prob(value)
+    return ops.sum(each, axis=tuple(range(-ndims, 0))) if ndims else each
 
 
 def _part(distribution) -> Distribution | None:

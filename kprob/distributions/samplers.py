@@ -9,6 +9,7 @@ import math
 from keras import ops
 
 from kprob.backend import random
+from kprob.distributions import relaxed
 from kprob.types import Distribution, Seed, Shape, Tensor
 
 # Next to 0 and to 1 in float32.
@@ -189,14 +190,14 @@ def relaxed_bernoulli(distribution: Distribution, shape: Shape, seed: Seed) -> T
     """sigmoid((logits + logistic noise) / temperature)."""
     logits = distribution.logits_parameter()
     noise = _logistic_noise(shape, seed, logits.dtype)
-    return ops.sigmoid((logits + noise) / distribution.temperature)
+    return relaxed.relaxed_sigmoid((logits + noise) / distribution.temperature)
 
 
 def relaxed_one_hot(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """softmax((logits + Gumbel noise) / temperature)."""
     logits = distribution.logits_parameter()
     noise = _gumbel_noise((*shape, logits.shape[-1]), seed, logits.dtype)
-    return ops.softmax((logits + noise) / distribution.temperature[..., None], axis=-1)
+    return relaxed.relaxed_softmax((logits + noise) / distribution.temperature[..., None])
 
 
 def linear_normal(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from kprob import distributions
 from kprob.types import Tensor
 
 
@@ -85,7 +86,7 @@ class Site:
         elif self.kind != "sample" or self.intervened:
             return keras.ops.zeros(())
         else:
-            log_prob = self.distribution.log_prob(self.value)
+            log_prob = distributions.log_prob(self.distribution, self.value)
         if self.mask is not None:
             log_prob = keras.ops.where(self.mask, log_prob, keras.ops.zeros_like(log_prob))
         return log_prob if isinstance(self.scale, float) and self.scale == 1.0 else log_prob * self.scale

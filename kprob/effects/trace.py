@@ -16,7 +16,7 @@ class Trace:
     A run may stand for S draws at once: where every latent has a value per row, the engine repeats the rows S times
     (`num_draws` is S then, and the data plate is S times the batch long). `log_prob` puts the draws apart again.
 
-    The traces that an objective sees can be had again under other conditions: `frozen`, `detached`, `simulated`, `on`.
+    The traces that an objective sees can be had again under other conditions: `frozen`, `detached`, `damped`, `simulated`, `on`.
     And `data` holds what the run was given, by name.
 
     Args:
@@ -206,6 +206,19 @@ class Trace:
         """
         return self._again("detached")
 
+    def damped(self, factors: Tensor) -> "Trace":
+        """Returns the same run, of which gradients reach the latents' draws multiplied by factors.
+
+        The inference network's parameters are held besides, as in `frozen`; the generative one's aren't.
+
+        Args:
+            factors: One for each draw and row, shape (S, B).
+
+        Raises:
+            SiteError: The trace isn't one that the engine made for an objective, of several draws.
+        """
+        return self._rerunner("damped")(factors)
+
     def simulated(self) -> "Trace":
         """Returns a run of the generative network on the same covariates in which data and latents are drawn.
 
@@ -226,8 +239,8 @@ class Trace:
         return self._rerunner("on")(simulation)
 
     def set_reruns(self, **reruns: Callable[..., "Trace"]) -> None:
-        """Sets how the engine runs the network again, by the name of the method that asks for it."""
-        self._reruns = dict(reruns)
+        """Adds ways in which the engine runs the network again, by the name of the method that asks for it."""
+        self._reruns |= reruns
 
     def _again(self, how: str) -> "Trace":
         if how not in self._rerun:

@@ -9,9 +9,11 @@ run, and what it would update is dropped; so it computes the same numbers, and X
 import keras
 
 from kprob.backend import random
+from kprob.distributions import along
 from kprob.effects import Trace
 from kprob.engine.batch import data_of
 from kprob.engine.shared import expand
+from kprob.types import Tensor
 
 stop = keras.ops.stop_gradient
 
@@ -49,6 +51,11 @@ class Runs:
             detached=lambda: self.again(lambda: self.generate(inference.detached())),
             simulated=lambda: self.again(self.simulate, frozen=True),
         )
+        if self.num_draws is not None:
+            inference.set_reruns(damped=lambda factors: self.infer_damped(inference, factors))
+            generative.set_reruns(
+                damped=lambda factors: self.again(lambda: self.generate(self.infer_damped(inference, factors)))
+            )
         return generative, inference
 
     def infer(self, given=None) -> Trace:
@@ -66,6 +73,14 @@ class Runs:
         trace = self.networks.replay(self.repeated, self.seeds[1], inference, self.num_draws)
         trace.data = data_of(self.repeated)
         return trace
+
+    def infer_damped(self, inference: Trace, factors: Tensor) -> Trace:
+        """Runs q with its parameters held, on draws that gradients reach multiplied by factors."""
+        values = values_of(inference)
+        for site in inference.random_sites():
+            if site.in_data_plate and not site.intervened:
+                values[site.name] = along(lambda value: damp(value, factors), site.value)
+        return self.again(lambda: self.infer(values), frozen=True)
 
     def simulate(self) -> Trace:
         """Runs p on the covariates alone: data are drawn too."""
@@ -99,4 +114,24 @@ def values_of(trace: Trace) -> dict:
 
 def held(values: dict) -> dict:
     """Returns values through which no gradient flows."""
-    return {name: stop(value) for name, value in values.items()}
+    return {name: along(stop, value) for name, value in values.items()}
+
+
+def damp(value: Tensor, factors: Tensor) -> Tensor:
+    """Returns a value that gradients reach multiplied by factors.
+
+    Args:
+        value: A value per row, shape (S·B, ...).
+        factors: One for each draw and row, shape (S, B).
+    """
+    return _damped(value, keras.ops.reshape(factors, (-1, *[1] * (len(value.shape) - 1))))
+
+
+@keras.ops.custom_gradient
+def _damped(value: Tensor, factors: Tensor):
+    def backward(*arguments, upstream=None):
+        upstream = arguments[0] if upstream is None else upstream
+        return upstream * factors, keras.ops.zeros_like(factors)
+
+    # The tensor itself, or XLA would not see that both runs are one.
+    return value, backward

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import random
-from kprob.effects import Handler, Site, Trace
+from kprob.effects import AnyPast, Handler, Site, Trace
 from kprob.engine import (
     Data,
     Networks,
@@ -86,6 +87,17 @@ class StandIn(Handler):
         site.value = keras.ops.broadcast_to(middle, (*sizes, *site.distribution.event_shape))
 
 
+def _with_any_past(function: Callable) -> Callable:
+    # Building looks at shapes, types and supports: a series isn't drawn step by step for them.
+    @functools.wraps(function)
+    def wrapped(*arguments, **options):
+        with AnyPast():
+            return function(*arguments, **options)
+
+    return wrapped
+
+
+@_with_any_past
 def structure(model, named: dict) -> Structure:
     """Returns the sites of a model's generative network, found by one prior run."""
     private = model.__dict__
@@ -126,6 +138,7 @@ def _split(values: dict, whole: set) -> tuple[dict, dict]:
     return rows, {name: value for name, value in values.items() if name not in rows}
 
 
+@_with_any_past
 def build(model, data: Data, num_data: int | None = None, check_values: bool = True) -> None:
     """Makes a model's variables and checks its networks against each other and the data.
 
@@ -185,6 +198,7 @@ def build(model, data: Data, num_data: int | None = None, check_values: bool = T
         model.optimizer.build(model.trainable_variables)
 
 
+@_with_any_past
 def build_generative(model, data: Data, num_data: int | None = None, check_values: bool = True) -> None:
     """Makes the variables of a model that is fitted by a sampler, which has no inference network, and checks the data.
 
@@ -212,6 +226,7 @@ def build_generative(model, data: Data, num_data: int | None = None, check_value
     model.built = True
 
 
+@_with_any_past
 def check_again(model, data: Data) -> None:
     """Checks further data of a built model: its latents, rows and supports."""
     check_rows_of_guide(model, data)

@@ -59,7 +59,7 @@ def log_predictive_density(model, x, num_samples: int, seed) -> Estimate:
     if weighing.has_rows(model):
         weights = weighing.weigh(model, data, num_samples, key).log_weights
         return _pointwise([weights])
-    size = max(1, MAX_NUMBERS // num_samples)
+    size = max(1, MAX_NUMBERS // max(num_samples, 100 * weighing.runs_of(model)))
     key_of = ("density", num_samples)
     program = weighing.compiled(model, key_of, lambda: _densities(model, num_samples))
     parts = [program(batch, key) for _, batch in weighing.parts_of(data, size)]

@@ -66,8 +66,7 @@ def query(model, kind: str, names, data, size: int = 1) -> Query:
 
 def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, np.ndarray]:
     """Draws jointly, `number` times."""
-    runs = 1 if model.networks.plan is None or target.kind == "prior" else num_runs(model.networks.plan)
-    rows = number * runs * (_static_rows(batch) or target.size)
+    rows = number * _num_runs(model, target) * (_static_rows(batch) or target.size)
     fold = _foldable(model, target, batch) and rows <= MAX_FOLDED_ROWS
     map_all = _map_draws(model)
 
@@ -170,6 +169,10 @@ def _moments(distribution, shape) -> tuple | None:
     return tuple(np.array(keras.ops.convert_to_numpy(keras.ops.broadcast_to(value, shape))) for value in found)
 
 
+def _num_runs(model, target: Target) -> int:
+    return 1 if model.networks.plan is None or target.kind == "prior" else num_runs(model.networks.plan)
+
+
 def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
     """Returns the posterior-predictive mean: the mean of each site's distribution, averaged over posterior draws."""
     if model.sampler is not None:
@@ -180,7 +183,8 @@ def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
     check_rows_of_guide(model, data)
     target = Target("posterior_predictive", tuple(default_names(model, "posterior_predictive", data)), 1)
     fold, map_all = _foldable(model, target, _batch(model, data)), _map_draws(model)
-    size = batch_size or (max(1, MAX_FOLDED_ROWS // num_samples) if fold else PREDICT_ROWS)
+    folded = max(1, MAX_FOLDED_ROWS // (num_samples * _num_runs(model, target)))
+    size = batch_size or (folded if fold else PREDICT_ROWS)
 
     def program(batch, seed):
         def once(seed):

@@ -14,6 +14,7 @@ from kprob import checks
 from kprob.backend import compile_function, map_draws, random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of
+from kprob.engine.enumeration import num_runs
 from kprob.engine.networks import repeat_rows
 from kprob.errors import DataError, SiteError, explain, names
 from kprob.models.agreement import check_rows_of_guide
@@ -84,9 +85,15 @@ def weigh(
         return Weighed(**_to_numpy(program(batch_of(data), seed)))
     program = compiled(model, ("weigh rows", num_samples, *wanted), lambda: _folded(model, num_samples, *wanted))
     parts = []
-    for start, batch in parts_of(data, max(1, MAX_FOLDED_ROWS // num_samples), rows):
+    for start, batch in parts_of(data, max(1, MAX_FOLDED_ROWS // (num_samples * runs_of(model))), rows):
         parts.append(_to_numpy(program(batch, random.fold_in(seed, start))))
     return Weighed(**keras.tree.map_structure(lambda *each: np.concatenate(each, axis=1), *parts))
+
+
+def runs_of(model) -> int:
+    """Returns how often the generative network runs for one draw: once for each value of what is summed out."""
+    plan = model.networks.plan
+    return 1 if plan is None else num_runs(plan)
 
 
 def parts_of(data: Data, size: int, rows: np.ndarray | None = None) -> Iterator[tuple[int, dict]]:

@@ -64,16 +64,25 @@ class ImportanceWeightedELBO(MultiSampleObjective):
         log_p = log_prob(generative_trace)
         if self.estimator == "plain" or jumps_of(inference_trace):
             return {"log_weights": log_p - log_prob(inference_trace)}
-        frozen = log_prob(inference_trace.frozen())
-        return {"log_weights": log_p - frozen, "path": log_prob(generative_trace.frozen()) - frozen}
+        if generative_trace.num_draws is None:  # one of several runs: the weights of the others aren't known yet
+            frozen = log_prob(inference_trace.frozen())
+            return {"log_weights": log_p - frozen, "path": log_prob(generative_trace.frozen()) - frozen}
+        log_weights = stop(log_p - log_prob(inference_trace))
+        factors = normalized(log_weights)
+        weighted = log_prob(generative_trace.damped(factors)) - log_prob(inference_trace.damped(factors))
+        return {"log_weights": log_weights, "weighted": weighted}
 
     def bound(self, arrays: dict) -> Tensor:
         log_weights = arrays["log_weights"]
-        if "path" not in arrays:
-            return log_mean_exp(log_weights)
-        # q's draws are in both terms, so that ŵ + (ŵ² − ŵ) = ŵ² is left of their weights; p's parameters in the first.
         weights = normalized(log_weights)
-        gradient = weights * log_weights + (keras.ops.square(weights) - weights) * arrays["path"]
+        if "weighted" in arrays:
+            # On its way to q's draws the gradient is multiplied by ŵ once more: one pass serves p's parameters and q's.
+            gradient = weights * arrays["weighted"]
+        elif "path" in arrays:
+            # q's draws are in both terms, so that ŵ + (ŵ² − ŵ) = ŵ² is left of their weights; p's parameters in the first.
+            gradient = weights * log_weights + (keras.ops.square(weights) - weights) * arrays["path"]
+        else:
+            return log_mean_exp(log_weights)
         return stop(log_mean_exp(log_weights)) + zero(keras.ops.sum(gradient, axis=0))
 
     def get_config(self) -> dict:

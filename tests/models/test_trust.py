@@ -10,6 +10,7 @@ from scipy import stats
 import kprob
 from kprob import layers, tfd
 from kprob.errors import DataError, FitWarning, KprobError, SiteError
+from kprob.models import weighing
 
 ops = keras.ops
 READINGS = np.array([18.0, 18.7, 19.2, 17.8, 20.3, 22.4, 20.3, 21.2, 19.5, 20.1], "float32")
@@ -107,6 +108,23 @@ def test_parts_of_the_rows_give_what_all_rows_give(monkeypatch):
     monkeypatch.setattr("kprob.models.weighing.MAX_FOLDED_ROWS", 12_000)  # three rows at a time
     parts = local(1.1).log_marginal_likelihood({"sensor": READINGS}, 4000, seed=0)
     assert parts.per_datum == pytest.approx(whole.per_datum, abs=0.05) and parts.per_datum.shape == (10,)
+
+
+def test_the_values_of_what_is_summed_out_count_as_rows(monkeypatch):
+    def p():
+        with kprob.plate("data"):
+            c = kprob.sample("c", tfd.Categorical(probs=[0.15, 0.3, 0.3, 0.25]))
+            kprob.sample("x", tfd.Normal(keras.ops.take(keras.ops.convert_to_tensor([-2.0, 0.0, 2.0, 4.0]), c), 0.5))
+
+    sizes, parts_of = [], weighing.parts_of
+    monkeypatch.setattr(weighing, "MAX_FOLDED_ROWS", 40)  # two draws of four values: five rows at a time
+    monkeypatch.setattr(weighing, "parts_of", lambda data, size, rows: sizes.append(size) or parts_of(data, size, rows))
+    x = np.linspace(-3.0, 5.0, 12).astype("float32")
+    model = kprob.ProbabilisticModel(generative=p).compile(kprob.ELBO(), "adam")
+    model.fit({"x": x}, verbose=0, check=False)  # nothing is left to learn, and that is no error
+    found = model.log_marginal_likelihood({"x": x}, 2, seed=0)
+    density = [0.15, 0.3, 0.3, 0.25] @ stats.norm([[-2.0], [0.0], [2.0], [4.0]], 0.5).pdf(x)
+    assert sizes == [5] and found.per_datum == pytest.approx(np.log(density), abs=1e-4)
 
 
 def test_missing_observations_are_an_error():
