@@ -32,16 +32,19 @@ class Contestant:
         module: The module that a `contestant` process runs.
         requires: Packages without which it is skipped.
         backend: The Keras backend, for a contestant that uses Keras.
+        problem: Which of the case's problems, where it has several.
     """
 
     label: str
     module: str
     requires: tuple[str, ...] = ()
     backend: str = "tensorflow"
+    problem: str = ""
 
     def command(self, *options: str) -> list[str]:
         """Returns the command that runs it."""
-        return [sys.executable, "-m", "benchmarks.contestant", self.module, *options]
+        problem = [f"--problem={self.problem}"] if self.problem else []
+        return [sys.executable, "-m", "benchmarks.contestant", self.module, *problem, *options]
 
     def missing(self) -> str:
         """Returns why it can't run here, or an empty string."""
@@ -84,9 +87,9 @@ class Result:
         self.answers.append(measured["answer"])
 
 
-def kprob_contestants(module: str) -> list[Contestant]:
+def kprob_contestants(module: str, problem: str = "", requires: tuple[str, ...] = ()) -> list[Contestant]:
     """Returns kprob on each backend, its side of the case being `module`."""
-    return [Contestant(label, module, (backend,), backend) for label, backend in KPROB.items()]
+    return [Contestant(label, module, (backend, *requires), backend, problem) for label, backend in KPROB.items()]
 
 
 def environment(backend: str = "tensorflow") -> dict[str, str]:

@@ -45,3 +45,17 @@ def uniform(shape, seed: jax.Array, dtype="float32") -> jax.Array:
     """Returns numbers uniform in the open interval (0, 1), so that logarithms of them are finite."""
     low = 1e-7 if jnp.dtype(dtype).itemsize <= 4 else 1e-16
     return jax.random.uniform(seed, tuple(shape), dtype=dtype, minval=low, maxval=1.0)
+
+
+def mixed_uniform(seed: jax.Array, number, dtype="float32") -> jax.Array:
+    """Returns one number uniform in the open interval (0, 1), from a seed and an integer: quicker than `uniform`."""
+    step = (jnp.asarray(number).astype(jnp.uint32) + 1) * jnp.uint32(0x9E3779B9)
+    word = _mix(_mix(seed[0] + step) ^ seed[1])
+    return ((word >> 9).astype(jnp.float32) + 0.5).astype(dtype) * jnp.asarray(2.0**-23, dtype)
+
+
+def _mix(word: jax.Array) -> jax.Array:
+    # The finaliser of MurmurHash3: a bijection of 32-bit words in which every bit of the input moves every bit.
+    word = (word ^ (word >> 16)) * jnp.uint32(0x85EBCA6B)
+    word = (word ^ (word >> 13)) * jnp.uint32(0xC2B2AE35)
+    return word ^ (word >> 16)
