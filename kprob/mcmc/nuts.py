@@ -69,7 +69,6 @@ class NUTS(Sampler):
     def kernel(self, log_density: Callable) -> Kernel:
         def move(seed: Seed, position: Tensor, known: tuple, scale: Tensor, step_size: Tensor) -> tuple:
             found = trajectory(seed, Point(position, *known), log_density, scale, step_size, self.max_tree_depth)
-            position, *known = found.point
             info = Info(
                 log_density=found.point.log_density,
                 accept_rate=found.accept_rate,
@@ -79,7 +78,7 @@ class NUTS(Sampler):
                 diverging=found.diverging,
                 energy=found.energy,
             )
-            return position, tuple(known), info
+            return found.point.position, tuple(found.point)[1:], info
 
         return tuned(
             move,

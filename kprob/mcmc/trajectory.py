@@ -12,7 +12,7 @@ Reference:
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -277,7 +277,7 @@ def _bookkeeping(max_depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return writes.astype("int32"), ones.astype("int32"), (ones - ending + 1).astype("int32")
 
 
-def _choose(condition: Tensor, new: NamedTuple, old: NamedTuple) -> NamedTuple:
+def _choose(condition: Tensor, new: Any, old: Any) -> Any:
     return keras.tree.map_structure(lambda a, b: ops.where(condition, a, b), new, old)
 
 
