@@ -63,14 +63,6 @@ def uniform(shape, seed: jax.Array, dtype="float32") -> jax.Array:
 
 
 def mixed_uniform(seed: jax.Array, number, dtype="float32") -> jax.Array:
-    """Returns one number uniform in the open interval (0, 1), from a seed and an integer: quicker than `uniform`."""
-    step = (jnp.asarray(number).astype(jnp.uint32) + 1) * jnp.uint32(0x9E3779B9)
-    word = _mix(_mix(seed[0] + step) ^ seed[1])
-    return ((word >> 9).astype(jnp.float32) + 0.5).astype(dtype) * jnp.asarray(2.0**-23, dtype)
-
-
-def _mix(word: jax.Array) -> jax.Array:
-    # The finaliser of MurmurHash3: a bijection of 32-bit words in which every bit of the input moves every bit.
-    word = (word ^ (word >> 16)) * jnp.uint32(0x85EBCA6B)
-    word = (word ^ (word >> 13)) * jnp.uint32(0xC2B2AE35)
-    return word ^ (word >> 16)
+    """Returns a number uniform in the open interval (0, 1) from a seed and an integer: quicker than `uniform`."""
+    word = fold_in(seed, number)[..., 1]
+    return ((word >> 9).astype(dtype) + 0.5) * jnp.asarray(2.0**-23, dtype)

@@ -103,8 +103,8 @@ def uniform(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
 
 
 def mixed_uniform(seed: tf.Tensor, number, dtype="float32") -> tf.Tensor:
-    """Returns one number uniform in the open interval (0, 1), from a seed and an integer: quicker than `uniform`."""
-    return tf.cast(_part(tf.bitcast(fold_in(seed, number), tf.uint32)[1], 9, tf.float32), dtype)
+    """Returns a number uniform in the open interval (0, 1) from a seed and an integer: quicker than `uniform`."""
+    return tf.cast(_part(tf.bitcast(fold_in(seed, number), tf.uint32)[..., 1], 9, tf.float32), dtype)
 
 
 def _uniforms(number, seed: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:

@@ -8,7 +8,7 @@ called; here it does with larger ones, which it also compiles sooner.
 import os
 
 _OPTION = "xla_cpu_small_while_loop_byte_threshold"
-_BYTES = 100_000
+_BYTES = 1_000_000
 
 
 def compile_small_loops_whole() -> None:

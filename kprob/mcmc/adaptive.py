@@ -84,6 +84,8 @@ def tuned(
     """
     slow, closing = windows(num_warmup) if adapt_mass else (np.zeros(num_warmup, bool),) * 2
     slow, closing = np.append(slow, False), np.append(closing, False)
+    # The last mass matrix differs little from the one before, if there was one.
+    last = np.flatnonzero(closing)[-1] if closing.sum() > 1 else num_warmup
 
     def init(vector: Tensor) -> AdaptiveState:
         vector = ops.convert_to_tensor(vector)
@@ -117,7 +119,8 @@ def tuned(
         moments = _where(counts, mass_matrix.add(state.moments, state.position), state.moments)
         scale = ops.cond(closes, lambda: mass_matrix.scale_of(moments), lambda: state.scale)
         empty = mass_matrix.Moments(*(ops.zeros_like(value) for value in moments))
-        return _where(closes, step_size.start(step.log_now), step), scale, _where(closes, empty, moments)
+        begun = _where(iteration < last, step_size.start(step.log_now), step_size.go_on(step))
+        return _where(closes, begun, step), scale, _where(closes, empty, moments)
 
     return Kernel(init, step)
 

@@ -47,7 +47,6 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     check_options(model.sampler, options)
     plan.callbacks = savers_last(plan.callbacks)
     data = model.prepare_data(x, y, plan.sample_weight)
-    building.build_generative(model, data)
     return Run(model, data, plan, epochs).run()
 
 
@@ -64,10 +63,10 @@ class Run:
     def __init__(self, model, data: Data, plan: Plan, epochs: int | None):
         self.model, self.plan, self.sampler = model, plan, model.sampler
         self.batch = batch_of(data)
-        density = find_log_density(model.networks, self.batch, type(self.sampler).__name__)
+        self.fingerprint = fingerprint(data)
+        density = self._checked_density(data)
         self.chains = _cached_chains(model, density, _rows_of_a_transition(self.sampler, density, data, plan))
         self.density = self.chains.density
-        self.fingerprint = fingerprint(data)
         self.resume = self._same_run(model.draws)
         self.epochs = epochs
 
@@ -118,6 +117,16 @@ class Run:
             if isinstance(callback, keras.callbacks.EarlyStopping) and callback.monitor in OF_DRAWS:
                 self.model.stop_training = self.model.stop_training and not callback.stopped_epoch
                 callback.wait, callback.stopped_epoch = 0, 0
+
+    def _checked_density(self, data: Data) -> LogDensity:
+        # Once for the same data: it takes several runs of the network.
+        programs, name = self.model.__dict__["_programs"], type(self.sampler).__name__
+        known, density = programs.get("log_density", (None, None))
+        if density is None or known != (name, self.fingerprint):
+            building.build_generative(self.model, data)
+            density = find_log_density(self.model.networks, self.batch, name)
+            programs["log_density"] = (name, self.fingerprint), density
+        return density
 
     def _same_run(self, draws: Draws | None) -> bool:
         if draws is None:
