@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from kprob.backend.tensorflow_vectorizing import keep_shapes_static
+
 __all__ = [
     "accumulate",
     "batch_shape",
@@ -46,7 +48,10 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
         jit: Whether to compile with XLA.
     """
     del variables
-    return tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
+    compiled = tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
+    # Every model has its own, made of the same lines here: TensorFlow takes them for one that is traced again and again.
+    compiled._omit_frequent_tracing_warning = True
+    return compiled
 
 
 def map_draws(function: Callable, draws, variables=()):
@@ -124,6 +129,7 @@ def vectorized_map(function: Callable, elements: tf.Tensor, variables=()):
         variables: Variables that the function reads; TensorFlow finds them itself.
     """
     del variables
+    keep_shapes_static()
     return tf.vectorized_map(function, elements)
 
 

@@ -94,7 +94,7 @@ class Networks:
         pinned, fixed = handlers.do(values=data_of(batch)), handlers.substitute(values=given)
         with plate_of(batch, num_draws, size), trace, self.store(), handlers.seed(seed=seed), pinned, fixed:
             if isinstance(self.inference, Guide):
-                arguments = {"network": lambda: self._generate(batch), "data": data_of(batch)}
+                arguments = {"network": lambda: self._rewritten(batch), "data": data_of(batch)}
                 self._call("inference", trace, self.inference.run, arguments, batch)
             else:
                 self._call(
@@ -132,6 +132,10 @@ class Networks:
                 with handlers.condition(data={k: v for k, v in data_of(batch).items() if k not in unobserved}):
                     self._call("generative", trace, self._generate, {"batch": batch}, batch)
         return trace.result
+
+    def _rewritten(self, batch: dict):
+        with reparam(config=self.reparam):
+            return self._generate(batch)
 
     def _generate(self, batch: dict):
         return self.generative(**self._bind(self.generative_arguments, batch, "generative"))

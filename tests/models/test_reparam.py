@@ -105,3 +105,18 @@ def test_a_site_with_data_stays_what_it_is():
     model = ten_sensors().compile(kprob.ELBO(), "adam", reparam={"temp": LocScale(centered=0.0)})
     model.fit({"sensor": SENSORS}, epochs=1, verbose=0)
     assert np.isfinite(model.evaluate({"sensor": SENSORS}, return_dict=True)["elbo"])
+
+
+def test_beside_a_latent_whose_support_only_the_network_knows():
+    # HalfCauchy's support starts at its location: the guide is then drawn along the network, in its new form too.
+    @kprob.probmodel
+    def schools():
+        scale = kprob.sample("scale", tfd.HalfCauchy(0.0, 5.0))
+        with kprob.plate("schools", 8):
+            effect = kprob.sample("effect", tfd.Normal(0.0, scale))
+            kprob.sample("y", tfd.Normal(effect, 10.0))
+
+    model = schools().compile(kprob.ELBO(), "adam", reparam={"effect": LocScale(centered=0.0)})
+    model.fit({"y": np.arange(8.0)}, epochs=2, verbose=0)
+    assert set(model.guide.latents) == {"scale", "effect_decentered"}
+    assert model.posterior("effect").sample(3).shape == (3, 8)
