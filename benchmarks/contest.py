@@ -33,6 +33,7 @@ class Contestant:
         requires: Packages without which it is skipped.
         backend: The Keras backend, for a contestant that uses Keras.
         problem: Which of the case's problems, where it has several.
+        devices: How many devices JAX is to make of the CPU (NumPyro's `set_host_device_count`, but before any import).
     """
 
     label: str
@@ -40,6 +41,7 @@ class Contestant:
     requires: tuple[str, ...] = ()
     backend: str = "tensorflow"
     problem: str = ""
+    devices: int = 1
 
     def command(self, *options: str) -> list[str]:
         """Returns the command that runs it."""
@@ -92,14 +94,16 @@ def kprob_contestants(module: str, problem: str = "", requires: tuple[str, ...] 
     return [Contestant(label, module, (backend, *requires), backend, problem) for label, backend in KPROB.items()]
 
 
-def environment(backend: str = "tensorflow") -> dict[str, str]:
-    """Returns a contestant's environment: the CPU, quiet logs, and its Keras backend."""
+def environment(backend: str = "tensorflow", devices: int = 1) -> dict[str, str]:
+    """Returns a contestant's environment: the CPU, quiet logs, its Keras backend, and JAX's devices where it wants many."""
+    many = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"} if devices > 1 else {}
     return {
         **os.environ,
         "KERAS_BACKEND": backend,
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        **many,
     }
 
 
@@ -125,7 +129,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=environment(contestant.backend),
+            env=environment(contestant.backend, contestant.devices),
         )
 
     def measure(self, name: str) -> dict[str, float]:

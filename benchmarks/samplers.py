@@ -26,11 +26,11 @@ PEERS = ("NumPyro, parallel", "NumPyro, vectorised")  # of which the faster one 
 
 def contestants(problem: str) -> list[Contestant]:
     """Returns the contestants for a posterior."""
-    jax = ("numpyro", "jax", "arviz")
+    jax, chains = ("numpyro", "jax", "arviz"), problems.CHAINS
     return [
         *kprob_contestants("benchmarks.ours.kprob_samplers", problem, ("arviz",)),
-        Contestant("NumPyro", "benchmarks.peers.numpyro_nuts", jax, problem=problem),
-        Contestant("BlackJAX", "benchmarks.peers.blackjax_mclmc", (*jax, "blackjax"), problem=problem),
+        Contestant("NumPyro", "benchmarks.peers.numpyro_nuts", jax, problem=problem, devices=chains),
+        Contestant("BlackJAX", "benchmarks.peers.blackjax_mclmc", (*jax, "blackjax"), problem=problem, devices=chains),
     ]
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import blackjax
 import jax
 import jax.numpy as jnp
-import numpyro
 from blackjax.mcmc.integrators import isokinetic_mclachlan
 from jax.flatten_util import ravel_pytree
 from numpyro.infer.util import initialize_model
@@ -15,8 +14,6 @@ from benchmarks.contestant import Measurement
 from benchmarks.effective import effective_draws
 from benchmarks.peers.numpyro_nuts import device_data
 from benchmarks.peers.numpyro_posteriors import MODELS
-
-numpyro.set_host_device_count(problems.CHAINS)
 
 
 def new_run(problem: str) -> Callable:

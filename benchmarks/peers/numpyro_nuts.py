@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-import numpyro
 from numpyro.diagnostics import effective_sample_size
 from numpyro.infer import MCMC, NUTS
 
@@ -17,7 +16,6 @@ from benchmarks.contestant import Measurement
 from benchmarks.effective import effective_draws
 from benchmarks.peers.numpyro_posteriors import MODELS
 
-numpyro.set_host_device_count(problems.CHAINS)
 DRAWS_AT_ONCE = 500  # of a cold run, after which it looks how many are effective
 
 
