@@ -12,7 +12,10 @@
     first_result.py  case (c), the wait for the first result of both
     import_time.py   case (d), `import kprob`
     streaming.py     case (e), speed and memory on a stream
-    enumeration.py   case (f), a mixture with its labels summed out
+    iwae.py          case (f), an importance weighted autoencoder
+    enumeration.py   case (g), a mixture with its labels summed out
+    samplers.py      case (h), five posteriors: effective draws per second, and the wait for the first 400
+    effective.py     how many effective draws there are, counted the same way for everybody
     ours/            the problems written with kprob
     peers/           the same in Keras + TFP, Pyro and NumPyro, as a good user would write them
 

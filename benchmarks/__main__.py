@@ -1,9 +1,9 @@
-"""Runs the benchmarks: `python -m benchmarks [a b c d e f]`, all of them where none is named."""
+"""Runs the benchmarks: `python -m benchmarks [a b c d e f g h]`, all of them where none is named."""
 
 import sys
 import time
 
-from benchmarks import enumeration, first_result, import_time, iwae, normal_model, streaming, vae_epoch
+from benchmarks import enumeration, first_result, import_time, iwae, normal_model, samplers, streaming, vae_epoch
 from benchmarks.contest import limit_cores
 from benchmarks.table import Section
 
@@ -15,6 +15,7 @@ CASES = {
     "e": streaming.run,
     "f": iwae.run,
     "g": enumeration.run,
+    "h": samplers.run,
 }
 
 

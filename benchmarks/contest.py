@@ -32,16 +32,21 @@ class Contestant:
         module: The module that a `contestant` process runs.
         requires: Packages without which it is skipped.
         backend: The Keras backend, for a contestant that uses Keras.
+        problem: Which of the case's problems, where it has several.
+        devices: How many devices JAX is to make of the CPU (NumPyro's `set_host_device_count`, but before any import).
     """
 
     label: str
     module: str
     requires: tuple[str, ...] = ()
     backend: str = "tensorflow"
+    problem: str = ""
+    devices: int = 1
 
     def command(self, *options: str) -> list[str]:
         """Returns the command that runs it."""
-        return [sys.executable, "-m", "benchmarks.contestant", self.module, *options]
+        problem = [f"--problem={self.problem}"] if self.problem else []
+        return [sys.executable, "-m", "benchmarks.contestant", self.module, *problem, *options]
 
     def missing(self) -> str:
         """Returns why it can't run here, or an empty string."""
@@ -84,19 +89,21 @@ class Result:
         self.answers.append(measured["answer"])
 
 
-def kprob_contestants(module: str) -> list[Contestant]:
+def kprob_contestants(module: str, problem: str = "", requires: tuple[str, ...] = ()) -> list[Contestant]:
     """Returns kprob on each backend, its side of the case being `module`."""
-    return [Contestant(label, module, (backend,), backend) for label, backend in KPROB.items()]
+    return [Contestant(label, module, (backend, *requires), backend, problem) for label, backend in KPROB.items()]
 
 
-def environment(backend: str = "tensorflow") -> dict[str, str]:
-    """Returns a contestant's environment: the CPU, quiet logs, and its Keras backend."""
+def environment(backend: str = "tensorflow", devices: int = 1) -> dict[str, str]:
+    """Returns a contestant's environment: the CPU, quiet logs, its Keras backend, and JAX's devices where it wants many."""
+    many = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"} if devices > 1 else {}
     return {
         **os.environ,
         "KERAS_BACKEND": backend,
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        **many,
     }
 
 
@@ -122,7 +129,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=environment(contestant.backend),
+            env=environment(contestant.backend, contestant.devices),
         )
 
     def measure(self, name: str) -> dict[str, float]:

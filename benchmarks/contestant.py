@@ -1,10 +1,13 @@
-"""One contestant in its own process: `python -m benchmarks.contestant MODULE [--first]`.
+"""One contestant in its own process: `python -m benchmarks.contestant MODULE [--first] [--problem=NAME]`.
 
-A contestant's module has two functions. Both lead to the negative ELBO per datum at the end of the
+A contestant's module has two functions, or three. They lead to the negative ELBO per datum at the end of the
 work: a number that shows that the work was done, and that makes the device finish inside the clock.
 
     prepare() -> {name: Measurement}    work that can be repeated, everything it needs made ready
     first_result() -> float             all from building the model to the end of the first fit
+    first_answer(found) -> float        optional: the answer of what `first_result` returned, outside the clock
+
+A case with several problems names one; both functions then take it as their argument.
 
 The process answers in JSON, one line each: first the names it offers (each has been run once, so
 that nothing is left to compile), then for each name that it reads the seconds that one unit took.
@@ -18,7 +21,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from benchmarks import problems
 
@@ -29,10 +33,12 @@ class Measurement(NamedTuple):
     Args:
         run: Does the work and returns the negative ELBO per datum at its end.
         units: How many units (epochs, fits) one `run()` does; the seconds are divided by it.
+        answer: Makes the answer of what `run()` returns, outside the clock; where it's left out, that is the answer.
     """
 
-    run: Callable[[], float]
+    run: Callable[[], Any]
     units: float = 1.0
+    answer: Callable[[Any], float] | None = None
 
 
 def measure(measurement: Measurement) -> dict[str, float]:
@@ -43,25 +49,34 @@ def measure(measurement: Measurement) -> dict[str, float]:
     """
     gc.collect()
     start = time.perf_counter()
-    answer = float(measurement.run())
+    found = measurement.run()
+    answer = float(found) if measurement.answer is None else 0.0
     seconds = time.perf_counter() - start
+    if measurement.answer is not None:
+        answer = float(measurement.answer(found))
     return {"seconds": seconds / measurement.units, "answer": answer}
 
 
-def main(module_name: str, first: bool) -> None:
+def main(module_name: str, first: bool, problem: str) -> None:
     """Serves the measurements of one module over standard input and output."""
     # Libraries print; the answers travel on a private copy of standard output.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     module = importlib.import_module(module_name)
     # Made outside the clock, and kept: the data are nobody's work.
-    problems.binary_images()
-    problems.normal_data()
-    problems.mixture_data()
+    if problem:
+        problems.sampler_data(problem)
+    else:
+        problems.binary_images()
+        problems.normal_data()
+        problems.mixture_data()
+    arguments = (problem,) if problem else ()
     if first:
-        print(json.dumps(measure(Measurement(module.first_result))), file=answers)
+        found = module.first_result
+        answer = getattr(module, "first_answer", None)
+        print(json.dumps(measure(Measurement(partial(found, *arguments), answer=answer))), file=answers)
         return
-    measurements = module.prepare()
+    measurements = module.prepare(*arguments)
     for measurement in measurements.values():
         measure(measurement)
     print(json.dumps(list(measurements)), file=answers)
@@ -70,4 +85,6 @@ def main(module_name: str, first: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], first="--first" in sys.argv[2:])
+    options = sys.argv[2:]
+    named = [option.removeprefix("--problem=") for option in options if option.startswith("--problem=")]
+    main(sys.argv[1], "--first" in options, *named or [""])

@@ -1,6 +1,9 @@
 """The benchmark problems: sizes and data, so that every contestant does the same work."""
 
+import csv
 import functools
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -40,6 +43,14 @@ MIXTURE_ROWS = 10_000
 MIXTURE_STEPS = 200
 MIXTURE_LEARNING_RATE = 1e-2
 
+# (h) Posteriors for samplers: 4 chains, 1,000 transitions to warm up, 1,000 draws of each.
+CHAINS = 4
+WARMUP = 1_000
+DRAWS = 1_000
+TARGET_ACCEPT_RATE = 0.8
+STEPS_OF_A_DRAW = 10  # of microcanonical dynamics
+EFFECTIVE_DRAWS = 400
+
 
 @functools.cache
 def binary_images() -> np.ndarray:
@@ -71,3 +82,68 @@ def mixture_data() -> np.ndarray:
 def mixture_means() -> np.ndarray:
     """Returns (50,) means to start from in float32."""
     return np.linspace(-20.0, 20.0, MIXTURE_COMPONENTS, dtype="float32")
+
+
+@functools.cache
+def sampler_data(problem: str) -> dict[str, np.ndarray]:
+    """Returns the data of one of case (h)'s posteriors, by name, in float32."""
+    return {name: np.asarray(value, "float32") for name, value in SAMPLER_DATA[problem]().items()}
+
+
+def logistic_data() -> dict[str, np.ndarray]:
+    """2,000 rows of 20 standard normal features, and labels."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2_000, 20)), rng.normal(0.0, 0.5, size=20)
+    return {"x": x, "label": rng.uniform(size=2_000) < 1.0 / (1.0 + np.exp(-(x @ w + 0.5)))}
+
+
+def schools_data() -> dict[str, np.ndarray]:
+    """Effects of coaching in eight schools, and their standard errors (Rubin 1981)."""
+    return {"y": np.array([28, 8, -3, 7, -1, 1, 18, 12]), "sigma": np.array([15, 10, 16, 11, 9, 11, 10, 18])}
+
+
+def ruggedness_data() -> dict[str, np.ndarray]:
+    """170 countries: in Africa or not, ruggedness, their product, and the logarithm of income (Nunn and Puga 2012).
+
+    Numbers alike where the table isn't beside the checkout, or where `KPROB_DATA` says.
+    """
+    here = Path(__file__).resolve().parents[2] / "shared" / "data"
+    path = Path(os.environ.get("KPROB_DATA", here)) / "rugged" / "rugged_data.csv"
+    if path.exists():
+        with path.open(encoding="latin-1", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["rgdppc_2000"]]
+        africa, rugged, income = (np.array([float(row[name]) for row in rows]) for name in RUGGED_COLUMNS)
+        income = np.log(income)
+    else:
+        rng = np.random.default_rng(0)
+        africa, rugged = (rng.uniform(size=170) < 0.3) * 1.0, rng.gamma(1.2, 1.1, size=170)
+        income = 9.2 - 1.9 * africa - 0.2 * rugged + 0.4 * africa * rugged + rng.normal(0.0, 0.94, 170)
+    return {"x": np.stack([africa, rugged, africa * rugged], axis=1), "y": income}
+
+
+RUGGED_COLUMNS = ("cont_africa", "rugged", "rgdppc_2000")
+
+
+def groups_data() -> dict[str, np.ndarray]:
+    """100 groups of 20 rows, each group with an intercept and a slope of its own."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(100), 20)
+    intercepts, slopes = rng.normal(1.0, 0.7, 100), rng.normal(-0.5, 0.4, 100)
+    x = rng.normal(size=2_000)
+    return {"x": x, "group": group, "y": intercepts[group] + slopes[group] * x + rng.normal(0.0, 1.0, 2_000)}
+
+
+def volatility_data() -> dict[str, np.ndarray]:
+    """500 returns whose scale wanders."""
+    rng = np.random.default_rng(0)
+    log_scale = -0.5 + np.cumsum(rng.normal(0.0, 0.1, 500))
+    return {"r": np.exp(log_scale) * rng.standard_t(10.0, 500)}
+
+
+SAMPLER_DATA = {
+    "logistic": logistic_data,
+    "schools": schools_data,
+    "ruggedness": ruggedness_data,
+    "groups": groups_data,
+    "volatility": volatility_data,
+}

@@ -33,24 +33,27 @@ class Bar:
         value: What was measured, None where a side is missing.
         limit: The most that it may be.
         unit: "x" for a ratio, else the unit of the difference.
+        least: Whether the limit is the least that it may be instead.
     """
 
     claim: str
     value: float | None
     limit: float
     unit: str = "x"
+    least: bool = False
 
     @property
     def verdict(self) -> str:
         """One of "kept", "MISSED" and "not measured"."""
         if self.value is None:
             return "not measured"
-        return "kept" if self.value <= self.limit else "MISSED"
+        kept = self.value >= self.limit if self.least else self.value <= self.limit
+        return "kept" if kept else "MISSED"
 
     def as_row(self) -> Row:
         """Returns the bar as a line of the table."""
         value = "-" if self.value is None else quantity(self.value, self.unit)
-        limit = f"bar: at most {self.limit:g}{separated(self.unit)}"
+        limit = f"bar: at {'least' if self.least else 'most'} {self.limit:g}{separated(self.unit)}"
         return Row(self.claim, value, f"{limit:<22} {self.verdict}")
 
 
@@ -86,10 +89,11 @@ def quantity(value: float, unit: str) -> str:
     return digits + separated(unit)
 
 
-def timing_rows(results: Sequence[Result], reference: str) -> list[Row]:
+def timing_rows(results: Sequence[Result], reference: str, compare: bool = True) -> list[Row]:
     """Returns a row for each result: the median, the range, the ratio to the result `reference`.
 
-    A result whose answer differs from the others' by more than 5 % gets a note: it did other work.
+    A result whose answer differs from the others' by more than 5 % gets a note: it did other work. Where answers are no
+    losses, they aren't compared but shown: effective draws.
     """
     base = median_of(results, reference)
     answers = [result.answers[-1] for result in results if result.median is not None]
@@ -102,7 +106,9 @@ def timing_rows(results: Sequence[Result], reference: str) -> list[Row]:
         note = f"{min(result.seconds):#.3g} to {max(result.seconds):#.3g} s"
         if base:
             note = f"{note:<22} {quantity(result.median / base, 'x')}"
-        if not abs(result.answers[-1] - typical) <= AGREEMENT * abs(typical):
+        if not compare:
+            note += f"   {result.answers[-1]:,.0f} effective draws"
+        elif not abs(result.answers[-1] - typical) <= AGREEMENT * abs(typical):
             note += f"   other answer: -ELBO {result.answers[-1]:.4g}, others' {typical:.4g}"
         rows.append(Row(result.label, quantity(result.median, "s"), note))
     return rows

@@ -5,7 +5,10 @@ Everything else in kprob is written with `keras.ops` and what this package expor
 
 import keras
 
+from kprob.backend.xla_options import compile_small_loops_whole
 from kprob.errors import KprobError, explain
+
+compile_small_loops_whole()
 
 name = keras.backend.backend()
 

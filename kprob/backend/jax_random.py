@@ -60,3 +60,9 @@ def uniform(shape, seed: jax.Array, dtype="float32") -> jax.Array:
     """Returns numbers uniform in the open interval (0, 1), so that logarithms of them are finite."""
     low = 1e-7 if jnp.dtype(dtype).itemsize <= 4 else 1e-16
     return jax.random.uniform(seed, tuple(shape), dtype=dtype, minval=low, maxval=1.0)
+
+
+def mixed_uniform(seed: jax.Array, number, dtype="float32") -> jax.Array:
+    """Returns a number uniform in the open interval (0, 1) from a seed and an integer: quicker than `uniform`."""
+    word = fold_in(seed, number)[..., 1]
+    return ((word >> 9).astype(dtype) + 0.5) * jnp.asarray(2.0**-23, dtype)

@@ -102,6 +102,11 @@ def uniform(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
     return tf.cast(tf.reshape(numbers, _as_shape(shape)), dtype)
 
 
+def mixed_uniform(seed: tf.Tensor, number, dtype="float32") -> tf.Tensor:
+    """Returns a number uniform in the open interval (0, 1) from a seed and an integer: quicker than `uniform`."""
+    return tf.cast(_part(tf.bitcast(fold_in(seed, number), tf.uint32)[..., 1], 9, tf.float32), dtype)
+
+
 def _uniforms(number, seed: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
     # Two independent vectors of uniform numbers: the middles of 2^23 (or 2^52) equal parts of (0, 1). With a bit more the
     # last middle would be rounded to 1, whose logistic or Gumbel number is infinite.

@@ -1,5 +1,6 @@
 """Chains cut in halves, and draws replaced by the normal scores of their ranks."""
 
+import functools
 from statistics import NormalDist
 
 import numpy as np
@@ -33,17 +34,28 @@ def normal_scores(draws: np.ndarray) -> np.ndarray:
     """Replaces draws by the normal quantiles of their ranks among all chains (Blom 1958); ties share the mean rank."""
     chains, number = draws.shape[:2]
     size = chains * number
-    # Ranks are whole or half numbers: one table of quantiles serves all.
-    inverse = NormalDist().inv_cdf
-    table = np.array([inverse((rank / 2 - 0.375) / (size + 0.25)) for rank in range(2, 2 * size + 1)])
     flat = draws.reshape(size, -1)
     scores = np.empty_like(flat)
+    table = _quantiles(size)
     for column in range(flat.shape[1]):
-        scores[:, column] = table[(2 * _mean_ranks(flat[:, column])).astype(int) - 2]
+        scores[:, column] = table[_twice_mean_ranks(flat[:, column]) - 2]
     return scores.reshape(draws.shape)
 
 
-def _mean_ranks(values: np.ndarray) -> np.ndarray:
+@functools.lru_cache(maxsize=32)
+def _quantiles(size: int) -> np.ndarray:
+    # Of the ranks 1, 1.5, 2, ..., size: one table serves all, and its second half mirrors the first one.
+    inverse = NormalDist().inv_cdf
+    lower = np.array([inverse((rank / 2 - 0.375) / (size + 0.25)) for rank in range(2, size + 1)])
+    return np.concatenate([lower, [0.0], -lower[::-1]])
+
+
+def _twice_mean_ranks(values: np.ndarray) -> np.ndarray:
+    order = np.argsort(values)
+    ordered = values[order]
+    ranks = np.empty(len(values), int)
+    if (ordered[1:] > ordered[:-1]).all():
+        ranks[order] = np.arange(2, 2 * len(values) + 1, 2)
+        return ranks
     _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[position]
+    return (2 * np.cumsum(counts) - (counts - 1))[position]

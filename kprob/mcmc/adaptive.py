@@ -22,6 +22,7 @@ class AdaptiveState(NamedTuple):
         step: Of dual averaging.
         scale: Standard deviations (d,), or a Cholesky factor (d, d).
         moments: Of the positions in this window.
+        known: What the transition handed on to the next one, such as the gradient at the position.
     """
 
     position: Tensor
@@ -29,6 +30,7 @@ class AdaptiveState(NamedTuple):
     step: step_size.StepSize
     scale: Tensor
     moments: mass_matrix.Moments
+    known: Any = ()
 
 
 def adaptive_kernel(
@@ -51,46 +53,74 @@ def adaptive_kernel(
         dense: Whether the mass matrix is full.
         adapt_mass: Whether it is learned.
     """
+
+    def move(seed: Seed, position: Tensor, known: tuple, scale: Tensor, size: Tensor) -> tuple[Tensor, tuple, Info]:
+        z = mass_matrix.to_coordinates(scale, position)
+        z, info = transition(seed, z, lambda z: log_density(mass_matrix.to_position(scale, z)), size)
+        return mass_matrix.to_position(scale, z), known, info
+
+    return tuned(move, lambda _: (), num_warmup, initial_step_size, target_accept_rate, dense, adapt_mass)
+
+
+def tuned(
+    move: Callable,
+    know: Callable,
+    num_warmup: int,
+    initial_step_size: float,
+    target_accept_rate: float,
+    dense: bool,
+    adapt_mass: bool = True,
+) -> Kernel:
+    """Returns a kernel that tunes itself, from a move that scales positions itself.
+
+    Args:
+        move: `(seed, position, known, scale, step_size) -> (position, known, Info)`.
+        know: `(position) -> known`, what a first move needs to know.
+        num_warmup: Transitions that tune.
+        initial_step_size: Where the step size starts.
+        target_accept_rate: Acceptance probability wanted.
+        dense: Whether the mass matrix is full.
+        adapt_mass: Whether it is learned.
+    """
     slow, closing = windows(num_warmup) if adapt_mass else (np.zeros(num_warmup, bool),) * 2
     slow, closing = np.append(slow, False), np.append(closing, False)
+    # The last mass matrix differs little from the one before, if there was one.
+    last = np.flatnonzero(closing)[-1] if closing.sum() > 1 else num_warmup
 
     def init(vector: Tensor) -> AdaptiveState:
         vector = ops.convert_to_tensor(vector)
         dtype, size = keras.backend.standardize_dtype(vector.dtype), int(vector.shape[0])
         step = step_size.start(ops.convert_to_tensor(np.log(initial_step_size), dtype))
         scale = ops.eye(size, dtype=dtype) if dense else ops.ones((size,), dtype)
-        return AdaptiveState(vector, ops.zeros((), "int32"), step, scale, mass_matrix.no_moments(size, dense, dtype))
+        moments = mass_matrix.no_moments(size, dense, dtype)
+        return AdaptiveState(vector, ops.zeros((), "int32"), step, scale, moments, know(vector))
 
     def step(seed: Seed, state: AdaptiveState) -> tuple[AdaptiveState, Info]:
         warming = state.iteration < num_warmup
-        size = (
-            ops.exp(ops.where(warming, state.step.log_now, state.step.log_average))
-            if num_warmup
-            else (ops.exp(state.step.log_now))
-        )
-        z = mass_matrix.to_coordinates(state.scale, state.position)
-        z, info = transition(seed, z, lambda z: log_density(mass_matrix.to_position(state.scale, z)), size)
-        position = mass_matrix.to_position(state.scale, z)
-        moved = state._replace(position=position, iteration=state.iteration + 1)
+        log_size = ops.where(warming, state.step.log_now, state.step.log_average) if num_warmup else state.step.log_now
+        position, known, info = move(seed, state.position, state.known, state.scale, ops.exp(log_size))
+        moved = state._replace(position=position, iteration=state.iteration + 1, known=known)
         if not num_warmup:
             return moved, info
-        return _tuned(moved, state.iteration, warming, info), info
+        step, scale, moments = ops.cond(
+            warming,
+            lambda: tune(moved, state.iteration, info.accept_rate),
+            lambda: (state.step, state.scale, state.moments),
+        )
+        return moved._replace(step=step, scale=scale, moments=moments), info
 
-    def _tuned(state: AdaptiveState, iteration: Tensor, warming: Tensor, info: Info) -> AdaptiveState:
+    def tune(state: AdaptiveState, iteration: Tensor, accept_rate: Tensor) -> tuple:
+        step = step_size.update(state.step, accept_rate, target_accept_rate)
+        if not closing.any():
+            return step, state.scale, state.moments
         index = ops.minimum(iteration, num_warmup)
         counts = ops.take(ops.convert_to_tensor(slow), index)
         closes = ops.take(ops.convert_to_tensor(closing), index)
-        step = _where(warming, step_size.update(state.step, info.accept_rate, target_accept_rate), state.step)
         moments = _where(counts, mass_matrix.add(state.moments, state.position), state.moments)
-        if not closing.any():
-            return state._replace(step=step, moments=moments)
         scale = ops.cond(closes, lambda: mass_matrix.scale_of(moments), lambda: state.scale)
         empty = mass_matrix.Moments(*(ops.zeros_like(value) for value in moments))
-        return state._replace(
-            step=_where(closes, step_size.start(step.log_now), step),
-            scale=scale,
-            moments=_where(closes, empty, moments),
-        )
+        begun = _where(iteration < last, step_size.start(step.log_now), step_size.go_on(step))
+        return _where(closes, begun, step), scale, _where(closes, empty, moments)
 
     return Kernel(init, step)
 

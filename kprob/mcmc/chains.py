@@ -27,6 +27,7 @@ class Chains:
     def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable, batch_size: int | None = None):
         self.sampler, self.density = sampler, density
         self._compiled = False
+        self._template: Any = None
         self._init = make_init(sampler, density, variables)
         self._block = make_block(sampler, density, density.size, sampler.block_size, variables, batch_size)
         self._values = compile_function(
@@ -54,11 +55,12 @@ class Chains:
         Returns:
             New states, positions (chains, number, d) and what each transition told (chains, number, fields).
         """
-        template = self._init(keras.ops.convert_to_tensor(states[0][0]), batch)
+        if self._template is None:
+            self._template = self._init(keras.ops.convert_to_tensor(states[0][0]), batch)
 
         def once(chain: int) -> tuple:
             leaves = [keras.ops.convert_to_tensor(leaf) for leaf in states[chain]]
-            state = keras.tree.pack_sequence_as(template, leaves)
+            state = keras.tree.pack_sequence_as(self._template, leaves)
             count = keras.ops.convert_to_tensor(np.int32(number))
             seed = keras.ops.convert_to_tensor(seeds[chain])
             state, positions, infos = self._block(state, seed, count, batch)

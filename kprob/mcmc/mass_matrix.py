@@ -56,3 +56,8 @@ def to_coordinates(scale: Tensor, position: Tensor) -> Tensor:
     if len(scale.shape) == 1:
         return position / scale
     return ops.solve_triangular(scale, position[:, None], lower=True)[:, 0]
+
+
+def to_slope(scale: Tensor, slope: Tensor) -> Tensor:
+    """Returns the gradient by coordinates that belongs to one by positions."""
+    return scale * slope if len(scale.shape) == 1 else ops.sum(scale * slope[:, None], axis=0)

@@ -5,10 +5,10 @@ from typing import Any
 
 from keras import ops
 
-from kprob.backend import tfp
 from kprob.errors import CompileError, explain
-from kprob.mcmc.adaptive import adaptive_kernel
+from kprob.mcmc.adaptive import tuned
 from kprob.mcmc.sampler import Info, Kernel, Sampler
+from kprob.mcmc.trajectory import Point, evaluate, trajectory
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
@@ -67,23 +67,22 @@ class NUTS(Sampler):
         self.max_tree_depth, self.dense_mass = max_tree_depth, dense_mass
 
     def kernel(self, log_density: Callable) -> Kernel:
-        def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
-            nuts = tfp.mcmc.NoUTurnSampler(target, step_size, max_tree_depth=self.max_tree_depth)
-            z, found = nuts.one_step(z, nuts.bootstrap_results(z), seed=seed)
-            steps = ops.cast(found.leapfrogs_taken, "float32")
-            return z, Info(
-                log_density=found.target_log_prob,
-                accept_rate=ops.exp(ops.minimum(found.log_accept_ratio, 0.0)),
+        def move(seed: Seed, position: Tensor, known: tuple, scale: Tensor, step_size: Tensor) -> tuple:
+            found = trajectory(seed, Point(position, *known), log_density, scale, step_size, self.max_tree_depth)
+            info = Info(
+                log_density=found.point.log_density,
+                accept_rate=found.accept_rate,
                 step_size=step_size,
-                num_steps=steps,
-                tree_depth=ops.ceil(ops.log(steps + 1.0) / ops.log(2.0) - 1e-4),
-                diverging=ops.cast(found.has_divergence, "float32"),
-                energy=-found.energy,
+                num_steps=found.num_steps,
+                tree_depth=found.depth,
+                diverging=found.diverging,
+                energy=found.energy,
             )
+            return found.point.position, tuple(found.point)[1:], info
 
-        return adaptive_kernel(
-            transition,
-            proper(log_density),
+        return tuned(
+            move,
+            lambda position: tuple(evaluate(position, log_density))[1:],
             self.num_warmup,
             self.step_size,
             self.target_accept_rate,

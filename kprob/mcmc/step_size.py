@@ -7,6 +7,7 @@ from keras import ops
 from kprob.types import Tensor
 
 _GAMMA, _T0, _KAPPA = 0.05, 10.0, 0.75
+_REMEMBERED = 200.0
 
 
 class StepSize(NamedTuple):
@@ -31,6 +32,15 @@ def start(log_step: Tensor) -> StepSize:
     """Returns the state at the beginning of a window, with step sizes drawn to ten times the present one."""
     zero = ops.zeros_like(log_step)
     return StepSize(log_step, zero, zero, zero, log_step + 2.302585)
+
+
+def go_on(state: StepSize) -> StepSize:
+    """Returns the state at the beginning of a window whose step sizes will be much like those of the last one.
+
+    The average goes on, and so is taken over many more transitions than a short window has: after a fresh start the step
+    sizes of fifty transitions still swing, and their average comes out small. But it forgets sooner what was before.
+    """
+    return state._replace(count=ops.minimum(state.count, _REMEMBERED))
 
 
 def update(state: StepSize, accept_rate: Tensor, target: float) -> StepSize:

@@ -24,6 +24,7 @@ LOG_NAMES = (
 )  # fmt: skip
 KERAS_BATCH_SIZE = 32
 OF_DRAWS = ("max_rhat", "min_ess")
+SUSPECTS = 32
 # Options of `fit` that mean nothing where every transition sees all data.
 _MEANINGLESS = ("batch_size", "validation_data", "validation_split", "steps_per_epoch", "num_data", "class_weight")
 
@@ -46,7 +47,6 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     check_options(model.sampler, options)
     plan.callbacks = savers_last(plan.callbacks)
     data = model.prepare_data(x, y, plan.sample_weight)
-    building.build_generative(model, data)
     return Run(model, data, plan, epochs).run()
 
 
@@ -63,10 +63,10 @@ class Run:
     def __init__(self, model, data: Data, plan: Plan, epochs: int | None):
         self.model, self.plan, self.sampler = model, plan, model.sampler
         self.batch = batch_of(data)
-        density = find_log_density(model.networks, self.batch, type(self.sampler).__name__)
+        self.fingerprint = fingerprint(data)
+        density = self._checked_density(data)
         self.chains = _cached_chains(model, density, _rows_of_a_transition(self.sampler, density, data, plan))
         self.density = self.chains.density
-        self.fingerprint = fingerprint(data)
         self.resume = self._same_run(model.draws)
         self.epochs = epochs
 
@@ -117,6 +117,16 @@ class Run:
             if isinstance(callback, keras.callbacks.EarlyStopping) and callback.monitor in OF_DRAWS:
                 self.model.stop_training = self.model.stop_training and not callback.stopped_epoch
                 callback.wait, callback.stopped_epoch = 0, 0
+
+    def _checked_density(self, data: Data) -> LogDensity:
+        # Once for the same data: it takes several runs of the network.
+        programs, name = self.model.__dict__["_programs"], type(self.sampler).__name__
+        known, density = programs.get("log_density", (None, None))
+        if density is None or known != (name, self.fingerprint):
+            building.build_generative(self.model, data)
+            density = find_log_density(self.model.networks, self.batch, name)
+            programs["log_density"] = (name, self.fingerprint), density
+        return density
 
     def _same_run(self, draws: Draws | None) -> bool:
         if draws is None:
@@ -193,10 +203,31 @@ def block_logs(draws: Draws, last: np.ndarray, sampler: Sampler) -> dict[str, fl
     logs["max_rhat"], logs["min_ess"] = float("inf"), 0.0
     if draws.num_draws >= 8:
         with np.errstate(all="ignore"):
-            rhats, sizes = diagnostics.rhat(draws.positions), diagnostics.ess_bulk(draws.positions)
+            suspects = draws.positions[..., slowest(draws.positions)]
+            rhats, sizes = diagnostics.rhat(suspects), diagnostics.ess_bulk(suspects)
         logs["max_rhat"], logs["min_ess"] = float(np.nanmax(rhats)), float(np.nanmin(sizes))
     logs["draws"] = float(draws.num_draws * draws.num_chains)
     return logs
+
+
+def slowest(positions: np.ndarray) -> np.ndarray:
+    """Returns which of many numbers mix worst, so that the logs needn't rank the draws of all of them after every block.
+
+    What betrays them is how far means of batches of draws spread, of the draws and of their distances from the mean.
+
+    Args:
+        positions: Draws, (chains, draws, d).
+    """
+    chains, number, size = positions.shape
+    if size <= 2 * SUSPECTS:
+        return np.arange(size)
+    length = int(number**0.5)
+    found = []
+    for values in (positions, np.abs(positions - positions.mean(axis=(0, 1)))):
+        batches = values[:, number % length :].reshape(chains, -1, length, size).mean(axis=2)
+        spread = batches.var(axis=(0, 1)) / values.var(axis=(0, 1))
+        found.append(np.argpartition(np.nan_to_num(spread), -SUSPECTS)[-SUSPECTS:])
+    return np.unique(np.concatenate(found))
 
 
 def fingerprint(data: Data) -> str:

@@ -68,3 +68,15 @@ def test_shapes():
     assert random.normal((), random.seed(0)).shape == ()
     assert tuple(random.normal((2, 3), random.seed(0)).shape) == (2, 3)
     assert tuple(random.uniform((0,), random.seed(0)).shape) == (0,)
+
+
+def test_mixed_uniform_numbers():
+    numbers = keras.ops.arange(20_000)
+    found = np.stack([numpy(random.mixed_uniform(random.fold_in(random.seed(5), i), numbers)) for i in range(8)])
+    assert found.min() > 0 and found.max() < 1
+    for row in found:
+        assert stats.kstest(row, "uniform").pvalue > 1e-4
+        assert abs(np.corrcoef(row[1:], row[:-1])[0, 1]) < 5 / np.sqrt(20_000)
+    assert np.abs(np.corrcoef(found) - np.eye(8)).max() < 5 / np.sqrt(20_000)
+    one = compile_function(lambda seed: random.mixed_uniform(seed, 7), jit=True)(random.fold_in(random.seed(5), 2))
+    assert float(one) == found[2, 7]

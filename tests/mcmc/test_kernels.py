@@ -129,3 +129,15 @@ def test_windows_are_stans():
     # 75 transitions, windows of 25, 50, 100, 200 and the rest, 50 transitions.
     assert np.flatnonzero(closing).tolist() == [99, 149, 249, 449, 949]
     assert not slow[:75].any() and slow[75:950].all() and not slow[950:].any()
+
+
+def test_acceptance_is_what_was_asked_for():
+    # After a fresh start for the last fifty transitions it would come out near 0.9.
+    def log_density(position):
+        return -0.5 * ops.sum(ops.square(position["x"] / np.logspace(-1, 1, 10).astype("float32")))
+
+    rates = []
+    for seed in range(3):
+        _, _, infos = run(kprob.NUTS(num_warmup=600), {"x": np.ones(10, "float32")}, log_density, 1000, seed)
+        rates.append(infos["accept_rate"][600:].mean())
+    assert abs(np.mean(rates) - 0.8) < 0.05
