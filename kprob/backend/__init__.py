@@ -54,6 +54,8 @@ else:
         )
     )
 
+from kprob.backend.precision import float_type, precision  # noqa: E402
+
 tfd = tfp.distributions
 tfb = tfp.bijectors
 
@@ -64,10 +66,12 @@ __all__ = [
     "data",
     "executing_eagerly",
     "find_influences",
+    "float_type",
     "gradients",
     "is_tensor",
     "map_draws",
     "name",
+    "precision",
     "random",
     "softplus",
     "static_shape",

@@ -26,6 +26,7 @@ from kprob.distributions.operations import (
     support_bijector,
     support_name,
 )
+from kprob.distributions.precision import to_float64
 from kprob.distributions.supports import Support
 from kprob.distributions.transformed import transformed_family
 
@@ -55,5 +56,6 @@ __all__ = [
     "split_independent",
     "support_bijector",
     "support_name",
+    "to_float64",
     "transformed_family",
 ]
