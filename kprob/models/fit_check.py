@@ -25,7 +25,7 @@ SHARE = 0.05
 
 # Of draws, where `diagnose` begins to doubt, and what noise there is in a shorter run.
 MAX_RHAT = 1.01
-RHAT_NOISE = 4.0
+RHAT_NOISE = 2.0  # over the effective draws of a chain: what R-hat is above 1 where chains agree
 ESS_PER_CHAIN = 100
 ESS_SHARE = 0.1
 DIVERGENT_SHARE = 0.002
@@ -78,10 +78,10 @@ def check_draws(model, logs: dict) -> None:
         return
     total = draws.num_chains * draws.num_draws
     found = []
-    limit = MAX_RHAT + RHAT_NOISE / draws.num_draws
-    if logs["max_rhat"] > limit and np.isfinite(logs["max_rhat"]):
-        found.append(f"the largest R-hat is {logs['max_rhat']:.3g} (good below {limit:.3g})")
     wanted = min(ESS_PER_CHAIN * draws.num_chains, ESS_SHARE * total)
+    limit = MAX_RHAT + RHAT_NOISE * draws.num_chains / max(logs["min_ess"], wanted)
+    if logs["max_rhat"] > limit and np.isfinite(logs["max_rhat"]):
+        found.append(f"the largest R-hat is {logs['max_rhat']:.3g} (good below {MAX_RHAT})")
     if logs["min_ess"] < wanted:
         found.append(f"the smallest effective sample size is {logs['min_ess']:.0f} (good above {wanted:.0f})")
     if logs["divergences"] > DIVERGENT_SHARE * total:

@@ -59,6 +59,15 @@ def test_every_sampler(name):
     assert keras.config.floatx() == "float32"
 
 
+def test_sequential_monte_carlo_and_its_evidence():
+    model = far().compile(kprob.SMC(1000, 2, dtype="float64"))
+    model.fit(OBSERVED, verbose=0)
+    draws = model.draws.values["mu"]
+    assert draws.dtype == "float64"
+    assert draws.mean() == pytest.approx(CENTRE, abs=0.0015) and draws.std() == pytest.approx(SD, rel=0.1)
+    assert model.log_evidence == pytest.approx(-0.25 - np.log(0.02 * np.sqrt(np.pi)), abs=0.15)
+
+
 def test_float32_gets_it_wrong():
     model = far().compile(kprob.NUTS(100, 200, 2, init={"mu": 1e6}))
     with pytest.warns(FitWarning, match="aren't to be trusted"):

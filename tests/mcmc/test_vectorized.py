@@ -29,10 +29,10 @@ def fitted(sampler, seed=5):
 @pytest.mark.parametrize("kind", ["NUTS", "HMC", "MALA"])
 def test_the_same_chains(kind):
     one, other = (
-        fitted(getattr(kprob, kind)(20, 20, 3, chain_method=method, block_size=25)).draws
+        fitted(getattr(kprob, kind)(0, 20, 3, chain_method=method, block_size=20)).draws
         for method in ("sequential", "vectorized")
     )
-    # Sums in another order, which chaos makes large in time: so the beginning only, and every chain.
+    # Sums in another order, which chaos makes large in time: so the beginning only, and every chain, untuned.
     np.testing.assert_allclose(one.positions[:, :3], other.positions[:, :3], atol=2e-2)
     assert one.positions.shape == other.positions.shape == (3, 20, 2)
     assert np.ptp(other.positions[:, -1], axis=0).min() > 0.0
