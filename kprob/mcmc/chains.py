@@ -9,7 +9,9 @@ import keras
 import numpy as np
 
 from kprob.backend import compile_function, gradients, map_draws, precision, random
+from kprob.backend import name as backend
 from kprob.density import LogDensity
+from kprob.errors import CompileError, explain
 from kprob.mcmc.block import make_block, make_init
 from kprob.mcmc.sampler import Sampler
 
@@ -26,6 +28,7 @@ class Chains:
 
     def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable, batch_size: int | None = None):
         sampler = sampler.for_latents(density.latents)
+        _check_method(sampler)
         self.sampler, self.density = sampler, density
         self._compiled = False
         self._init = make_init(sampler, density, variables)
@@ -106,6 +109,18 @@ class Chains:
             done, self._compiled = [once(0)], True
         with ThreadPoolExecutor(workers) as pool:
             return [*done, *pool.map(once, range(len(done), chains))]
+
+
+def _check_method(sampler: Sampler) -> None:
+    if sampler.chain_method == "vectorized" and backend == "tensorflow" and not sampler.ensemble:
+        raise CompileError(
+            explain(
+                f"The chains of {type(sampler).__name__} can't move in one program on TensorFlow.",
+                received='chain_method="vectorized" on Keras\'s TensorFlow backend',
+                expected='"vectorized" on the JAX backend, or another method',
+                fix='write chain_method="auto", use kprob.ChEES, whose chains always do, or set KERAS_BACKEND=jax',
+            )
+        )
 
 
 def chain_seeds(seed: int, chains: int) -> list[np.ndarray]:

@@ -65,8 +65,8 @@ class Sampler:
             little noise), "prior" (draws of it), "pathfinder" (draws of the best normal approximation along an optimiser's
             path), "guide" (draws of the inference network that was fitted before), or a dict of values by site.
         chain_method: "threads" runs chains side by side on the CPU's cores, "sequential" one after the other, "vectorized"
-            all in one program, in which each step waits for the chain that takes longest: for accelerators. "auto" is
-            threads where there are cores.
+            all in one program, in which each step waits for the chain that takes longest: for accelerators, on the JAX
+            backend. "auto" is threads where there are cores.
         block_size: Transitions of an epoch, after which callbacks see the logs.
         dtype: "float32", or "float64" where that has too few digits: density, states and draws are float64 then, and the
             data and the numbers of the model, whose weights stay as they are, are cast.

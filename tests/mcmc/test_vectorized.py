@@ -1,10 +1,14 @@
 """Chains in one program: what they draw is what they draw one after the other."""
 
+import keras
 import numpy as np
 import pytest
 
 import kprob
 from kprob import tfd
+from kprob.errors import CompileError
+
+only_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="refused on TensorFlow")
 
 
 @kprob.probmodel
@@ -26,6 +30,7 @@ def fitted(sampler, seed=5):
     return model
 
 
+@only_jax
 @pytest.mark.parametrize("kind", ["NUTS", "HMC", "MALA"])
 def test_the_same_chains(kind):
     one, other = (
@@ -38,6 +43,7 @@ def test_the_same_chains(kind):
     assert np.ptp(other.positions[:, -1], axis=0).min() > 0.0
 
 
+@only_jax
 def test_the_right_answer_and_going_on():
     model = fitted(kprob.NUTS(200, 500, 4, chain_method="vectorized", block_size=350))
     w = model.draws.values["w"].astype("float64")
@@ -47,3 +53,9 @@ def test_the_right_answer_and_going_on():
     assert w.std() == pytest.approx(precision**-0.5, rel=0.2)
     model.fit(DATA, epochs=1, verbose=0)
     assert model.draws.num_draws == 850
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="a limit of the other backend")
+def test_tensorflow_says_that_it_cannot():
+    with pytest.raises(CompileError, match="can't move in one program on TensorFlow"):
+        fitted(kprob.NUTS(0, 5, 2, chain_method="vectorized"))
