@@ -65,7 +65,7 @@ def test_sequential_monte_carlo_and_its_evidence():
     draws = model.draws.values["mu"]
     assert draws.dtype == "float64"
     assert draws.mean() == pytest.approx(CENTRE, abs=0.0015) and draws.std() == pytest.approx(SD, rel=0.1)
-    assert model.log_evidence == pytest.approx(-0.25 - np.log(0.02 * np.sqrt(np.pi)), abs=0.15)
+    assert abs(model.log_evidence - (-0.25 - np.log(0.02 * np.sqrt(np.pi)))) < 0.1
 
 
 def test_float32_gets_it_wrong():
