@@ -57,6 +57,8 @@ else:
         )
     )
 
+from kprob.backend.precision import float_type, precision  # noqa: E402
+
 tfd = tfp.distributions
 tfb = tfp.bijectors
 
@@ -67,10 +69,12 @@ __all__ = [
     "data",
     "executing_eagerly",
     "find_influences",
+    "float_type",
     "gradients",
     "is_tensor",
     "map_draws",
     "name",
+    "precision",
     "random",
     "softplus",
     "static_shape",

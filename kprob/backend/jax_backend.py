@@ -25,12 +25,18 @@ __all__ = [
     "static_shape",
     "tfp",
     "vectorized_map",
+    "wide_numbers",
 ]
 
 
 def executing_eagerly() -> bool:
     """Whether operations run at once, rather than being recorded by a transformation."""
     return not isinstance(jnp.zeros(()) + jnp.zeros(()), jax.core.Tracer)
+
+
+def wide_numbers():
+    """Returns a context in which this thread may use numbers of 64 bits."""
+    return jax.enable_x64(True)
 
 
 def is_tensor(value) -> bool:

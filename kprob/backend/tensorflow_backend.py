@@ -1,5 +1,6 @@
 """TensorFlow: TFP, compiled functions, maps over draws, gradients."""
 
+import contextlib
 from collections.abc import Callable
 
 import keras
@@ -21,12 +22,18 @@ __all__ = [
     "static_shape",
     "tfp",
     "vectorized_map",
+    "wide_numbers",
 ]
 
 
 def executing_eagerly() -> bool:
     """Whether operations run at once, rather than being recorded in a graph."""
     return tf.executing_eagerly()
+
+
+def wide_numbers() -> contextlib.AbstractContextManager:
+    """Returns a context in which this thread may use numbers of 64 bits: TensorFlow always may."""
+    return contextlib.nullcontext()
 
 
 def is_tensor(value) -> bool:
@@ -71,12 +78,12 @@ def map_draws(function: Callable, draws, variables=()):
 
 
 def gradients(function: Callable, *arguments):
-    """Returns the value of a scalar function and its gradients with respect to its arguments."""
+    """Returns the value of a scalar function and its gradients with respect to its arguments; 0 where it has none."""
     arguments = tf.nest.map_structure(tf.convert_to_tensor, arguments)
     with tf.GradientTape() as tape:
         tape.watch(arguments)
         value = function(*arguments)
-    return value, tape.gradient(value, arguments)
+    return value, tape.gradient(value, arguments, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
 def batch_shape(distribution) -> tuple:

@@ -4,6 +4,7 @@ May import: errors, checks, backend, saving, distributions, effects, layers, obj
 """
 
 from kprob.density.log_density import Latent, LogDensity, find_log_density, only
+from kprob.density.preconditioned import preconditioned
 from kprob.density.unconstrained import Unconstrained
 
-__all__ = ["Latent", "LogDensity", "Unconstrained", "find_log_density", "only"]
+__all__ = ["Latent", "LogDensity", "Unconstrained", "find_log_density", "only", "preconditioned"]

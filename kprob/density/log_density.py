@@ -1,13 +1,13 @@
 """The log-density of a model's latents given its data, over one vector of unconstrained numbers."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import keras
 
 from kprob import distributions
-from kprob.backend import random
+from kprob.backend import float_type, random
 from kprob.checks import plates_text
 from kprob.density.unconstrained import Unconstrained
 from kprob.effects import Site, Trace
@@ -26,12 +26,18 @@ class Latent:
         shape: Shape of its unconstrained numbers, plates first.
         start: Position of the first of them.
         in_data_plate: Whether it has a value for each row of the data.
+        discrete: Whether its numbers are its values, whole numbers that no gradient moves.
+        support: The values that a discrete one may have where they are few, else nothing.
+        counts: Whether the values of a discrete one are never negative.
     """
 
     name: str
     shape: tuple[int, ...]
     start: int
     in_data_plate: bool = False
+    discrete: bool = False
+    support: tuple[float, ...] = ()
+    counts: bool = False
 
     @property
     def size(self) -> int:
@@ -42,14 +48,19 @@ class Latent:
 class LogDensity:
     """log p(x, z(u)) + log |dz/du| of a model: latents z, data x, unconstrained numbers u.
 
+    With a transport, which carries numbers v to u by an invertible function, it is the density of v, that of u times the
+    Jacobian's determinant: the same posterior in coordinates in which it may be rounder.
+
     Args:
         networks: The model's networks, of which the generative one is used.
         latents: The latents, in the order of the vector.
+        transport: `(numbers by name, batch) -> (unconstrained numbers by name, log of the Jacobian's determinant)`.
     """
 
-    def __init__(self, networks: Networks, latents: tuple[Latent, ...]):
+    def __init__(self, networks: Networks, latents: tuple[Latent, ...], transport: Callable | None = None):
         self.networks = networks
         self.latents = latents
+        self.transport = transport
 
     @property
     def size(self) -> int:
@@ -80,7 +91,10 @@ class LogDensity:
 
     def run(self, vector: Tensor, batch: dict, seed: Seed = None) -> tuple[Trace, Unconstrained]:
         """Runs the generative network at a position; finite discrete latents are summed out, the rest is drawn."""
-        handler = Unconstrained(self.position(vector))
+        position, log_det = self.position(vector), 0.0
+        if self.transport is not None:
+            position, log_det = self.transport(position, batch)
+        handler = Unconstrained(position, log_det)
         seed = random.seed(0) if seed is None else seed
         trace = self.networks.run_generative(batch, seed, extra=handler)
         if self.networks.plan is not None:
@@ -99,18 +113,21 @@ class LogDensity:
 
     def draw_prior(self, batch: dict, seed: Seed) -> Tensor:
         """Returns the vector of a draw from the prior."""
-        trace = self.networks.run_generative(batch, seed)
+        return self.vector_of(self.networks.run_generative(batch, seed))
+
+    def vector_of(self, trace: Trace) -> Tensor:
+        """Returns the vector of a run's values."""
         return self.vector(
             {
-                latent.name: distributions.support_bijector(trace[latent.name].distribution).inverse(
-                    trace[latent.name].value
-                )
+                latent.name: keras.ops.cast(trace[latent.name].value, float_type())
+                if latent.discrete
+                else distributions.support_bijector(trace[latent.name].distribution).inverse(trace[latent.name].value)
                 for latent in self.latents
             }
         )
 
     def position(self, vector: Tensor) -> dict[str, Tensor]:
-        """Cuts a vector into the latents' unconstrained numbers, by name."""
+        """Cuts a vector into the latents' numbers, by name."""
         return {
             latent.name: keras.ops.reshape(vector[latent.start : latent.start + latent.size], latent.shape)
             for latent in self.latents
@@ -121,26 +138,32 @@ class LogDensity:
         return keras.ops.concatenate([keras.ops.reshape(position[latent.name], (-1,)) for latent in self.latents])
 
 
-def find_log_density(networks: Networks, batch: dict, sampler: str = "The sampler") -> LogDensity:
+def find_log_density(
+    networks: Networks, batch: dict, sampler: str = "The sampler", moves_on: Callable = lambda name: False
+) -> LogDensity:
     """Finds the latents of a model by running it once.
 
     Args:
         networks: The model's networks.
         batch: The data; its sites are observed.
         sampler: What the density is for, for messages.
+        moves_on: Whether a discrete latent, by name, is an argument of the density rather than summed out.
 
     Raises:
-        MismatchError: A latent is discrete, or there is none.
+        MismatchError: A latent is discrete and neither summed out nor moved on, or there is none.
     """
     trace = networks.run_generative(batch, random.seed(0))
     latents: list[Latent] = []
     for site in trace.random_sites(observed=False):
+        start = sum(latent.size for latent in latents)
+        if distributions.is_discrete(site.distribution) and moves_on(site.name):
+            latents.append(_discrete_latent(site, start, sampler))
+            continue
         if enumerable(site):
             continue
         _require_continuous(site, sampler)
         bijector = distributions.support_bijector(site.distribution)
-        shape = tuple(bijector.inverse(site.value).shape)
-        latents.append(Latent(site.name, shape, sum(latent.size for latent in latents), site.in_data_plate))
+        latents.append(Latent(site.name, tuple(bijector.inverse(site.value).shape), start, site.in_data_plate))
     if not latents:
         raise MismatchError(
             explain(
@@ -152,6 +175,24 @@ def find_log_density(networks: Networks, batch: dict, sampler: str = "The sample
         )
     networks.plan = find_plan(networks, batch, only(trace, [latent.name for latent in latents]))
     return LogDensity(networks, tuple(latents))
+
+
+def _discrete_latent(site: Site, start: int, sampler: str) -> Latent:
+    inner, _ = distributions.split_independent(site.distribution)
+    if len(inner.event_shape):
+        raise MismatchError(
+            explain(
+                f"{sampler} can't move on the discrete latent `{site.name}`: its numbers depend on each other.",
+                received=f"a {type(inner).__name__} of event shape {tuple(inner.event_shape)}",
+                expected="discrete latents whose values are single numbers, such as Categorical or Poisson",
+                fix=f"write `{site.name}` as numbers, such as a Categorical in place of a OneHotCategorical",
+            )
+        )
+    values = distributions.enumerate_support(inner)
+    support = () if values is None else tuple(float(v) for v in keras.ops.convert_to_numpy(values).ravel())
+    below = distributions.contains(inner, keras.ops.full(tuple(site.value.shape), -1, inner.dtype))
+    counts = below is not None and not bool(keras.ops.any(below))
+    return Latent(site.name, tuple(site.value.shape), start, site.in_data_plate, True, support, counts)
 
 
 def only(trace: Trace, names: Iterable[str]) -> Trace:
@@ -169,6 +210,7 @@ def _require_continuous(site: Site, sampler: str) -> None:
                 f"{sampler} can't move on the discrete latent `{site.name}`.",
                 received=f"a {type(site.distribution).__name__} in plates {plates_text(site.plates)}",
                 expected="continuous latents, and discrete ones with finitely many values",
-                fix=f"observe `{site.name}`, or choose a family with finitely many values",
+                fix=f"compile with kprob.DiscreteGibbs(kprob.NUTS()), which moves on `{site.name}` too, observe it, or choose "
+                "a family with finitely many values",
             )
         )

@@ -17,15 +17,19 @@ class Unconstrained(Handler):
 
     Args:
         values: Unconstrained numbers by site.
+        log_det: Logarithm of a Jacobian's determinant that the sum begins with.
     """
 
-    def __init__(self, values: Mapping[str, Tensor]):
+    def __init__(self, values: Mapping[str, Tensor], log_det: Tensor = 0.0):
         super().__init__()
         self.given = dict(values)
-        self.log_det: Tensor = 0.0
+        self.log_det: Tensor = log_det
 
     def on_site(self, site: Site) -> None:
         if site.kind != "sample" or site.value is not None or site.name not in self.given:
+            return
+        if distributions.is_discrete(site.distribution):
+            self._give_discrete(site)
             return
         bijector = distributions.support_bijector(site.distribution)
         numbers = keras.ops.cast(self.given[site.name], keras.backend.standardize_dtype(site.distribution.dtype))
@@ -35,3 +39,10 @@ class Unconstrained(Handler):
         # A constant Jacobian comes without the plates' axes, and counts once for each of their elements.
         sizes = tuple(plate.size for plate in site.plates)
         self.log_det = self.log_det + keras.ops.sum(keras.ops.broadcast_to(log_det, sizes) if sizes else log_det)
+
+    def _give_discrete(self, site: Site) -> None:
+        # The numbers are the value. TFP's densities say anything at all outside a support.
+        site.value = keras.ops.cast(self.given[site.name], keras.backend.standardize_dtype(site.distribution.dtype))
+        possible = distributions.contains(site.distribution, site.value)
+        if possible is not None:
+            self.log_det = self.log_det + keras.ops.where(keras.ops.all(possible), 0.0, -float("inf"))

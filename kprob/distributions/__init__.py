@@ -27,6 +27,7 @@ from kprob.distributions.operations import (
     support_bijector,
     support_name,
 )
+from kprob.distributions.precision import to_float64
 from kprob.distributions.relaxed import along
 from kprob.distributions.supports import Support
 from kprob.distributions.transformed import transformed_family
@@ -59,5 +60,6 @@ __all__ = [
     "split_independent",
     "support_bijector",
     "support_name",
+    "to_float64",
     "transformed_family",
 ]

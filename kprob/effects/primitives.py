@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import keras
 
 from kprob import checks
-from kprob.backend import tfd
+from kprob.backend import float_type, tfd
+from kprob.distributions import to_float64
 from kprob.effects.site import Plate, Site
 from kprob.effects.stack import STATE, send
 from kprob.types import ArrayLike, Distribution, Tensor
@@ -38,6 +39,8 @@ def sample(name: str, distribution: Distribution = None, observed: ArrayLike = N
     """
     checks.check_name(name)
     checks.check_distribution(name, distribution)
+    if float_type() == "float64":
+        distribution = to_float64(distribution)
     plates = tuple(STATE.plates)
     if checks.check_batch_shape(name, distribution, plates):
         inner = plates[len(plates) - len(distribution.batch_shape) :]
@@ -70,7 +73,9 @@ def param(name: str, init: ArrayLike = 0.0, constraint: str = "real") -> Tensor:
     checks.check_name(name)
     checks.check_constraint(name, constraint)
     site = send(Site(name, "param", value=None, constraint=constraint, distribution=init))
-    return keras.ops.convert_to_tensor(init, dtype="float32") if site.value is None else site.value
+    if site.value is None:
+        return keras.ops.convert_to_tensor(init, dtype=float_type())
+    return keras.ops.cast(site.value, "float64") if float_type() == "float64" else site.value
 
 
 def deterministic(name: str, value: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from kprob.backend import random
+from kprob.backend import float_type, random
 from kprob.types import Seed
 
 FINGERPRINT_BYTES = 10_000_000
@@ -67,7 +67,7 @@ def batch_of(data: Data, num_data: int | None = None, with_index: bool = True) -
     """
     convert = keras.ops.convert_to_tensor
     number = num_data or data.num_rows or 1
-    batch = {"num_data": convert(np.full((1,), number, "float32"))}
+    batch = {"num_data": convert(np.full((1,), number, float_type()))}
     if data.num_rows is not None and with_index:
         batch["index"] = convert(np.arange(data.num_rows, dtype="int32"))
     batch["rows"] = {name: convert(value) for name, value in data.rows.items()}
@@ -81,7 +81,7 @@ def take_rows(batch: dict, number: int, seed: Seed) -> dict:
     """Returns a batch of some rows of another one, drawn with replacement; it still knows how many rows there are."""
     total = rows_of(batch)
     share = random.uniform((number,), seed)
-    rows = keras.ops.minimum(keras.ops.cast(share * keras.ops.cast(total, "float32"), "int32"), total - 1)
+    rows = keras.ops.minimum(keras.ops.cast(share * keras.ops.cast(total, share.dtype), "int32"), total - 1)
     taken = {name: keras.ops.take(batch[name], rows, axis=0) for name in ("index", "weights") if name in batch}
     return {
         **batch,

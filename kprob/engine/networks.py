@@ -216,5 +216,5 @@ def plate_of(batch: dict, num_draws: int | None = None, size=None) -> handlers.r
         per_draw = number
     else:
         per_draw = number // num_draws
-    scale = batch["num_data"][0] / keras.ops.cast(per_draw, "float32")
+    scale = batch["num_data"][0] / keras.ops.cast(per_draw, batch["num_data"].dtype)
     return handlers.rows(size=number, scale=scale, weights=batch.get("weights"), indices=batch.get("index"))

@@ -21,7 +21,7 @@ class _Autoregressive(Flow):
 
     def _shift_and_scale(self, step: int, vector) -> tuple:
         found = self.networks[step](_rows(vector))
-        found = ops.reshape(ops.cast(found, "float32"), (*ops.shape(vector), 2))
+        found = ops.reshape(ops.cast(found, vector.dtype), (*ops.shape(vector), 2))
         return found[..., 0], bounded(found[..., 1])
 
     def _at_once(self, step: int, noise) -> tuple:

@@ -31,7 +31,7 @@ class _Coupling(Flow):
         half = vector.shape[-1] // 2
         first, second = vector[..., :half], vector[..., half:]
         rows = first if len(first.shape) > 1 else first[None]
-        raw = ops.cast(self.networks[step](rows), "float32")
+        raw = ops.cast(self.networks[step](rows), vector.dtype)
         raw = ops.reshape(raw, (*ops.shape(second), raw.shape[-1]))
         found, log_slopes = change(second, raw)
         return ops.concatenate([first, found], axis=-1), ops.sum(log_slopes, axis=-1)

@@ -93,9 +93,15 @@ class Flow(JointGuide):
         block = self.blocks[name]
         return self._own_normal(block, name, run) if block.in_rows else None
 
+    def carry(self, block: Block, run: Run, noise) -> tuple:
+        if not block.in_rows:
+            return self.transform(block, run, noise)
+        loc, scale = self._loc_and_scale(block, run)
+        return loc + scale * noise, ops.sum(ops.log(scale), axis=-1)
+
     def transform(self, block: Block, run: Run, noise) -> tuple:
         """Returns the vector that noise becomes, and the logarithm of the Jacobian's determinant."""
-        total = ops.zeros(ops.shape(noise)[:-1])
+        total = ops.zeros(ops.shape(noise)[:-1], noise.dtype)
         for step, order in enumerate(self.orders):
             noise, log_det = self.forward(step, ops.take(noise, order, axis=-1))
             total = total + log_det
@@ -106,7 +112,7 @@ class Flow(JointGuide):
         """Returns the noise that became a vector, and the logarithm of the Jacobian's determinant there."""
         loc, scale = self._loc_and_scale(block, run)
         noise = (vector - loc) / scale
-        total = ops.zeros(ops.shape(noise)[:-1]) + ops.sum(ops.log(scale), axis=-1)
+        total = ops.zeros(ops.shape(noise)[:-1], noise.dtype) + ops.sum(ops.log(scale), axis=-1)
         for step in reversed(range(self.num_steps)):
             noise, log_det = self.inverse(step, noise)
             noise = ops.take(noise, np.argsort(self.orders[step]), axis=-1)

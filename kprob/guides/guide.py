@@ -8,13 +8,14 @@ import keras
 import numpy as np
 
 from kprob import checks, distributions, effects
-from kprob.backend import is_tensor, tfd
+from kprob.backend import float_type, is_tensor, tfd
 from kprob.errors import KprobError, MismatchError, explain
 from kprob.guides.block import Latent
 from kprob.guides.encoding import features_of, input_names
 from kprob.guides.quantiles import exact_quantiles
 from kprob.guides.run import Run
 from kprob.guides.starts import check_init, has_rows
+from kprob.types import Tensor
 
 # A head's start hardly depends on the features: every row starts where its bias says.
 HEAD_SPREAD = 0.01
@@ -151,6 +152,27 @@ class Guide(keras.layers.Layer):
         """Returns mean and standard deviation of a latent's unconstrained values where they are normal, else None."""
         return None
 
+    def transport(self, noise: dict, run: Run) -> tuple[dict, Tensor]:
+        """Returns the unconstrained values that standard normal noise becomes, and the log of the Jacobian's determinant.
+
+        A sampler moves on the noise where the guide is its preconditioner.
+
+        Args:
+            noise: By latent, numbers of the shape of its unconstrained value.
+            run: A run of the whole data set.
+
+        Raises:
+            KprobError: The guide isn't an invertible function of normal noise.
+        """
+        raise KprobError(
+            explain(
+                f"The guide {type(self).__name__} can't be a preconditioner.",
+                received='preconditioner="guide"',
+                expected="a guide that is a smooth invertible function of normal noise: a flow, MultivariateNormal or Normal",
+                fix="fit the model with inference=kprob.guides.InverseAutoregressiveFlow()",
+            )
+        )
+
     def set_parents(self, parents: dict[str, tuple[str, ...]]) -> None:
         """Takes note of the latents that each latent depends on, for guides that want to know."""
 
@@ -219,8 +241,8 @@ class Guide(keras.layers.Layer):
         if key in self.heads:
             return run.once((id(self), key), lambda: self._of_head(key, run))
         if key in self.row_parameters:
-            return run.once((id(self), key), lambda: run.rows(self.parameters[key]))
-        return keras.ops.convert_to_tensor(self.parameters[key])
+            return run.once((id(self), key), lambda: _as_wide(run.rows(self.parameters[key])))
+        return _as_wide(keras.ops.convert_to_tensor(self.parameters[key]))
 
     def get_config(self) -> dict:
         init = self.init
@@ -270,7 +292,7 @@ class Guide(keras.layers.Layer):
 
     def _of_head(self, key: str, run: Run):
         features = run.once((id(self), "features"), lambda: features_of(self.encoder, self.inputs, run))
-        numbers = keras.ops.cast(self.heads[key](features), "float32")
+        numbers = keras.ops.cast(self.heads[key](features), float_type())
         return keras.ops.reshape(numbers, (*keras.ops.shape(numbers)[:1], *self.head_shapes[key]))
 
     def _require_setup(self) -> None:
@@ -327,6 +349,11 @@ def require_continuous(site: effects.Site, guide: str) -> None:
                 fix=f"write `inference` with a discrete site `{site.name}`, or observe it in the data",
             )
         )
+
+
+def _as_wide(value):
+    # A sampler of double precision computes in float64 with the weights that there are.
+    return keras.ops.cast(value, "float64") if float_type() == "float64" else value
 
 
 def _has_tensors(bijector) -> bool:

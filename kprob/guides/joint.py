@@ -1,8 +1,11 @@
 """Guides that draw latents jointly: those outside the data plate together, and those inside it row by row."""
 
+from keras import ops
+
 from kprob.guides.block import Block, blocks_of
 from kprob.guides.guide import Guide
 from kprob.guides.run import Run
+from kprob.types import Tensor
 
 
 class JointGuide(Guide):
@@ -41,3 +44,25 @@ class JointGuide(Guide):
     def conditional(self, block: Block, name: str, run: Run):
         """Returns the distribution of a latent's unconstrained values given those before it in its block."""
         raise NotImplementedError
+
+    def transport(self, noise: dict, run: Run) -> tuple:
+        found: dict = {}
+        total = 0.0
+        for block in {id(block): block for block in self.blocks.values()}.values():
+            vector, log_det = self.carry(block, run, block.joined(noise))
+            found |= {name: block.shaped(name, vector[..., part]) for name, part in block.slices.items()}
+            total = total + ops.sum(log_det)
+        return found, total
+
+    def carry(self, block: Block, run: Run, noise: Tensor) -> tuple:
+        """Returns the vector that standard normal noise becomes, and the log of the Jacobian's determinant.
+
+        Args:
+            block: The block.
+            run: The run.
+            noise: A vector, or one for each row inside the data plate.
+
+        Raises:
+            KprobError: The guide isn't an invertible function of as much noise as there are numbers.
+        """
+        return super().transport({}, run)

@@ -80,6 +80,11 @@ class MultivariateNormal(JointGuide):
         loc, tril = self._loc_and_tril(block, run)
         return normal_given_before(block, name, run, loc, tril, owner=id(self))
 
+    def carry(self, block: Block, run: Run, noise) -> tuple:
+        loc, tril = self._loc_and_tril(block, run)
+        log_det = ops.sum(ops.log(ops.diagonal(tril, axis1=-2, axis2=-1)), axis=-1)
+        return loc + product(tril, noise), log_det
+
     def marginal(self, name: str, run: Run) -> tuple:
         block = self.blocks[name]
         return marginal_of(block, name, *self._loc_and_tril(block, run))

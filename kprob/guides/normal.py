@@ -74,6 +74,14 @@ class Normal(Guide):
         scale = get_constraint("positive").forward(self.parameter(f"{name}_scale", run))
         return self.parameter(f"{name}_loc", run), scale
 
+    def transport(self, noise: dict, run: Run) -> tuple:
+        found, total = {}, 0.0
+        for name, numbers in noise.items():
+            loc, scale = self.marginal(name, run)
+            found[name] = loc + scale * numbers
+            total = total + keras.ops.sum(keras.ops.broadcast_to(keras.ops.log(scale), numbers.shape))
+        return found, total
+
     def get_config(self) -> dict:
         return {**super().get_config(), "init_scale": self.init_scale}
 

@@ -4,6 +4,7 @@ Where each parameter comes from, in this order: a keyword of the call, the const
 `"learned"` for a free variable), a learned head where the call has features, the family's standard value.
 """
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -98,7 +99,11 @@ class RandomVariable(keras.layers.Layer):
         self.settings = {k: given.pop(k, v) for k, v in self.family.settings.items()}
         check_names(self.site_name, self.family, given)
         self.learned = tuple(k for k, v in given.items() if is_learned(v))
-        self._defaults = {k: self._recipe.convert(k, v) for k, v in given.items() if not is_learned(v)}
+        # With all digits, whatever type the density is computed in.
+        precise = dataclasses.replace(self._recipe, dtype="float64")
+        self._defaults = {
+            k: (self._recipe if is_tensor(v) else precise).convert(k, v) for k, v in given.items() if not is_learned(v)
+        }
         self.seed_generator = keras.random.SeedGenerator()
         self.heads: dict[str, keras.layers.Layer] = {}
         self.free: dict[str, keras.Variable] = {}
@@ -234,8 +239,8 @@ class RandomVariable(keras.layers.Layer):
     def _values(self, features, given) -> dict:
         # What the call, the constructor, free variables and heads give.
         family, recipe = self.family, self._recipe
-        fixed = without_rivals(family, self._defaults, given)
-        fixed |= {name: recipe.convert(name, value) for name, value in given.items()}
+        fixed = {**without_rivals(family, self._defaults, given), **given}
+        fixed = {name: recipe.convert(name, value) for name, value in fixed.items()}
         learned = {}
         for name, variable in without_rivals(family, self.free, fixed).items():
             raw = keras.ops.cast(keras.ops.convert_to_tensor(variable), recipe.dtype)

@@ -3,6 +3,7 @@
 from kprob.mcmc.adjusted_mclmc import AdjustedMCLMC
 from kprob.mcmc.chains import Chains
 from kprob.mcmc.chees import ChEES
+from kprob.mcmc.discrete_gibbs import DiscreteGibbs
 from kprob.mcmc.draws import Draws
 from kprob.mcmc.ensemble import EnsembleChains
 from kprob.mcmc.hmc import HMC
@@ -28,6 +29,7 @@ __all__ = [
     "AdjustedMCLMC",
     "ChEES",
     "Chains",
+    "DiscreteGibbs",
     "Draws",
     "EnsembleChains",
     "Info",

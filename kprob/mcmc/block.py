@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kprob.backend import compile_function, random
+from kprob.backend import compile_function, random, vectorized_map
 from kprob.engine import take_rows
 from kprob.mcmc.sampler import Info, Sampler
 from kprob.types import Seed, Tensor
@@ -19,6 +19,7 @@ def make_block(
     length: int,
     variables: Callable,
     batch_size: int | None = None,
+    vectorized: bool = False,
 ) -> Callable:
     """Compiles a block of transitions.
 
@@ -29,6 +30,7 @@ def make_block(
         length: Transitions at most.
         variables: Returns the Keras variables that `log_density` reads.
         batch_size: Rows of the data that a transition sees, taken at random; all of them where it's left out.
+        vectorized: Whether states and seeds are those of several chains, along a new first axis, which move in one program.
 
     Returns:
         `block(state, seed, number, batch)` makes `number` transitions from a state, each with its own seed, made of the
@@ -43,15 +45,18 @@ def make_block(
             key = random.fold_in(seed, state.iteration)
             part = batch if batch_size is None else take_rows(batch, batch_size, random.fold_in(key, 0))
             state, info = sampler.kernel(lambda vector: log_density(vector, part)).step(key, state)
-            row = ops.stack([ops.cast(value, "float32") for value in info])
-            positions = ops.slice_update(positions, (i, 0), state.position[None])
-            return i + 1, state, positions, ops.slice_update(infos, (i, 0), row[None])
+            row = ops.stack([ops.cast(value, dtype) for value in info])
+            positions = ops.slice_update(positions, (i, ops.zeros_like(i)), state.position[None])
+            return i + 1, state, positions, ops.slice_update(infos, (i, ops.zeros_like(i)), row[None])
 
-        empty = ops.zeros((length, size), dtype), ops.zeros((length, len(Info._fields)), "float32")
+        empty = ops.zeros((length, size), dtype), ops.zeros((length, len(Info._fields)), dtype)
         start = (ops.zeros((), "int32"), state, *empty)
         return ops.while_loop(lambda i, *_: i < number, body, start)[1:]
 
-    return compile_function(block, variables, jit=True)
+    def blocks(states: Any, seeds: Seed, number: Tensor, batch: dict) -> tuple:
+        return vectorized_map(lambda one: block(one[0], one[1], number, batch), (states, seeds), variables())
+
+    return compile_function(blocks if vectorized else block, variables, jit=True)
 
 
 def make_init(sampler: Sampler, log_density: Callable, variables: Callable) -> Callable:

@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from kprob.backend import compile_function, gradients, map_draws, random
+from kprob.backend import compile_function, gradients, map_draws, precision, random
+from kprob.backend import name as backend
 from kprob.density import LogDensity
+from kprob.errors import CompileError, explain
 from kprob.mcmc.block import make_block, make_init
 from kprob.mcmc.sampler import Sampler
 
@@ -25,11 +27,15 @@ class Chains:
     """
 
     def __init__(self, sampler: Sampler, density: LogDensity, variables: Callable, batch_size: int | None = None):
+        sampler = sampler.for_latents(density.latents)
+        _check_method(sampler)
         self.sampler, self.density = sampler, density
         self._compiled = False
         self._template: Any = None
         self._init = make_init(sampler, density, variables)
-        self._block = make_block(sampler, density, density.size, sampler.block_size, variables, batch_size)
+        self._vectorized = sampler.chain_method == "vectorized"
+        length = sampler.block_size
+        self._block = make_block(sampler, density, density.size, length, variables, batch_size, self._vectorized)
         self._values = compile_function(
             lambda positions, batch: map_draws(lambda u: density.values(u, batch), positions, variables()),
             variables,
@@ -59,15 +65,27 @@ class Chains:
             self._template = self._init(keras.ops.convert_to_tensor(states[0][0]), batch)
 
         def once(chain: int) -> tuple:
-            leaves = [keras.ops.convert_to_tensor(leaf) for leaf in states[chain]]
-            state = keras.tree.pack_sequence_as(self._template, leaves)
-            count = keras.ops.convert_to_tensor(np.int32(number))
-            seed = keras.ops.convert_to_tensor(seeds[chain])
-            state, positions, infos = self._block(state, seed, count, batch)
+            with precision(self.sampler.dtype):  # which belongs to a thread
+                leaves = [keras.ops.convert_to_tensor(leaf) for leaf in states[chain]]
+                state = keras.tree.pack_sequence_as(self._template, leaves)
+                count = keras.ops.convert_to_tensor(np.int32(number))
+                seed = keras.ops.convert_to_tensor(seeds[chain])
+                state, positions, infos = self._block(state, seed, count, batch)
             return _leaves(state), _array(positions)[:number], _array(infos)[:number]
 
+        if self._vectorized:
+            return self._in_one_program(self._template, states, seeds, number, batch)
         found = self._side_by_side(once, len(states))
         return [f[0] for f in found], np.stack([f[1] for f in found]), np.stack([f[2] for f in found])
+
+    def _in_one_program(self, template: Any, states: list, seeds: list, number: int, batch: dict) -> tuple:
+        leaves = [keras.ops.convert_to_tensor(np.stack(leaf)) for leaf in zip(*states, strict=True)]
+        together = keras.tree.pack_sequence_as(template, leaves)
+        count = keras.ops.convert_to_tensor(np.int32(number))
+        together, positions, infos = self._block(together, keras.ops.convert_to_tensor(np.stack(seeds)), count, batch)
+        leaves = _leaves(together)
+        apart = [[leaf[chain] for leaf in leaves] for chain in range(len(states))]
+        return apart, _array(positions)[:, :number], _array(infos)[:, :number]
 
     def values(self, positions: np.ndarray, batch: dict) -> dict[str, np.ndarray]:
         """Returns the latents' values at positions (chains, number, d): by name, (chains, number, ...)."""
@@ -93,6 +111,18 @@ class Chains:
             done, self._compiled = [once(0)], True
         with ThreadPoolExecutor(workers) as pool:
             return [*done, *pool.map(once, range(len(done), chains))]
+
+
+def _check_method(sampler: Sampler) -> None:
+    if sampler.chain_method == "vectorized" and backend == "tensorflow" and not sampler.ensemble:
+        raise CompileError(
+            explain(
+                f"The chains of {type(sampler).__name__} can't move in one program on TensorFlow.",
+                received='chain_method="vectorized" on Keras\'s TensorFlow backend',
+                expected='"vectorized" on the JAX backend, or another method',
+                fix='write chain_method="auto", use kprob.ChEES, whose chains always do, or set KERAS_BACKEND=jax',
+            )
+        )
 
 
 def chain_seeds(seed: int, chains: int) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kprob.backend import gradients, random, vectorized_map
+from kprob.backend import gradients, precision, random, vectorized_map
 from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.mcmc import mass_matrix, step_size
@@ -106,11 +106,12 @@ class ChEES(Sampler):
             position: Unconstrained numbers by site, chains along the first axis.
             log_density: From such a dict of one chain to a scalar.
         """
-        given = {name: ops.convert_to_tensor(value, dtype="float32") for name, value in position.items()}
+        given = {name: ops.convert_to_tensor(value, dtype=self.dtype) for name, value in position.items()}
         shapes = {name: tuple(value.shape[1:]) for name, value in given.items()}
         kernel = self.kernel(lambda u: vectorized_map(lambda one: log_density(unflatten(one, shapes)), u))
         self._bound = kernel, shapes
-        return kernel.init(ops.concatenate([ops.reshape(v, (v.shape[0], -1)) for v in given.values()], axis=1))
+        with precision(self.dtype):
+            return kernel.init(ops.concatenate([ops.reshape(v, (v.shape[0], -1)) for v in given.values()], axis=1))
 
     def position(self, state: ChEESState) -> dict[str, Tensor]:
         """Returns the positions of a state by site, chains along the first axis."""

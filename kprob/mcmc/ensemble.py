@@ -35,13 +35,14 @@ class EnsembleChains(Chains):
 
             def body(i: Tensor, state: Any, positions: Tensor, infos: Tensor) -> tuple:
                 state, info = kernel(batch).step(random.fold_in(seed, state.iteration), state)
-                rows = ops.stack([ops.broadcast_to(ops.cast(v, "float32"), (chains,)) for v in info], axis=-1)
-                positions = ops.slice_update(positions, (i, 0, 0), state.position[None])
-                return i + 1, state, positions, ops.slice_update(infos, (i, 0, 0), rows[None])
+                rows = ops.stack([ops.broadcast_to(ops.cast(v, dtype), (chains,)) for v in info], axis=-1)
+                zero = ops.zeros_like(i)
+                positions = ops.slice_update(positions, (i, zero, zero), state.position[None])
+                return i + 1, state, positions, ops.slice_update(infos, (i, zero, zero), rows[None])
 
             empty = (
                 ops.zeros((length, chains, density.size), dtype),
-                ops.zeros((length, chains, len(Info._fields)), "float32"),
+                ops.zeros((length, chains, len(Info._fields)), dtype),
             )
             start = (ops.zeros((), "int32"), state, *empty)
             return ops.while_loop(lambda i, *_: i < number, body, start)[1:]

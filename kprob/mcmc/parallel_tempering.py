@@ -152,7 +152,7 @@ class ParallelTempering(Sampler):
             move = moves.hamiltonian(random.fold_in(seed, i), z, target, sizes[i], self.num_leapfrog_steps)
             return (
                 i + 1,
-                ops.slice_update(replicas, (i, 0), (move.position * state.scale)[None]),
+                ops.slice_update(replicas, (i, ops.zeros_like(i)), (move.position * state.scale)[None]),
                 ops.slice_update(values, (i,), (move.log_density / beta)[None]),
                 ops.slice_update(rates, (i,), moves.accept_rate(move)[None]),
                 ops.slice_update(energies, (i,), move.energy[None]),

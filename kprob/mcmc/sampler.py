@@ -6,10 +6,15 @@ from typing import Any, NamedTuple
 import keras
 
 from kprob import checks
+from kprob.backend import precision
 from kprob.errors import CompileError, did_you_mean, explain, names
 from kprob.types import Seed, Tensor
 
-CHAIN_METHODS = ("auto", "threads", "sequential")
+CHAIN_METHODS = ("auto", "threads", "sequential", "vectorized")
+DTYPES = ("float32", "float64")
+PRECONDITIONERS = ("guide",)
+# Where chains start that move in a guide's coordinates: those of a draw of the guide are normal noise.
+NOISE_STARTS = ("uniform", "guide", "pathfinder")
 STARTS = ("uniform", "median", "prior", "pathfinder", "guide")
 
 
@@ -59,9 +64,15 @@ class Sampler:
         init: Where chains start: "uniform" (between -2 and 2 in unconstrained space), "median" (of the prior, with a
             little noise), "prior" (draws of it), "pathfinder" (draws of the best normal approximation along an optimiser's
             path), "guide" (draws of the inference network that was fitted before), or a dict of values by site.
-        chain_method: "threads" runs chains side by side on the CPU's cores, "sequential" one after the other; "auto" is
-            threads where there are cores.
+        chain_method: "threads" runs chains side by side on the CPU's cores, "sequential" one after the other, "vectorized"
+            all in one program, in which each step waits for the chain that takes longest: for accelerators, on the JAX
+            backend. "auto" is threads where there are cores.
         block_size: Transitions of an epoch, after which callbacks see the logs.
+        dtype: "float32", or "float64" where that has too few digits: density, states and draws are float64 then, and the
+            data and the numbers of the model, whose weights stay as they are, are cast.
+        preconditioner: "guide" moves in the coordinates of the guide that the model was fitted with before, a flow or a
+            normal: where it is close to the posterior, these are as good as independent (neural transport). Chains start
+            in it.
 
     Attributes:
         minibatches: Whether a transition sees only `batch_size` rows of the data.
@@ -80,16 +91,23 @@ class Sampler:
         init: str | Mapping[str, Any] = "uniform",
         chain_method: str = "auto",
         block_size: int = 100,
+        dtype: str = "float32",
+        preconditioner: str | None = None,
     ):
         checks.check_count("num_warmup", num_warmup, 0, CompileError)
         checks.check_count("num_samples", num_samples, 1, CompileError)
         checks.check_count("num_chains", num_chains, 1, CompileError)
         checks.check_count("block_size", block_size, 1, CompileError)
         check_choice(self, "chain_method", chain_method, CHAIN_METHODS)
+        check_choice(self, "dtype", dtype, DTYPES)
+        if preconditioner is not None:
+            check_choice(self, "preconditioner", preconditioner, PRECONDITIONERS)
+            check_choice(self, "init", init, NOISE_STARTS)
         if not isinstance(init, Mapping):
             check_choice(self, "init", init, STARTS)
         self.num_warmup, self.num_samples, self.num_chains = num_warmup, num_samples, num_chains
         self.init_strategy, self.chain_method, self.block_size = init, chain_method, block_size
+        self.dtype, self.preconditioner = dtype, preconditioner
         self._bound: tuple | None = None
 
     def kernel(self, log_density: Callable) -> Kernel:
@@ -99,6 +117,14 @@ class Sampler:
             log_density: From a vector (d,) to a scalar.
         """
         raise NotImplementedError(f"{type(self).__name__} must override `kernel(log_density)`.")
+
+    def moves_on(self, site: str) -> bool:
+        """Whether the sampler draws a discrete latent, by name, rather than having it summed out."""
+        return False
+
+    def for_latents(self, latents: tuple) -> "Sampler":
+        """Returns the sampler of a density of given latents (`kprob.density.Latent`): itself, where they are all alike."""
+        return self
 
     def init(self, position: Mapping[str, Tensor], log_density: Callable) -> Any:
         """Returns the state of a chain that starts at a position.
@@ -110,7 +136,8 @@ class Sampler:
         shapes = {name: tuple(keras.ops.shape(value)) for name, value in position.items()}
         kernel = self.kernel(lambda vector: log_density(unflatten(vector, shapes)))
         self._bound = kernel, shapes
-        return kernel.init(_flatten(position))
+        with precision(self.dtype):
+            return kernel.init(_flatten(position, self.dtype))
 
     def step(self, seed: Seed, state: Any) -> tuple[Any, Info]:
         """Makes one transition of the chain that `init` began.
@@ -123,7 +150,8 @@ class Sampler:
             The new state, and an `Info`.
         """
         kernel, _ = self._require_bound()
-        return kernel.step(seed, state)
+        with precision(self.dtype):
+            return kernel.step(seed, state)
 
     def position(self, state: Any) -> dict[str, Tensor]:
         """Returns the position of a state by site."""
@@ -144,6 +172,8 @@ class Sampler:
             "init": self.init_strategy,
             "chain_method": self.chain_method,
             "block_size": self.block_size,
+            "dtype": self.dtype,
+            "preconditioner": self.preconditioner,
         }
 
     @classmethod
@@ -176,8 +206,8 @@ def check_choice(sampler: Sampler, argument: str, value: object, choices: tuple[
         )
 
 
-def _flatten(position: Mapping[str, Tensor]) -> Tensor:
-    parts = [keras.ops.reshape(keras.ops.convert_to_tensor(v, dtype="float32"), (-1,)) for v in position.values()]
+def _flatten(position: Mapping[str, Tensor], dtype: str) -> Tensor:
+    parts = [keras.ops.reshape(keras.ops.convert_to_tensor(v, dtype=dtype), (-1,)) for v in position.values()]
     return keras.ops.concatenate(parts)
 
 

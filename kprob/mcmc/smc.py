@@ -37,6 +37,7 @@ class SMC(Sampler):
         target_accept_rate: Acceptance probability that the step size is tuned to from one temperature to the next; 0.8
             for "hmc" and 0.25 for "random_walk" where it's left out.
         dense_mass: Whether moves follow the particles' full covariance rather than a diagonal.
+        dtype: "float32", or "float64" where that has too few digits (see `Sampler`).
 
     Example:
         ```python
@@ -70,8 +71,9 @@ class SMC(Sampler):
         target_ess: float = 0.5,
         target_accept_rate: float | None = None,
         dense_mass: bool = False,
+        dtype: str = "float32",
     ):
-        super().__init__(0, num_particles, num_chains, init="prior", block_size=num_particles)
+        super().__init__(0, num_particles, num_chains, init="prior", block_size=num_particles, dtype=dtype)
         check_choice(self, "moves", moves, MOVES)
         check_count("num_moves", num_moves, 1, CompileError)
         check_count("num_leapfrog_steps", num_leapfrog_steps, 1, CompileError)
@@ -120,4 +122,5 @@ class SMC(Sampler):
             "target_ess": self.target_ess,
             "target_accept_rate": self.target_accept_rate,
             "dense_mass": self.dense_mass,
+            "dtype": self.dtype,
         }

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kprob.backend import float_type
 from kprob.density import LogDensity
 from kprob.errors import KprobError, explain
 from kprob.mcmc.pathfinder import pathfinder
@@ -50,16 +51,19 @@ def find_starts(
 def _propose(
     density: LogDensity, strategy: Any, given: Callable, generator: np.random.Generator, number: int
 ) -> np.ndarray:
+    discrete = np.concatenate([np.full(latent.size, latent.discrete) for latent in density.latents])
     if isinstance(strategy, str) and strategy in ("uniform", "pathfinder"):
-        return generator.uniform(-RADIUS, RADIUS, density.size).astype("float32")
-    vector = np.asarray(given(strategy, number), dtype="float32")
+        vector = generator.uniform(-RADIUS, RADIUS, density.size)
+        # Whole numbers are drawn from the prior: others wouldn't be possible.
+        return (np.where(discrete, given("prior", number), vector) if discrete.any() else vector).astype(float_type())
+    vector = np.asarray(given(strategy, number), dtype=float_type())
     # Chains that start at one place would look as if they agreed.
     spread = 0.0 if isinstance(strategy, str) and strategy in ("prior", "guide") else 0.1
-    return (vector + spread * generator.normal(size=vector.shape)).astype("float32")
+    return (vector + np.where(discrete, 0.0, spread) * generator.normal(size=vector.shape)).astype(float_type())
 
 
 def _numbers(evaluate: Callable, vector: np.ndarray, batch: dict) -> tuple[float, np.ndarray]:
-    value, (gradient,) = evaluate(keras.ops.convert_to_tensor(np.asarray(vector, "float32")), batch)
+    value, (gradient,) = evaluate(keras.ops.convert_to_tensor(np.asarray(vector, float_type())), batch)
     return float(value), np.asarray(keras.ops.convert_to_numpy(gradient))
 
 
@@ -67,7 +71,7 @@ def _along_path(vector: np.ndarray, evaluate: Callable, generator: np.random.Gen
     if not np.isfinite(evaluate(vector)[0]):
         return vector  # tried in vain: the next one may be better
     found = pathfinder(evaluate, vector, generator)
-    return vector if found is None else found.draw(generator).astype("float32")
+    return vector if found is None else found.draw(generator).astype(float_type())
 
 
 def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, strategy: Any) -> str:

@@ -81,7 +81,7 @@ def make_stage(sampler: SMC, density: LogDensity, variables: Callable) -> Callab
         return Population(
             **moved,
             temperature=temperature,
-            log_evidence=population.log_evidence + total - np.log(sampler.num_particles).astype("float32"),
+            log_evidence=population.log_evidence + total - float(np.log(sampler.num_particles)),
             step_size=population.step_size * ops.exp(2.0 * (rate - sampler.accept_rate)),
             accept_rate=rate,
             ess=1.0 / ops.sum(ops.square(shares)),
@@ -117,8 +117,9 @@ def next_temperature(log_likelihood: Tensor, temperature: Tensor, target_ess: fl
 def resample(shares: Tensor, seed: Seed) -> Tensor:
     """Returns which particles go on, by systematic resampling (Kitagawa 1996): indices (particles,)."""
     number = shares.shape[0]
-    start = ops.reshape(random.uniform((1,), seed), ())
-    places = (ops.arange(number, dtype="float32") + start) / number
+    dtype = keras.backend.standardize_dtype(shares.dtype)
+    start = ops.reshape(random.uniform((1,), seed, dtype), ())
+    places = (ops.arange(number, dtype=dtype) + start) / number
     found = ops.searchsorted(ops.cumsum(shares), places)
     return ops.clip(ops.cast(found, "int32"), 0, number - 1)
 
@@ -157,7 +158,7 @@ def _scale(positions: Tensor, shares: Tensor, dense: bool) -> Tensor:
         return ops.sqrt(ops.sum(shares[:, None] * ops.square(centred), axis=0) + 1e-10)
     covariance = ops.matmul(ops.transpose(shares[:, None] * centred), centred)
     ridge = 1e-4 * ops.mean(ops.diagonal(covariance)) + 1e-10
-    return ops.cholesky(covariance + ridge * ops.eye(covariance.shape[0]))
+    return ops.cholesky(covariance + ridge * ops.eye(covariance.shape[0], dtype=covariance.dtype))
 
 
 def _finite(log_likelihood: Tensor) -> Tensor:

@@ -219,11 +219,19 @@ def build_generative(model, data: Data, num_data: int | None = None, check_value
     if model.built:
         return
     latents = tuple(site.name for site in p.random_sites(observed=False))
-    rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
-    whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
+    rows = {name: (value.shape[1:], _own_type(model, value)) for name, value in data.rows.items()}
+    whole = {name: (value.shape, _own_type(model, value)) for name, value in data.whole.items()}
     terms = tuple(f"{site.name} (generative)" for site in p.weighed_sites())
     model.__dict__["_spec"] = Spec(rows, whole, num_data, latents, False, False, terms, sampled=True)
     model.built = True
+    if getattr(model, "optimizer", None) is not None:  # as loading does, which compares the two
+        model.optimizer.build(model.trainable_variables)
+
+
+def _own_type(model, value: np.ndarray) -> str:
+    # A sampler of double precision widens data for itself alone.
+    widened = value.dtype == "float64" and model.variable_dtype != "float64"
+    return "float32" if widened else value.dtype.name
 
 
 @_with_any_past

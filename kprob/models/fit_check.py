@@ -1,5 +1,7 @@
 """One line of warning at the end of a fit that went badly, from what the fit has logged: it runs no network.
 
+Of a sampler's draws, R-hat, the effective sample size and divergences are logged, and say it themselves.
+
 The ELBO of a full-batch epoch with one draw is log p(x, z) − log q(z), an importance weight. So the last epochs of such a fit
 are a sample of weights, of a q that hardly moves any more, and their tail's k-hat comes for nothing.
 """
@@ -20,6 +22,14 @@ BAD_K = 1.0  # the weights have no mean: far beyond 0.7, where `diagnose` begins
 SURE = 5.0  # standard errors
 NATS = 1.0
 SHARE = 0.05
+
+# Of draws, where `diagnose` begins to doubt, and what noise there is in a shorter run.
+MAX_RHAT = 1.01
+RHAT_NOISE = 2.0  # over the effective draws of a chain: what R-hat is above 1 where chains agree
+ESS_PER_CHAIN = 100
+ESS_SHARE = 0.1
+DIVERGENT_SHARE = 0.002
+LEAST_DRAWS = 100
 
 
 def check_fit(model, history: keras.callbacks.History, steps: int) -> None:
@@ -52,6 +62,35 @@ def check_fit(model, history: keras.callbacks.History, steps: int) -> None:
         warn(
             f"The posterior of {type(model).__name__} isn't to be trusted: k-hat is about {k_hat:.1f}, and should be below "
             "0.7; print(model.diagnose(data)) says more, fit(check=False) says nothing.",
+            FitWarning,
+        )
+
+
+def check_draws(model, logs: dict) -> None:
+    """Warns where a sampler's draws shouldn't be trusted.
+
+    Args:
+        model: The model.
+        logs: What the last block of the fit logged.
+    """
+    draws = model.draws
+    if draws is None or draws.num_draws < LEAST_DRAWS or not logs:
+        return
+    total = draws.num_chains * draws.num_draws
+    found = []
+    wanted = min(ESS_PER_CHAIN * draws.num_chains, ESS_SHARE * total)
+    limit = MAX_RHAT + RHAT_NOISE * draws.num_chains / max(logs["min_ess"], wanted)
+    if logs["max_rhat"] > limit and np.isfinite(logs["max_rhat"]):
+        found.append(f"the largest R-hat is {logs['max_rhat']:.3g} (good below {MAX_RHAT})")
+    if logs["min_ess"] < wanted:
+        found.append(f"the smallest effective sample size is {logs['min_ess']:.0f} (good above {wanted:.0f})")
+    if logs["divergences"] > DIVERGENT_SHARE * total:
+        found.append(f"{logs['divergences']:.0f} of {total} transitions diverged")
+    if found:
+        owner = type(model).__name__ if type(model).__name__ != "FunctionModel" else model.name
+        warn(
+            f"The draws of {owner} aren't to be trusted yet: {', '.join(found)}; print(model.diagnose()) says "
+            "more, fit(check=False) says nothing.",
             FitWarning,
         )
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kprob.backend import float_type
 from kprob.checks import check_whole_numbers
 from kprob.engine import Data, Structure, Whole, to_array, to_dict
 from kprob.errors import DataError, did_you_mean, explain, names
@@ -106,7 +107,7 @@ class Inputs:
         return number
 
     def _weights(self, sample_weight, number: int | None) -> np.ndarray:
-        weights = to_array("sample_weight", sample_weight).astype("float32")
+        weights = to_array("sample_weight", sample_weight).astype(float_type())
         if number is None or weights.shape != (number,):
             raise DataError(
                 explain(

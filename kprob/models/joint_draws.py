@@ -15,6 +15,7 @@ from kprob.engine import Data, batch_of
 from kprob.errors import DataError, explain, names
 from kprob.models import weighing
 from kprob.models.drawn import require_draws
+from kprob.models.precision import in_precision
 from kprob.models.sampled_queries import check_rows
 
 NUM_SAMPLES = 1000
@@ -49,6 +50,11 @@ def draw(model, data: Data, number: int | None, seed, predictive: bool = True) -
         seed: A seed of `kprob.backend.random`.
         predictive: Whether new observations are wanted too.
     """
+    with in_precision(model):
+        return _draw(model, data, number, seed, predictive)
+
+
+def _draw(model, data: Data, number: int | None, seed, predictive: bool) -> JointDraws:
     observed = tuple(n for n in model.structure().random_sites() if n in {*data.rows, *data.whole})
     if model.sampler is None:
         each, values = random.split(seed, number or NUM_SAMPLES), {}
@@ -139,4 +145,5 @@ def prepare(model, verb: str, x) -> Data:
     if model.sampler is None:
         return weighing.prepare(model, verb, x)
     require_draws(model)
-    return model.prepare_data(x)
+    with in_precision(model):
+        return model.prepare_data(x)

@@ -16,6 +16,7 @@ from kprob.models.callback_kinds import savers_last
 from kprob.models.drawn import random_number
 from kprob.models.evidence import Estimate
 from kprob.models.plan import Plan, make_plan
+from kprob.models.precision import in_precision
 from kprob.models.sampling import check_options, fingerprint
 
 _MOST_TEMPERATURES = 1000
@@ -37,9 +38,11 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     plan = make_plan(options)
     check_options(model.sampler, options)
     plan.callbacks = savers_last(plan.callbacks)
-    data = model.prepare_data(x, y, plan.sample_weight)
-    building.build_generative(model, data)
-    return Run(model, data, plan, epochs).run()
+    with in_precision(model):
+        data = model.prepare_data(x, y, plan.sample_weight)
+        building.build_generative(model, data)
+        with in_precision(model):  # of layers too that the build has found
+            return Run(model, data, plan, epochs).run()
 
 
 class Run:
@@ -99,7 +102,7 @@ class Run:
 
     def _keep(self, populations: list[Population], seeds: list, temperatures: int) -> None:
         positions = np.stack([_array(population.positions) for population in populations])
-        infos = np.zeros((*positions.shape[:2], len(Info._fields)), "float32")
+        infos = np.zeros((*positions.shape[:2], len(Info._fields)), self.sampler.dtype)
         told = {"log_density": [p.log_prior + p.log_likelihood for p in populations]}
         told |= {name: [getattr(p, name) for p in populations] for name in ("accept_rate", "step_size")}
         for name, values in told.items():

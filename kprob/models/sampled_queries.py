@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kprob import checks
-from kprob.backend import compile_function, map_draws, random
+from kprob.backend import compile_function, float_type, map_draws, random
 from kprob.density import only
 from kprob.engine import Data, batch_of
 from kprob.engine.enumeration import conditional, find_factors, find_plan
@@ -14,6 +14,7 @@ from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
 from kprob.mcmc import Draws
 from kprob.models.drawn import random_number, require_draws
+from kprob.models.precision import in_precision
 from kprob.models.reparameterizing import shown_names
 from kprob.queries import Query
 
@@ -21,10 +22,11 @@ from kprob.queries import Query
 def query(model, kind: str, names, data, size: int) -> Query:
     """Makes a query about the posterior, or the posterior predictive, of a model with draws."""
     draws = require_draws(model)
-    prepared = model.prepare_data(data)
-    wanted = _wanted(model, kind, names, draws, prepared)
-    check_rows(model, draws, prepared)
-    batch = batch_of(prepared, with_index=False)
+    with in_precision(model):
+        prepared = model.prepare_data(data)
+        wanted = _wanted(model, kind, names, draws, prepared)
+        check_rows(model, draws, prepared)
+        batch = batch_of(prepared, with_index=False)
     return Query(
         wanted,
         isinstance(names, str),
@@ -39,12 +41,14 @@ def predict(model, x, num_samples: int, seed: int | None):
     """Returns the posterior-predictive mean of what the data doesn't give, over all draws or some of them."""
     checks.check_count("num_samples", num_samples)
     draws = require_draws(model)
-    data = model.prepare_data(x)
+    with in_precision(model):
+        data = model.prepare_data(x)
+        batch = batch_of(data, with_index=False)
     check_rows(model, draws, data)
     wanted = [n for n in _allowed(model, "posterior_predictive", draws) if model.structure().sites[n].kind == "sample"]
     wanted = [n for n in wanted if n not in {*data.rows, *data.whole}] or wanted
     rows = _rows_of_draws(draws, num_samples, _seed(model, seed))
-    found = _run(model, tuple(wanted), draws, rows, batch_of(data, with_index=False), 1, _seed(model, seed), True)
+    found = _run(model, tuple(wanted), draws, rows, batch, 1, _seed(model, seed), True)
     means = {name: value.mean(axis=0) for name, value in found.items()}
     return means[wanted[0]] if len(wanted) == 1 else means
 
@@ -70,7 +74,8 @@ def _run(model, wanted, draws: Draws, rows, batch, size: int, seed: int, means: 
     key = ("draws", wanted, size, means)
     programs = model.__dict__["_programs"]
     if key not in programs:
-        plan = _sums(model, draws, batch)
+        with in_precision(model):
+            plan = _sums(model, draws, batch)
 
         def program(batch, values, seeds):
             def once(draw):
@@ -83,8 +88,9 @@ def _run(model, wanted, draws: Draws, rows, batch, size: int, seed: int, means: 
             return map_draws(once, {"seed": seeds, "values": values}, model.variables)
 
         programs[key] = compile_function(program, lambda: model.variables)
-    values = {name: keras.ops.convert_to_tensor(value[rows]) for name, value in draws.pooled().items()}
-    found = programs[key](batch, values, random.split(random.seed(seed), len(rows)))
+    with in_precision(model):
+        values = {name: keras.ops.convert_to_tensor(value[rows]) for name, value in draws.pooled().items()}
+        found = programs[key](batch, values, random.split(random.seed(seed), len(rows)))
     return {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in found.items()}
 
 
@@ -112,7 +118,7 @@ def _value(site, mean: bool):
         expected = site.distribution.mean()
     except NotImplementedError:
         expected = site.value
-    return keras.ops.broadcast_to(keras.ops.cast(expected, "float32"), keras.ops.shape(site.value))
+    return keras.ops.broadcast_to(keras.ops.cast(expected, float_type()), keras.ops.shape(site.value))
 
 
 def _moments(wanted, draws: Draws) -> dict[str, tuple]:

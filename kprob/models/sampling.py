@@ -1,13 +1,14 @@
 """`fit` of a model that was compiled with a sampler: blocks of transitions are epochs to Keras's callbacks."""
 
 import zlib
+from collections.abc import Iterable
 
 import keras
 import numpy as np
 
-from kprob import diagnostics, distributions
-from kprob.backend import random
-from kprob.density import LogDensity, find_log_density
+from kprob import diagnostics
+from kprob.backend import float_type, precision, random
+from kprob.density import LogDensity, find_log_density, preconditioned
 from kprob.engine import Data, batch_of
 from kprob.errors import CompileError, explain
 from kprob.guides.starts import Start
@@ -17,7 +18,9 @@ from kprob.mcmc.starts import find_starts
 from kprob.models import building
 from kprob.models.callback_kinds import savers_last
 from kprob.models.drawn import random_number
+from kprob.models.fit_check import check_draws
 from kprob.models.plan import Plan, make_plan
+from kprob.models.precision import in_precision
 
 LOG_NAMES = (
     "log_density", "accept_rate", "step_size", "tree_depth", "divergences", "max_rhat", "min_ess", "draws",
@@ -37,7 +40,8 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
         x: Data by name.
         y: Observed values where `x` has only covariates.
         **options: `epochs` (blocks of transitions at most; all that the sampler wants where it's left out), `verbose`,
-            `callbacks`, `sample_weight`, `initial_epoch`.
+            `callbacks`, `sample_weight`, `initial_epoch`, and `check`, False to say nothing where the draws shouldn't be
+            trusted.
 
     Returns:
         Keras's `History`.
@@ -46,8 +50,27 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     plan = make_plan(options)
     check_options(model.sampler, options)
     plan.callbacks = savers_last(plan.callbacks)
-    data = model.prepare_data(x, y, plan.sample_weight)
-    return Run(model, data, plan, epochs).run()
+    with in_precision(model):
+        data = model.prepare_data(x, y, plan.sample_weight)
+        if not _is_known(model, fingerprint(data)):
+            building.build_generative(model, data)
+        with in_precision(model):  # of layers too that the build has found
+            return Run(model, data, plan, epochs).run()
+
+
+def _is_known(model, of_data: str) -> bool:
+    # A second fit of the same data finds its density: to check it again takes several runs of the network.
+    known, _ = model.__dict__["_programs"].get("log_density", (None, None))
+    return known == (model.sampler.identity(), of_data)
+
+
+def _log_density(model, data: Data, batch: dict) -> LogDensity:
+    of_data, sampler = fingerprint(data), model.sampler
+    programs = model.__dict__["_programs"]
+    if not _is_known(model, of_data):
+        density = find_log_density(model.networks, batch, type(sampler).__name__, sampler.moves_on)
+        programs["log_density"] = (sampler.identity(), of_data), density
+    return programs["log_density"][1]
 
 
 class Run:
@@ -63,10 +86,13 @@ class Run:
     def __init__(self, model, data: Data, plan: Plan, epochs: int | None):
         self.model, self.plan, self.sampler = model, plan, model.sampler
         self.batch = batch_of(data)
-        self.fingerprint = fingerprint(data)
-        density = self._checked_density(data)
+        density = _log_density(model, data, self.batch)
+        if self.sampler.preconditioner is not None:
+            require_guide(model)
+            density = preconditioned(density, model.guide)
         self.chains = _cached_chains(model, density, _rows_of_a_transition(self.sampler, density, data, plan))
         self.density = self.chains.density
+        self.fingerprint = fingerprint(data, model.guide.weights if self.density.transport is not None else ())
         self.resume = self._same_run(model.draws)
         self.epochs = epochs
 
@@ -109,6 +135,8 @@ class Run:
                 self._have_patience(callbacks.callbacks)
             epoch += 1
         callbacks.on_train_end(logs)
+        if self.plan.check:
+            check_draws(model, logs)
         return model.history
 
     def _have_patience(self, callbacks: list) -> None:
@@ -117,16 +145,6 @@ class Run:
             if isinstance(callback, keras.callbacks.EarlyStopping) and callback.monitor in OF_DRAWS:
                 self.model.stop_training = self.model.stop_training and not callback.stopped_epoch
                 callback.wait, callback.stopped_epoch = 0, 0
-
-    def _checked_density(self, data: Data) -> LogDensity:
-        # Once for the same data: it takes several runs of the network.
-        programs, name = self.model.__dict__["_programs"], type(self.sampler).__name__
-        known, density = programs.get("log_density", (None, None))
-        if density is None or known != (name, self.fingerprint):
-            building.build_generative(self.model, data)
-            density = find_log_density(self.model.networks, self.batch, name)
-            programs["log_density"] = (name, self.fingerprint), density
-        return density
 
     def _same_run(self, draws: Draws | None) -> bool:
         if draws is None:
@@ -154,8 +172,8 @@ class Run:
         states = self.chains.start(vectors, self.batch)
         size = self.density.size
         model.__dict__["_draws"] = Draws(
-            np.zeros((sampler.num_chains, 0, size), "float32"),
-            np.zeros((sampler.num_chains, 0, len(Info._fields)), "float32"),
+            np.zeros((sampler.num_chains, 0, size), sampler.dtype),
+            np.zeros((sampler.num_chains, 0, len(Info._fields)), sampler.dtype),
             {},
             states,
             chain_seeds(number, sampler.num_chains),
@@ -165,19 +183,24 @@ class Run:
         )
 
     def _given(self, strategy, seed: int) -> np.ndarray:
+        if self.density.transport is not None:
+            return np.random.default_rng(seed).normal(size=self.density.size)
         networks = self.model.networks
         extra = Start(lambda _: "median") if strategy == "median" else None
         given = strategy if not isinstance(strategy, str) else None
         if strategy == "guide":
             require_inference(self.model)
-            trace, _ = networks.pair(self.batch, random.seed(seed))
-        else:
-            trace = networks.run_generative(self.batch, random.seed(seed), extra=extra, given=_tensors(given))
-        unconstrained = {
-            site.name: distributions.support_bijector(site.distribution).inverse(site.value)
-            for site in trace.random_sites(observed=False)
-        }
-        return keras.ops.convert_to_numpy(self.density.vector(unconstrained))
+            return self._of_the_guide(seed)
+        return self._vector(networks.run_generative(self.batch, random.seed(seed), extra=extra, given=_tensors(given)))
+
+    def _of_the_guide(self, seed: int) -> np.ndarray:
+        # In the type that it was fitted in.
+        with precision("float32"):
+            batch = keras.tree.map_structure(_narrow, self.batch)
+            return self._vector(self.model.networks.pair(batch, random.seed(seed))[0])
+
+    def _vector(self, trace) -> np.ndarray:
+        return keras.ops.convert_to_numpy(self.density.vector_of(trace))
 
     def _block(self, draws: Draws, number: int) -> None:
         states, positions, infos = self.chains.run(draws.states, draws.seeds, number, self.batch)
@@ -205,7 +228,8 @@ def block_logs(draws: Draws, last: np.ndarray, sampler: Sampler) -> dict[str, fl
         with np.errstate(all="ignore"):
             suspects = draws.positions[..., slowest(draws.positions)]
             rhats, sizes = diagnostics.rhat(suspects), diagnostics.ess_bulk(suspects)
-        logs["max_rhat"], logs["min_ess"] = float(np.nanmax(rhats)), float(np.nanmin(sizes))
+        if np.isfinite(rhats).any():  # else nothing has moved yet
+            logs["max_rhat"], logs["min_ess"] = float(np.nanmax(rhats)), float(np.nanmin(sizes))
     logs["draws"] = float(draws.num_draws * draws.num_chains)
     return logs
 
@@ -230,10 +254,11 @@ def slowest(positions: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(found))
 
 
-def fingerprint(data: Data) -> str:
-    """Returns what tells this data from other data."""
+def fingerprint(data: Data, weights: Iterable = ()) -> str:
+    """Returns what tells this data, and the weights that positions depend on, from others."""
     total = 0
-    for name, value in [*data.rows.items(), *data.whole.items(), ("weights", data.weights)]:
+    own = [(variable.path, keras.ops.convert_to_numpy(variable)) for variable in weights]
+    for name, value in [*data.rows.items(), *data.whole.items(), ("weights", data.weights), *own]:
         if value is not None:
             total = zlib.crc32(f"{name} {value.shape} {value.dtype}".encode(), total)
             total = zlib.crc32(np.ascontiguousarray(value).data, total)
@@ -266,9 +291,16 @@ def _cached_chains(model, density: LogDensity, batch_size: int | None) -> Chains
     return programs[key]
 
 
+def _narrow(value):
+    wide = keras.backend.standardize_dtype(value.dtype) == "float64"
+    return keras.ops.cast(value, "float32") if wide else value
+
+
 def _tensors(given):
     return (
-        None if given is None else {k: keras.ops.convert_to_tensor(np.asarray(v, "float32")) for k, v in given.items()}
+        None
+        if given is None
+        else {k: keras.ops.convert_to_tensor(np.asarray(v, float_type())) for k, v in given.items()}
     )
 
 
@@ -284,6 +316,21 @@ def check_options(sampler: Sampler, options: dict) -> None:
                     fix=f"leave `{name}` out, or compile with an objective such as kprob.ELBO()",
                 )
             )
+
+
+def require_guide(model) -> None:
+    """Raises where a model has no fitted guide that could be a preconditioner."""
+    guide = getattr(model, "guide", None)
+    if guide is None or not guide.built:
+        raise CompileError(
+            explain(
+                f'preconditioner="guide" moves in the coordinates of the guide of {type(model).__name__}.',
+                received="a model without a guide that was fitted",
+                expected="a model with, say, inference=kprob.guides.InverseAutoregressiveFlow(), and "
+                "model.compile(kprob.ELBO(), ...).fit(data) before",
+                fix="fit the guide first, or leave `preconditioner` out",
+            )
+        )
 
 
 def require_inference(model) -> None:

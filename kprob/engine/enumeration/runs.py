@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kprob.backend import map_draws, vectorized_map
+from kprob.backend import float_type, map_draws, vectorized_map
 from kprob.effects import Plate, Site, Trace
 from kprob.engine.batch import repeat_rows
 from kprob.engine.enumeration.factors import log_factor
@@ -95,7 +95,7 @@ def find_factors(
     plates = dict(sorted(first.plates.items(), key=lambda item: not item[1].is_data))
     if len({keras.backend.standardize_dtype(log.dtype) for log in logs.values()}) > 1:
         # NumPy's numbers are of double precision, and a distribution keeps them so.
-        logs = {name: ops.cast(log, "float32") for name, log in logs.items()}
+        logs = {name: ops.cast(log, float_type()) for name, log in logs.items()}
     tables = [_table(first[name], log, parents[name], variables, plates) for name, log in logs.items()]
     return Factors(first, tables, variables, plates)
 
