@@ -52,8 +52,8 @@ def test_chains_start_at_the_fitted_guide():
     with pytest.raises(CompileError, match='init="guide"'):
         unknown_mean().compile(kprob.HMC(0, 1, 1, init="guide")).fit({"x": X}, verbose=0)
     model.fit({"x": X}, epochs=1, verbose=0)
-    model.guide.loc["mu"].assign(29.5)
-    model.guide.scale["mu"].assign(-7.0)  # softplus of it is 0.0009
+    model.guide.parameters["mu_loc"].assign(29.5)
+    model.guide.parameters["mu_scale"].assign(-7.0)  # softplus of it is 0.0009
     model.compile(kprob.HMC(0, 1, 2, step_size=1e-6, num_leapfrog_steps=1, init="guide"))
     model.fit({"x": X}, verbose=0)
     assert np.abs(model.draws.values["mu"] - 29.5).max() < 0.01
