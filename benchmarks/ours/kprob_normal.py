@@ -9,8 +9,6 @@ from kprob import layers
 from kprob.models.compiled_loop import CompiledLoop
 from kprob.models.plan import Plan
 
-STEPS_AT_ONCE = 1_000  # an epoch is a step here, and one call of the loop runs at most 1,024 epochs
-
 
 class Normal(kprob.ProbabilisticModel):
     """loc, scale and the data"""
@@ -57,12 +55,12 @@ class BareLoop:
         data = self.model.prepare_data({"x": problems.normal_data()})
         loop = CompiledLoop(self.model, data, Plan(verbose=0), problems.NORMAL_ROWS, None, False)
         self.program = loop.program
-        self.arguments = (loop.device_data, loop._orders(STEPS_AT_ONCE), STEPS_AT_ONCE, 0, 1, loop._fresh())
+        steps = problems.NORMAL_STEPS  # an epoch is a step here
+        self.arguments = (loop.device_data, loop._orders(steps), steps, 0, 1, loop._fresh())
 
     def run(self) -> float:
         """Runs all steps and returns the last loss."""
-        for _ in range(problems.NORMAL_STEPS // STEPS_AT_ONCE):
-            logs, _ = self.program(*self.arguments)
+        logs, _ = self.program(*self.arguments)
         return float(logs[-1, 0])
 
 

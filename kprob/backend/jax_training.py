@@ -17,12 +17,12 @@ BLOCK = 16
 def make_program(model, batch_size: int, num_rows: int | None, take: Callable, jit: bool) -> Callable:
     """Compiles epochs of training; see the TensorFlow twin of this function for arguments and result."""
     del jit
-    compiled = jax.jit(_Loops(model, batch_size, num_rows, take).program, donate_argnums=0)
+    # Nothing is donated: a failing call leaves the model's own arrays alive, and a copy to give away takes as much memory.
+    compiled = jax.jit(_Loops(model, batch_size, num_rows, take).program)
 
     def run(data, orders, epochs: int, first: int, last: int, carry):
         groups = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
-        # Copies are given away to the program, so that a failing call leaves the model's own arrays alive.
-        state = tuple([jnp.array(variable.value, copy=True) for variable in group] for group in groups)
+        state = tuple([variable.value for variable in group] for group in groups)
         state, logs, carry = compiled(state, data, orders, epochs, first, last, carry)
         for group, values in zip(groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from kprob.backend.tensorflow_vectorizing import keep_shapes_static
+
 __all__ = [
     "accumulate",
     "batch_shape",
@@ -124,6 +126,7 @@ def vectorized_map(function: Callable, elements: tf.Tensor, variables=()):
         variables: Variables that the function reads; TensorFlow finds them itself.
     """
     del variables
+    keep_shapes_static()
     return tf.vectorized_map(function, elements)
 
 

@@ -13,6 +13,7 @@ import random as python_random
 
 import tensorflow as tf
 
+FEW = 16
 _GOLDEN = 0x9E3779B9
 
 
@@ -74,9 +75,24 @@ def normal(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
     pairs = (total + 1) // 2
     first, second = _uniforms(pairs, seed, wide)
     radius = tf.sqrt(-2.0 * tf.math.log(first))
-    angle = tf.constant(2.0 * math.pi, wide) * second
-    numbers = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], 0)[:total]
+    numbers = tf.concat(_around(radius, second, _few(total)), 0)[:total]
     return tf.cast(tf.reshape(numbers, _as_shape(shape)), dtype)
+
+
+def _few(total) -> bool:
+    return isinstance(total, int) and total <= FEW
+
+
+def _around(radius: tf.Tensor, turn: tf.Tensor, few: bool) -> list[tf.Tensor]:
+    # Both coordinates of a point on a circle, `turn` in (0, 1) of the way round.
+    if not few:
+        angle = tf.constant(2.0 * math.pi, turn.dtype) * turn
+        return [radius * tf.cos(angle), radius * tf.sin(angle)]
+    # XLA copies what ends in a cheap operation (a cosine is one) into every kernel that uses it, all ten rounds of integers
+    # with it; the result of a division it keeps. So from the half angle's tangent, which costs more than it saves for many.
+    tangent = tf.tan(tf.constant(math.pi, turn.dtype) * turn)
+    square = tangent * tangent
+    return [radius * (1.0 - square) / (1.0 + square), 2.0 * radius * tangent / (1.0 + square)]
 
 
 def uniform(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:

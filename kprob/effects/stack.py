@@ -8,6 +8,7 @@ so that `trace` sees it complete. That is all; every handler in `handlers.py` is
 The stack belongs to a thread, so that chains may run side by side.
 """
 
+import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from kprob import distributions
 from kprob.backend import random
 from kprob.effects.site import Plate, Site
+from kprob.errors import explain
 from kprob.types import Seed, Tensor
 
 
@@ -42,6 +44,16 @@ class Handler:
     """
 
     def __init__(self, network: Callable | None = None):
+        if network is not None and not callable(network):
+            name = type(self).__name__
+            raise TypeError(
+                explain(
+                    f"The first argument of `{name}` is the network that it wraps.",
+                    received=f"{type(network).__name__} as the network",
+                    expected="a function, or nothing in a `with` block",
+                    fix=f"name the setting, as in `{_example(type(self))}`",
+                )
+            )
         self.network = network
 
     def __enter__(self) -> "Handler":
@@ -63,6 +75,11 @@ class Handler:
 
     def on_plate(self, plate: Plate) -> None:
         """Called when a plate opens."""
+
+
+def _example(handler: type) -> str:
+    settings = list(inspect.signature(handler).parameters)[1:]
+    return f"with kprob.handlers.{handler.__name__}({settings[0] + '=...' if settings else ''}):"
 
 
 def send(site: Site) -> Site:

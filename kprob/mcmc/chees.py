@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kprob.backend import gradients, random
+from kprob.backend import gradients, random, vectorized_map
 from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.mcmc import mass_matrix, step_size
@@ -108,7 +108,7 @@ class ChEES(Sampler):
         """
         given = {name: ops.convert_to_tensor(value, dtype="float32") for name, value in position.items()}
         shapes = {name: tuple(value.shape[1:]) for name, value in given.items()}
-        kernel = self.kernel(lambda u: ops.vectorized_map(lambda one: log_density(unflatten(one, shapes)), u))
+        kernel = self.kernel(lambda u: vectorized_map(lambda one: log_density(unflatten(one, shapes)), u))
         self._bound = kernel, shapes
         return kernel.init(ops.concatenate([ops.reshape(v, (v.shape[0], -1)) for v in given.values()], axis=1))
 

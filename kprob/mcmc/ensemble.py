@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kprob.backend import compile_function, random
+from kprob.backend import compile_function, random, vectorized_map
 from kprob.density import LogDensity
 from kprob.mcmc.chains import Chains
 from kprob.mcmc.sampler import Info, Kernel, Sampler
@@ -27,7 +27,7 @@ class EnsembleChains(Chains):
         super().__init__(sampler, density, variables)
 
         def kernel(batch: dict) -> Kernel:
-            return sampler.kernel(lambda u: ops.vectorized_map(lambda one: density(one, batch), u))
+            return sampler.kernel(lambda u: vectorized_map(lambda one: density(one, batch), u))
 
         def block(state: Any, seed: Seed, number: Tensor, batch: dict) -> tuple:
             length, chains = sampler.block_size, sampler.num_chains

@@ -11,7 +11,7 @@ from kprob.models.callback_kinds import epochs_between, needs_every_batch
 from kprob.models.plan import Plan
 
 ORDER_ENTRIES = 65_536
-MAX_EPOCHS_AT_ONCE = 1024
+MAX_EPOCHS_AT_ONCE = 4096
 SECONDS_BETWEEN_CALLBACKS = 0.25
 
 

@@ -254,3 +254,13 @@ def test_an_error_in_a_network_closes_its_handlers_and_plates():
 def test_an_unknown_site_of_a_trace_is_an_error_with_the_closest_name():
     with pytest.raises(SiteError, match="no site `aa`.*Did you mean 'a'"):
         run(network)["aa"]
+
+
+@pytest.mark.parametrize(
+    "handler, setting",
+    [(handlers.scale, 0.5), (handlers.mask, np.array([True])), (handlers.condition, {"a": 1.0}), (handlers.seed, 3)],
+)
+def test_a_setting_in_the_networks_place(handler, setting):
+    # Taken for the network, it would be forgotten: the block would run with the default.
+    with pytest.raises(TypeError, match=rf"name the setting, as in `with kprob.handlers.{handler.__name__}\(\w+="):
+        handler(setting)

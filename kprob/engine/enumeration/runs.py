@@ -93,6 +93,9 @@ def find_factors(
         )
     logs |= {name: _by_parent(plan, log, [variables[p] for p in parents[name]]) for name, log in repeated.items()}
     plates = dict(sorted(first.plates.items(), key=lambda item: not item[1].is_data))
+    if len({keras.backend.standardize_dtype(log.dtype) for log in logs.values()}) > 1:
+        # NumPy's numbers are of double precision, and a distribution keeps them so.
+        logs = {name: ops.cast(log, "float32") for name, log in logs.items()}
     tables = [_table(first[name], log, parents[name], variables, plates) for name, log in logs.items()]
     return Factors(first, tables, variables, plates)
 

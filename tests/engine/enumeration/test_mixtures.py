@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy import stats
 
 import kprob
 from kprob import backend, layers, tfd
@@ -64,6 +65,20 @@ def test_an_epoch_of_minibatches_has_the_mean_of_all_rows():
     history = model.fit({"x": data}, batch_size=16, epochs=1, verbose=0).history
     expected = float(ops.mean(reference(MEANS, np.full(4, 0.5, "float32"), WEIGHTS).log_prob(data)))
     assert history["elbo"][0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_numbers_of_double_precision():
+    # NumPy's own: the density of the labels comes in another precision than that of the data.
+    @kprob.probmodel
+    def mixture():
+        with kprob.plate("data"):
+            c = kprob.sample("c", tfd.Categorical(probs=np.array([0.25, 0.75])))
+            kprob.sample("x", tfd.Normal(ops.take(ops.convert_to_tensor([-1.0, 1.0]), c), 1.0))
+
+    x = np.array([-0.5, 0.3, 2.0])
+    model = mixture().compile(kprob.ELBO(), "sgd")
+    expected = np.log(0.25 * stats.norm.pdf(x, -1.0) + 0.75 * stats.norm.pdf(x, 1.0)).mean()
+    assert model.evaluate({"x": x}, return_dict=True)["elbo"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_moments_and_conditional_of_the_categorical_toy():
