@@ -31,6 +31,7 @@ def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
 
     A discrete state that `inference` leaves out is summed out, in time linear in the length (for few states: each step is
     a product of matrices, and steps are taken in pairs). Continuous latents inside get their values from `inference`.
+    `model.particle_filter` follows the latents of either kind by particles.
 
     Args:
         step: `step(previous, x)` declares the sites of one time and returns what the next step gets as `previous`.

@@ -28,13 +28,12 @@ class TakeOver(Handler):
     """Takes the scan of a network over: keeps it, and returns numbers of the right shape in its place.
 
     Args:
-        network: Name of the network, for messages.
-        prepare: What is done with the scan before it is kept.
+        of: Which network, for messages.
     """
 
-    def __init__(self, network: str, prepare: Callable[[Steps], Steps] = lambda steps: steps):
+    def __init__(self, of: str):
         super().__init__()
-        self.of, self.prepare = network, prepare
+        self.of = of
         self.steps: Steps | None = None
         self.before: list[Site] = []
 
@@ -66,7 +65,7 @@ class TakeOver(Handler):
                     fix="put both into one step, which returns both of their states",
                 )
             )
-        self.steps = self.prepare(steps)
+        self.steps = steps
         return steps.carry
 
 
@@ -202,6 +201,8 @@ class Runner:
         """
         seed = random.seed(0)
         p, _, _ = self.run(batch, seed, given)
+        with self.networks.store():
+            _check_data(p, seed, self.owner)
         with TakeOver("the generative network") as generative:
             trace = self.networks.run_generative(batch, seed, given=given)
         _check_given(given, trace, p, self.owner)
@@ -223,14 +224,18 @@ class Runner:
         return tuple(open_)
 
 
-def _first(steps: Steps, seed: Seed) -> dict[str, Tensor]:
-    # All that the first step makes of a past that nothing has an influence on.
+def _run_first(steps: Steps, seed: Seed) -> tuple:
+    # The first step with a past that nothing has an influence on.
     def cut(value: Tensor) -> Tensor:
         return ops.take(value, ops.arange(1), axis=steps.axis)
 
     past = tree.map_structure(ops.zeros_like, steps.start)
     x, known = tree.map_structure(cut, steps.xs), tree.map_structure(cut, steps.known)
-    carry, trace = steps.run(past, x, known, seed)
+    return steps.run(past, x, known, seed)
+
+
+def _first(steps: Steps, seed: Seed) -> dict[str, Tensor]:
+    carry, trace = _run_first(steps, seed)
     found = {f"returned {i}": part for i, part in enumerate(tree.flatten(carry))}
     return found | {name: site.log_prob() for name, site in trace.sites.items() if site.kind in ("sample", "factor")}
 
@@ -247,6 +252,19 @@ def _require_scan(network: TakeOver, owner: str) -> Steps:
             )
         )
     return network.steps
+
+
+def _check_data(steps: Steps, seed: Seed, owner: str) -> None:
+    if steps.known or any(site.kind == "factor" for site in _run_first(steps, seed)[1].sites.values()):
+        return
+    raise DataError(
+        explain(
+            f"A particle filter weighs particles by data, and nothing in the steps of {owner} is observed.",
+            received=f"no values of {names(steps.missing)}",
+            expected="data for what is observed at each step",
+            fix=f'write particle_filter({{"{steps.missing[-1] if steps.missing else "y"}": values}})',
+        )
+    )
 
 
 def _check_scans(p: Steps, q: Steps) -> None:

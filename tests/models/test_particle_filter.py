@@ -149,7 +149,7 @@ def test_a_seed_repeats_it_and_data_of_the_same_shape_does_not_retrace(local_lev
     assert again[0].log_likelihood == again[1].log_likelihood == pytest.approx(first.log_likelihood, abs=1e-4)
     number = len(traced)
     other = model.particle_filter({"y": SERIES + 1}, 100, seed=3)
-    assert len(traced) == number + 0 * len(other.ess) and other.log_likelihood != again[0].log_likelihood
+    assert len(traced) == number and other.log_likelihood != again[0].log_likelihood
     assert run(model, 100, seed=4).log_likelihood != again[0].log_likelihood
 
 
@@ -340,6 +340,11 @@ def test_a_proposal_must_go_side_by_side():
     automatic = kprob.ProbabilisticModel(network).compile(kprob.ELBO(), "adam")
     with pytest.raises(SiteError, match="(?s)the inference network of .* has none"):
         run(automatic, proposal="inference")
+
+
+def test_there_must_be_data(local_level):
+    with pytest.raises(DataError, match="(?s)nothing in the steps of LocalLevel is observed.*`level`, `y`"):
+        local_level.particle_filter()
 
 
 @pytest.mark.parametrize(
