@@ -69,9 +69,9 @@ def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
     known = {n: v for n, v in probe.values.items() if n not in probe.missing}
     missing = tuple(n for n in probe.values if n in probe.missing)
     steps = Steps(step, start, xs, name, length, tuple(STATE.plates), known, missing, carry)
-    taken_over = send(Site(name, "scan")).value
-    if taken_over is not None:
-        return taken_over(steps)
+    told = send(Site(name, "scan")).value
+    if callable(told):  # a handler takes the steps over
+        return told(steps)
     if missing or not _is_direct(steps, probe):
         if probe.summed:
             raise SiteError(_unknown_past(probe))
