@@ -173,7 +173,10 @@ def find_log_density(
                 fix="leave what is to be inferred out of the data",
             )
         )
-    networks.plan = find_plan(networks, batch, only(trace, [latent.name for latent in latents]))
+    if any(enumerable(site) for site in trace.random_sites(observed=False)):
+        networks.plan = find_plan(networks, batch, only(trace, [latent.name for latent in latents]))
+    else:
+        networks.plan = None
     return LogDensity(networks, tuple(latents))
 
 

@@ -98,7 +98,7 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         rho = 1 - (within - covariance) / variance
     rho[0] = 1.0
-    last = max(1, (number - 3) // 2)  # Stan's: the pair at which the sum ends however long the chains remember
+    last = max(0, (number - 3) // 2)  # Stan's: the pair at which the sum ends however long the chains remember
     pairs = rho[0 : 2 * last + 1 : 2] + rho[1 : 2 * last + 2 : 2]
     ends = pairs <= 0
     end = np.where(ends.any(axis=0), ends.argmax(axis=0), last)
@@ -106,7 +106,8 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     falling = np.minimum.accumulate(pairs, axis=0)
     # Half of the pair at the end may still be positive: it lowers the bias of chains that jump to and fro.
     even = np.take_along_axis(rho[0 : 2 * last + 1 : 2], end[None], axis=0)[0]
-    tau = -1 + 2 * np.sum(np.where(counted, falling, 0.0), axis=0) + np.maximum(even, 0)
+    even = np.where(ends.any(axis=0), np.maximum(even, 0), even)
+    tau = -1 + 2 * np.sum(np.where(counted, falling, 0.0), axis=0) + even
     found = size / np.maximum(tau, 1 / np.log10(size))
     return np.where(constant, size, np.where(np.isfinite(draws).all(axis=(0, 1)), found, np.nan))
 

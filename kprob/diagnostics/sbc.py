@@ -32,6 +32,9 @@ def sbc(
     counts how many posterior draws lie below the true parameters. One compiled program serves all fits. Afterwards the
     model is what it was before.
 
+    A model compiled with a sampler is calibrated likewise. Ranks are uniform only among independent draws: let the sampler
+    make many times `num_draws`, of which as many are then picked by chance.
+
     Args:
         model: A compiled model; or a function that makes one, which is then called for each simulation.
         num_simulations: Number of simulations.
@@ -156,6 +159,7 @@ class _Start:
         variables = [*model.variables, *(optimizer.variables if optimizer is not None else [])]
         self.values = [(v, keras.ops.convert_to_numpy(v)) for v in variables if v is not self.seed_state]
         self.history = getattr(model, "history", None)
+        self.draws = vars(model).get("_draws")
 
     def again(self, simulation: int) -> None:
         for variable, value in self.values:
@@ -167,6 +171,8 @@ class _Start:
         if self.seed_state is not None:
             self.seed_state.assign(self.before)
         self.model.history = self.history
+        if self.draws is not None or "_draws" in vars(self.model):
+            vars(self.model)["_draws"] = self.draws
 
     def _reseed(self, simulation: int) -> None:
         if self.seed_state is not None:

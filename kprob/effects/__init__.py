@@ -9,6 +9,7 @@ from kprob.effects.reparameterize import LocScale, Transform, reparam
 from kprob.effects.scan import AnyPast, scan
 from kprob.effects.site import Plate, Site
 from kprob.effects.stack import STATE, Handler, running, send
+from kprob.effects.steps import Steps
 from kprob.effects.trace import Trace
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Plate",
     "STATE",
     "Site",
+    "Steps",
     "Trace",
     "Transform",
     "datamodel",

@@ -7,9 +7,7 @@ compiled loop. A discrete state that is summed out needs neither: the engine giv
 value of each for all times, and puts the pairs of times together afterwards.
 """
 
-import contextlib
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,9 +15,9 @@ import keras
 from kprob import checks
 from kprob.backend import accumulate, find_influences, random
 from kprob.effects import handlers
-from kprob.effects.primitives import plate
 from kprob.effects.site import Site
-from kprob.effects.stack import STATE, Handler, draw_in_plates, send
+from kprob.effects.stack import STATE, Handler, send
+from kprob.effects.steps import Screen, Steps, time_plate
 from kprob.errors import SiteError, explain, names
 
 ops, tree = keras.ops, keras.tree
@@ -35,6 +33,7 @@ def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
 
     A discrete state that `inference` leaves out is summed out, in time linear in the length (for few states: each step is
     a product of matrices, and steps are taken in pairs). Continuous latents inside get their values from `inference`.
+    `model.particle_filter` follows the latents of either kind by particles.
 
     Args:
         step: `step(previous, x)` declares the sites of one time and returns what the next step gets as `previous`.
@@ -66,21 +65,26 @@ def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
     xs, length = _elements(xs, axis)
     start = tree.map_structure(_start, initial)
     probe = Screen(asking=True)
-    with _time(name, length), probe:
+    with time_plate(name, length), probe:
         carry = step(tree.map_structure(lambda v: ops.repeat(v, length, axis=axis), start), xs)
     start = tree.map_structure(lambda v, c: _like(v, c, axis), start, carry)
     known = {n: v for n, v in probe.values.items() if n not in probe.missing}
-    if probe.missing or not _is_direct(step, start, xs, carry, probe, (name, length, axis)):
+    missing = tuple(n for n in probe.values if n in probe.missing)
+    steps = Steps(step, start, xs, name, length, tuple(STATE.plates), known, missing, carry)
+    told = send(Site(name, "scan")).value
+    if callable(told):  # a handler takes the steps over
+        return told(steps)
+    if missing or not _is_direct(steps, probe):
         if probe.summed:
             raise SiteError(_unknown_past(probe))
-        if probe.missing and send(Site(name, "scan")).value == STAND_INS:
+        if missing and told == STAND_INS:
             known = dict(probe.values)
         else:
-            drawn, carry = _simulate(step, start, xs, known, probe, (name, axis))
+            drawn, carry = _simulate(steps, probe)
             known |= drawn
     given = {n: v for n, v in known.items() if n not in probe.summed and n not in probe.observed}
     previous = tree.map_structure(lambda v, c: _shifted(v, c, length, axis), start, carry)
-    with _time(name, length), handlers.substitute(values=given):
+    with time_plate(name, length), handlers.substitute(values=given):
         return step(previous, xs)
 
 
@@ -93,63 +97,6 @@ class AnyPast(Handler):
     def on_site(self, site: Site) -> None:
         if site.kind == "scan":
             site.value = STAND_INS
-
-
-class Screen(Handler):
-    """Keeps the sites of a trial from handlers further out, and notes their values.
-
-    Args:
-        asking: Whether those handlers are asked for values.
-    """
-
-    def __init__(self, asking: bool):
-        super().__init__()
-        self.asking, self.outer = asking, list(STATE.handlers)
-        self.values: dict[str, Any] = {}
-        self.missing: set[str] = set()
-        self.summed: set[str] = set()
-        self.observed: set[str] = set()
-
-    def on_site(self, site: Site) -> None:
-        if site.kind in ("param", "module"):
-            site.value = self._ask(site).value
-        elif site.kind == "sample" and site.value is None and self.asking:
-            self._find_value(site)
-        site.hidden = site.kind not in ("seed", "scan")
-
-    def after_site(self, site: Site) -> None:
-        if site.kind == "sample":
-            self.values[site.name] = site.value
-
-    def _find_value(self, site: Site) -> None:
-        before = self._ask(dataclasses.replace(site, kind="before"))
-        if before.value is not None:
-            self.summed.add(site.name)
-            site.value = before.value
-            return
-        asked = self._ask(site)
-        if asked.value is None:
-            self.missing.add(site.name)
-            asked.value = draw_in_plates(site, random.seed(0))  # a stand-in, of the right shape
-        if asked.observed:
-            self.observed.add(site.name)
-        site.value = asked.value
-
-    def _ask(self, site: Site) -> Site:
-        asked = dataclasses.replace(site)
-        for handler in reversed(self.outer):
-            if not isinstance(handler, handlers.seed):
-                handler.on_site(asked)
-            if asked.hidden:
-                break
-        return asked
-
-
-@contextlib.contextmanager
-def _time(name: str, length: int) -> Iterator[None]:
-    with plate(name, length) as opened:
-        opened.is_time = True
-        yield
 
 
 def _elements(xs: Any, axis: int) -> tuple[Any, int]:
@@ -189,42 +136,37 @@ def _shifted(start: Any, carry: Any, length: int, axis: int) -> Any:
     return ops.concatenate([start, ops.take(carry, ops.arange(length - 1), axis=axis)], axis=axis)
 
 
-def _is_direct(step: Callable, start: Any, xs: Any, carry: Any, probe: Screen, where: tuple) -> bool:
+def _is_direct(steps: Steps, probe: Screen) -> bool:
     # Whether what a step returns follows from its own sites, and not from the steps before it.
-    if all(any(part is value for value in probe.values.values()) for part in tree.flatten(carry)):
+    if all(any(part is value for value in probe.values.values()) for part in tree.flatten(steps.carry)):
         return True
-    name, length, axis = where
-    repeated = [ops.repeat(part, length, axis=axis) for part in tree.flatten(start)]
+    repeated = [ops.repeat(part, steps.length, axis=steps.axis) for part in tree.flatten(steps.start)]
 
     def run(parts: dict) -> dict:
-        with _time(name, length), Screen(asking=False), handlers.substitute(values=probe.values):
-            found = step(tree.pack_sequence_as(start, list(parts.values())), xs)
+        with time_plate(steps.name, steps.length), Screen(asking=False), handlers.substitute(values=probe.values):
+            found = steps.step(tree.pack_sequence_as(steps.start, list(parts.values())), steps.xs)
         return {str(i): part for i, part in enumerate(tree.flatten(found))}
 
     influences = find_influences(run, {str(i): part for i, part in enumerate(repeated)})
     return not any(influences.values())
 
 
-def _simulate(step: Callable, start: Any, xs: Any, known: dict, probe: Screen, where: tuple) -> tuple[dict, Any]:
+def _simulate(steps: Steps, probe: Screen) -> tuple[dict, Any]:
     # One time after the other; the axis of time has length 1 in each.
-    name, axis = where
-    asked = send(Site(name, "seed"))
+    axis = steps.axis
+    asked = send(Site(steps.name, "seed"))
     seed = random.fresh_seed() if asked.seed is None else asked.seed
-    length = ops.shape(tree.flatten(xs)[0])[axis]
-    elements = {"x": xs, "known": known}
-    elements = tree.map_structure(lambda value: ops.moveaxis(value, axis, 0), elements)
+    length = ops.shape(tree.flatten(steps.xs)[0])[axis]
+    elements = tree.map_structure(lambda value: ops.moveaxis(value, axis, 0), {"x": steps.xs, "known": steps.known})
     elements["seed"] = random.split(seed, length)
 
     def once(state: dict, element: dict) -> dict:
         now = tree.map_structure(lambda value: ops.expand_dims(value, axis), {k: element[k] for k in ("x", "known")})
-        screen = Screen(asking=False)
-        with _time(name, 1), screen, handlers.seed(seed=element["seed"]), handlers.substitute(values=now["known"]):
-            carry = step(state["carry"], now["x"])
-        drawn = {n: screen.values[n] for n in probe.missing}
-        return {"carry": tree.map_structure(lambda c, s: ops.cast(c, s.dtype), carry, start), "drawn": drawn}
+        carry, trace = steps.run(state["carry"], now["x"], now["known"], element["seed"])
+        return {"carry": carry, "drawn": {n: trace[n].value for n in steps.missing}}
 
-    first = {n: ops.take(probe.values[n], ops.arange(1), axis=axis) for n in probe.missing}
-    stacked = accumulate(once, {"carry": start, "drawn": first}, elements)
+    first = {n: ops.take(probe.values[n], ops.arange(1), axis=axis) for n in steps.missing}
+    stacked = accumulate(once, {"carry": steps.start, "drawn": first}, elements)
     stacked = tree.map_structure(lambda value: ops.moveaxis(ops.squeeze(value, axis + 1), 0, axis), stacked)
     return stacked["drawn"], stacked["carry"]
 

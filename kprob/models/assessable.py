@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kprob.models import arviz_export, evidence, joint_draws
+from kprob.models import arviz_export, evidence, filtering, joint_draws
 from kprob.models.diagnosis import Diagnosis, diagnose
+from kprob.models.filtered import Filtered
 from kprob.models.freezable import Freezable
 from kprob.models.population import log_evidence
 from kprob.models.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
@@ -64,6 +65,61 @@ class Assessable(Freezable):
             A float, the sum over rows, with `per_datum`, `standard_error` and `k_hat`.
         """
         return evidence.log_predictive_density(self, data, num_samples, seed)
+
+    def particle_filter(
+        self,
+        data=None,
+        num_particles: int = 1000,
+        *,
+        proposal: str = "generative",
+        resampling: str = "systematic",
+        ess_threshold: float = 0.5,
+        given: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Filtered:
+        """Returns what particles tell of a model whose generative network is a `kprob.scan`: states and likelihood.
+
+        The particles' states at each time are draws given the data up to then, and the likelihood's estimate is unbiased.
+        Steps propose states by the generative network (the bootstrap filter) or by the inference network's own scan (a
+        guided filter), which sees the data and needs fewer particles. A site before the scan from which the first state
+        comes is drawn for each particle. It needs no fit where the generative network has no parameters to learn.
+
+        Args:
+            data: What is observed in the steps, and covariates.
+            num_particles: Number of particles.
+            proposal: "generative", or "inference" for the inference network's steps.
+            resampling: "systematic", "stratified" or "multinomial".
+            ess_threshold: Particles are drawn anew where their effective sample size is below this share of them: 1 for
+                always, 0 for never.
+            given: Values of latents on which all steps depend.
+            seed: Makes the result repeatable.
+
+        Returns:
+            The particles with their weights, the log-likelihood, and the effective sample size at each step.
+
+        Raises:
+            SiteError: The network has no scan, or its steps depend on a latent that isn't given.
+
+        Example:
+            ```python
+            import kprob
+            from kprob import tfd
+
+            def day(level, t):
+                level = kprob.sample("level", tfd.Normal(level, 1.0))
+                kprob.sample("y", tfd.Normal(level, 0.5))
+                return level
+
+            model = kprob.ProbabilisticModel(lambda: kprob.scan(day, 0.0, 3))
+            found = model.particle_filter({"y": [0.5, 1.0, -0.5]}, seed=1)
+            assert abs(found.log_likelihood + 4.255) < 0.3
+            ```
+
+        Reference:
+            Gordon, Salmond and Smith (1993), "Novel approach to nonlinear/non-Gaussian Bayesian state estimation"; Doucet,
+            Godsill and Andrieu (2000), "On sequential Monte Carlo sampling methods for Bayesian filtering".
+        """
+        return filtering.particle_filter(self, data, num_particles, proposal, resampling, ess_threshold, given, seed)
 
     def log_likelihood(self, data=None, num_samples: int | None = None, seed: int | None = None):
         """Returns the log-density of each datum given each posterior draw: log p(x_i | latents of the draw).

@@ -63,6 +63,15 @@ def test_the_numbers_are_arviz_s(arviz, which, chains):
     assert ours(draws) == pytest.approx(theirs(arviz, draws), rel=1e-6)
 
 
+@pytest.mark.parametrize("number", range(4, 13))
+@pytest.mark.parametrize("which", ["bulk", "mean", "tail"])
+def test_very_short_chains_have_arviz_s_numbers_too(arviz, which, number):
+    ours, theirs = OURS[which]
+    for chains in (1, 2, 4):
+        draws = autoregressive(0.3, chains, number, seed=chains)
+        assert ours(draws) == pytest.approx(theirs(arviz, draws), rel=1e-6)
+
+
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.9, -0.5])
 def test_an_autoregressive_chain_has_the_effective_size_that_is_known(phi):
     found = np.mean([diagnostics.ess_mean(autoregressive(phi, draws=4000, seed=s)) for s in range(20)])
