@@ -138,28 +138,3 @@ def test_full_rank_terrain(terrain):
     assert model.posterior("precision").stddev(num_samples=4000, seed=0) == pytest.approx(0.12229, rel=0.05)
     found = 170 * elbo(model, terrain, 4000, batch_size=170)
     assert found == pytest.approx(-249.796, abs=0.01)
-
-
-# Standard deviations of w and b, and the ELBO, of the best of a family that can't be the posterior (by coordinate ascent on the
-# conjugate form). Structured has b depend on w, and the elements of w on nothing.
-TERRAIN = {
-    "Normal": (guides.Normal, [0.134, 0.041, 0.080, 0.072], -250.868, 0.05),
-    "Structured": (
-        lambda: guides.Structured(parents={"w": (), "b": ("w",), "precision": ()}),
-        [0.1580, 0.0621, 0.0854, 0.1222],
-        -250.217,
-        0.05,
-    ),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TERRAIN)
-def test_terrain(name, terrain):
-    make, spread, bound, rate = TERRAIN[name]
-    model = fitted(Terrain(inference=make()), terrain, 4000, 8, rate, batch_size=170, check=False)
-    draws = model.posterior(["w", "b"]).sample(20_000, seed=0)
-    values = np.concatenate([draws["w"], draws["b"][:, None]], axis=1)
-    np.testing.assert_allclose(values.mean(0), [-1.84258, -0.18371, 0.34676, 9.18221], atol=0.012)
-    np.testing.assert_allclose(values.std(0), spread, rtol=0.05)
-    assert 170 * elbo(model, terrain, 4000, batch_size=170) == pytest.approx(bound, abs=0.02)
