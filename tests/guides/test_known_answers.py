@@ -15,8 +15,8 @@ NORMALS = ("Group", "Laplace", "LowRankMultivariateNormal", "MultivariateNormal"
 EVIDENCE_OF_ONE, EVIDENCE_OF_TEN = -2.623657, -22.660632
 
 
-def fitted(model, data, steps, draws, start=0.1, **options):
-    model.compile(kprob.ELBO(num_samples=draws), adam(start, steps))
+def fitted(model, data, steps, draws, start=0.1, objective=kprob.ELBO, **options):
+    model.compile(objective(num_samples=draws), adam(start, steps))
     model.fit(data, epochs=steps, verbose=0, **options)
     return model
 
@@ -54,7 +54,10 @@ def test_laplace_of_a_hierarchy_is_exact_with_the_whole_data_whatever_the_batch(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NORMALS)
 def test_temperature(name):
-    model = fitted(guided_models.temperature(inference=guided_models.GUIDES[name]()), {"sensor": 18.0}, 12_000, 16)
+    # Where the family holds the posterior, this gradient's noise goes as q comes near it: to the last digit of the bound.
+    objective = kprob.ELBO if name == "Laplace" else kprob.StickingTheLandingELBO
+    model = guided_models.temperature(inference=guided_models.GUIDES[name]())
+    fitted(model, {"sensor": 18.0}, 4000, 8, objective=objective)
     posterior = model.posterior("level")
     assert posterior.mean() == pytest.approx(17.4, abs=0.03)
     assert posterior.stddev() == pytest.approx(0.894427, rel=0.03)
@@ -83,7 +86,8 @@ def test_structured_reaches_the_evidence_of_a_hierarchy_and_mean_field_does_not(
     data = {"sensor": READINGS}
     found = {}
     for guide in (guides.Structured(), guides.Normal()):
-        model = fitted(guided_models.days(inference=guide), data, 8000, 16, batch_size=10)
+        model = guided_models.days(inference=guide)
+        fitted(model, data, 8000, 8, objective=kprob.StickingTheLandingELBO, batch_size=10)
         found[type(guide)] = 10 * elbo(model, data, 4000), model.posterior("mean")
         assert model.posterior("mean").mean() == pytest.approx(19.222222, abs=0.03)
     assert found[guides.Structured][0] == pytest.approx(EVIDENCE_OF_TEN, abs=2e-3)
@@ -95,7 +99,8 @@ def test_structured_reaches_the_evidence_of_a_hierarchy_and_mean_field_does_not(
 @pytest.mark.slow
 def test_full_rank_reaches_the_evidence_of_a_hierarchy():
     data = {"sensor": READINGS}
-    model = fitted(guided_models.ten_days(inference=guides.MultivariateNormal()), data, 8000, 16)
+    model = guided_models.ten_days(inference=guides.MultivariateNormal())
+    fitted(model, data, 8000, 8, objective=kprob.StickingTheLandingELBO)
     assert elbo(model, data, 4000) == pytest.approx(EVIDENCE_OF_TEN, abs=2e-3)
     assert model.posterior("mean").stddev() == pytest.approx(0.666667, rel=0.03)
     spread = model.guide.quantiles([0.8413447])["day"][0] - model.guide.median()["day"]
