@@ -31,7 +31,7 @@ DATA = {"covariate": np.linspace(-1.0, 1.0, 4), "y": np.array([0.1, -0.3, 0.4, 0
 def test_the_density_is_that_of_the_noise(name):
     """Beside the guide's own density of what the noise becomes: log p(u) − log q(u) + log N(v)."""
     model = shape(inference=getattr(kprob.guides, name)(init_scale=0.7)).compile(
-        kprob.ELBO(), keras.optimizers.Adam(0.05)
+        kprob.ELBO(), keras.optimizers.Adam(0.01)
     )
     model.fit(DATA, epochs=5, verbose=0)
     batch = batch_of(Data({k: np.asarray(v, "float32") for k, v in DATA.items()}, {}, 4))
