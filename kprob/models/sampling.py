@@ -52,10 +52,11 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     plan.callbacks = savers_last(plan.callbacks)
     with in_precision(model):
         data = model.prepare_data(x, y, plan.sample_weight)
-        if not _is_known(model, fingerprint(data)):
+        of_data = fingerprint(data)
+        if not _is_known(model, of_data):
             building.build_generative(model, data)
         with in_precision(model):  # of layers too that the build has found
-            return Run(model, data, plan, epochs).run()
+            return Run(model, data, of_data, plan, epochs).run()
 
 
 def _is_known(model, of_data: str) -> bool:
@@ -64,9 +65,8 @@ def _is_known(model, of_data: str) -> bool:
     return known == (model.sampler.identity(), of_data)
 
 
-def _log_density(model, data: Data, batch: dict) -> LogDensity:
-    of_data, sampler = fingerprint(data), model.sampler
-    programs = model.__dict__["_programs"]
+def _log_density(model, of_data: str, batch: dict) -> LogDensity:
+    sampler, programs = model.sampler, model.__dict__["_programs"]
     if not _is_known(model, of_data):
         density = find_log_density(model.networks, batch, type(sampler).__name__, sampler.moves_on)
         programs["log_density"] = (sampler.identity(), of_data), density
@@ -79,20 +79,23 @@ class Run:
     Args:
         model: A built model, compiled with a sampler.
         data: The data.
+        of_data: Its fingerprint, which takes a look at every number.
         plan: What `fit` is to do.
         epochs: Blocks at most, or None.
     """
 
-    def __init__(self, model, data: Data, plan: Plan, epochs: int | None):
+    def __init__(self, model, data: Data, of_data: str, plan: Plan, epochs: int | None):
         self.model, self.plan, self.sampler = model, plan, model.sampler
         self.batch = batch_of(data)
-        density = _log_density(model, data, self.batch)
+        density = _log_density(model, of_data, self.batch)
         if self.sampler.preconditioner is not None:
             require_guide(model)
             density = preconditioned(density, model.guide)
         self.chains = _cached_chains(model, density, _rows_of_a_transition(self.sampler, density, data, plan))
         self.density = self.chains.density
-        self.fingerprint = fingerprint(data, model.guide.weights if self.density.transport is not None else ())
+        self.fingerprint = of_data
+        if self.density.transport is not None:
+            self.fingerprint = fingerprint(data, model.guide.weights)
         self.resume = self._same_run(model.draws)
         self.epochs = epochs
 
