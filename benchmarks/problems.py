@@ -48,7 +48,8 @@ CHAINS = 4
 WARMUP = 1_000
 DRAWS = 1_000
 TARGET_ACCEPT_RATE = 0.8
-STEPS_OF_A_DRAW = 10  # of microcanonical dynamics
+# Of microcanonical dynamics: few where latents are about independent, many where one needs all others to move.
+STEPS_OF_A_DRAW = {"logistic": 4, "schools": 4, "ruggedness": 4, "groups": 4, "volatility": 40}
 EFFECTIVE_DRAWS = 400
 
 

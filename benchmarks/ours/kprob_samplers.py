@@ -36,7 +36,8 @@ def measurement(problem: str, sampler: kprob.Sampler) -> Measurement:
 
 def prepare(problem: str) -> dict[str, Measurement]:
     """Returns NUTS and microcanonical Langevin dynamics."""
-    mclmc = kprob.MCLMC(problems.WARMUP, problems.DRAWS, problems.CHAINS, num_steps=problems.STEPS_OF_A_DRAW)
+    steps = problems.STEPS_OF_A_DRAW[problem]
+    mclmc = kprob.MCLMC(problems.WARMUP, problems.DRAWS, problems.CHAINS, num_steps=steps)
     return {"NUTS": measurement(problem, nuts()), "MCLMC": measurement(problem, mclmc)}
 
 

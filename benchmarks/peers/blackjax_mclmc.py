@@ -19,6 +19,7 @@ from benchmarks.peers.numpyro_posteriors import MODELS
 def new_run(problem: str) -> Callable:
     """Returns a compiled run: tuning and sampling of four chains, every so many steps a draw."""
     found = initialize_model(jax.random.key(0), MODELS[problem], model_kwargs=device_data(problem))
+    each = problems.STEPS_OF_A_DRAW[problem]
     template, unravel = ravel_pytree(found.param_info.z)
 
     def log_density(vector):
@@ -28,7 +29,7 @@ def new_run(problem: str) -> Callable:
         start, begin, tune, draw = jax.random.split(key, 4)
         position = jax.random.uniform(start, template.shape, minval=-2.0, maxval=2.0)
         state = blackjax.mcmc.mclmc.init(position, log_density, begin)
-        steps = problems.DRAWS * problems.STEPS_OF_A_DRAW
+        steps = problems.DRAWS * each
         kernel = blackjax.mcmc.mclmc.build_kernel(integrator=isokinetic_mclachlan)
         state, tuned, _ = blackjax.mclmc_find_L_and_step_size(
             mclmc_kernel=kernel, num_steps=steps, state=state, rng_key=tune, logdensity_fn=log_density
@@ -38,7 +39,7 @@ def new_run(problem: str) -> Callable:
             return kernel(key, state, log_density, tuned.inverse_mass_matrix, tuned.L, tuned.step_size)[0], None
 
         def thinned(state, key):
-            state, _ = jax.lax.scan(step, state, jax.random.split(key, problems.STEPS_OF_A_DRAW))
+            state, _ = jax.lax.scan(step, state, jax.random.split(key, each))
             return state, state.position
 
         _, positions = jax.lax.scan(thinned, state, jax.random.split(draw, problems.DRAWS))

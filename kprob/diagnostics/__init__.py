@@ -7,6 +7,7 @@ from kprob.diagnostics.calibration import Calibration
 from kprob.diagnostics.ecdf_bands import ecdf_bands
 from kprob.diagnostics.effective_sample_size import ess_bulk, ess_mean, ess_quantile, ess_tail
 from kprob.diagnostics.energy import bfmi
+from kprob.diagnostics.mixing import Mixing, mixing
 from kprob.diagnostics.monte_carlo_error import mcse_mean, mcse_quantile, mcse_sd
 from kprob.diagnostics.pareto import fit_generalized_pareto
 from kprob.diagnostics.rhat import rhat
@@ -16,6 +17,7 @@ from kprob.diagnostics.trend import Trend, trend
 
 __all__ = [
     "Calibration",
+    "Mixing",
     "Smoothed",
     "Trend",
     "bfmi",
@@ -28,6 +30,7 @@ __all__ = [
     "mcse_mean",
     "mcse_quantile",
     "mcse_sd",
+    "mixing",
     "pareto_smooth",
     "rhat",
     "sbc",

@@ -29,7 +29,7 @@ def ess_bulk(draws: np.ndarray) -> np.ndarray:
     Reference:
         Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), "Rank-normalization, folding, and localization".
     """
-    return _ess(normal_scores(split_chains(draws)))
+    return ess_of_halves(normal_scores(split_chains(draws)))
 
 
 def ess_tail(draws: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def ess_mean(draws: np.ndarray) -> np.ndarray:
         assert ess_mean(np.random.default_rng(0).normal(size=(4, 1000))) > 3000
         ```
     """
-    return _ess(split_chains(draws))
+    return ess_of_halves(split_chains(draws))
 
 
 def ess_quantile(draws: np.ndarray, probability: float) -> np.ndarray:
@@ -83,10 +83,15 @@ def ess_quantile(draws: np.ndarray, probability: float) -> np.ndarray:
     """
     draws = np.asarray(draws, "float64")
     below = draws <= np.quantile(draws, probability, axis=(0, 1))
-    return _ess(split_chains(below))
+    return ess_of_halves(split_chains(below))
 
 
-def _ess(draws: np.ndarray) -> np.ndarray:
+def ess_of_halves(draws: np.ndarray) -> np.ndarray:
+    """Returns the effective sample size for the mean of numbers, of chains that are cut in halves already.
+
+    Args:
+        draws: Shape (halves of chains, draws, ...).
+    """
     chains, number = draws.shape[:2]
     size = chains * number
     covariance = np.mean(_autocovariance(draws), axis=0)  # [lags, ...]

@@ -32,14 +32,24 @@ def split_chains(draws: np.ndarray) -> np.ndarray:
 
 def normal_scores(draws: np.ndarray) -> np.ndarray:
     """Replaces draws by the normal quantiles of their ranks among all chains (Blom 1958); ties share the mean rank."""
-    chains, number = draws.shape[:2]
-    size = chains * number
-    flat = draws.reshape(size, -1)
-    scores = np.empty_like(flat)
+    return folded_scores(draws)[0]
+
+
+def folded_scores(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the normal scores of draws, and those of their distances from the median, from one sorting."""
+    size = draws.shape[0] * draws.shape[1]
+    columns = np.ascontiguousarray(draws.reshape(size, -1).T)
     table = _quantiles(size)
-    for column in range(flat.shape[1]):
-        scores[:, column] = table[_twice_mean_ranks(flat[:, column]) - 2]
-    return scores.reshape(draws.shape)
+    scores, folded = np.empty(columns.shape), np.empty(columns.shape)
+    for column, own, of_distance in zip(columns, scores, folded, strict=True):
+        order = np.argsort(column)
+        ordered = column[order]
+        own[order] = table[_twice_mean_ranks(ordered) - 2]
+        distances = np.abs(ordered - 0.5 * (ordered[(size - 1) // 2] + ordered[size // 2]))
+        # They fall to the median and rise behind it: a stable sort only merges the two runs.
+        again = np.argsort(distances, kind="stable")
+        of_distance[order[again]] = table[_twice_mean_ranks(distances[again]) - 2]
+    return scores.T.reshape(draws.shape), folded.T.reshape(draws.shape)
 
 
 @functools.lru_cache(maxsize=32)
@@ -50,12 +60,8 @@ def _quantiles(size: int) -> np.ndarray:
     return np.concatenate([lower, [0.0], -lower[::-1]])
 
 
-def _twice_mean_ranks(values: np.ndarray) -> np.ndarray:
-    order = np.argsort(values)
-    ordered = values[order]
-    ranks = np.empty(len(values), int)
-    if (ordered[1:] > ordered[:-1]).all():
-        ranks[order] = np.arange(2, 2 * len(values) + 1, 2)
-        return ranks
-    _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (2 * np.cumsum(counts) - (counts - 1))[position]
+def _twice_mean_ranks(ordered: np.ndarray) -> np.ndarray:
+    # Of sorted values: those from one place to the next change share the mean of their ranks.
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    ends = np.append(starts[1:], len(ordered))
+    return np.repeat(starts + ends + 1, ends - starts)

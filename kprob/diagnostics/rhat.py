@@ -5,7 +5,7 @@ R̂² = ((n − 1)/n W + B/n) / W,   B between, W within chains of n draws, each
 
 import numpy as np
 
-from kprob.diagnostics.ranking import normal_scores, split_chains
+from kprob.diagnostics.ranking import folded_scores, split_chains
 
 
 def rhat(draws: np.ndarray) -> np.ndarray:
@@ -32,9 +32,17 @@ def rhat(draws: np.ndarray) -> np.ndarray:
         Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), "Rank-normalization, folding, and localization: an
         improved R̂ for assessing convergence of MCMC". arXiv:1903.08008.
     """
-    split = split_chains(draws)
-    folded = np.abs(split - np.median(split, axis=(0, 1)))
-    return np.maximum(_rhat(normal_scores(split)), _rhat(normal_scores(folded)))
+    return rhat_of_scores(*folded_scores(split_chains(draws)))
+
+
+def rhat_of_scores(scores: np.ndarray, folded: np.ndarray) -> np.ndarray:
+    """Returns the larger R̂ of two: of draws' normal scores, and of those of their distances from the median.
+
+    Args:
+        scores: Of the halves of chains, (chains, draws, ...).
+        folded: Of the distances, of the same shape.
+    """
+    return np.maximum(_rhat(scores), _rhat(folded))
 
 
 def _rhat(draws: np.ndarray) -> np.ndarray:

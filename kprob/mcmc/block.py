@@ -7,17 +7,19 @@ import keras
 from keras import ops
 
 from kprob.backend import compile_function, random, vectorized_map
+from kprob.density import LogDensity
 from kprob.engine import take_rows
+from kprob.mcmc.packing import Packing
 from kprob.mcmc.sampler import Info, Sampler
 from kprob.types import Seed, Tensor
 
 
 def make_block(
     sampler: Sampler,
-    log_density: Callable,
-    size: int,
+    log_density: LogDensity,
     length: int,
     variables: Callable,
+    packing: Packing,
     batch_size: int | None = None,
     vectorized: bool = False,
 ) -> Callable:
@@ -25,20 +27,21 @@ def make_block(
 
     Args:
         sampler: The sampler.
-        log_density: `(vector, batch) -> scalar`.
-        size: Length of the vector.
+        log_density: The log-density.
         length: Transitions at most.
         variables: Returns the Keras variables that `log_density` reads.
+        packing: Of the sampler's states.
         batch_size: Rows of the data that a transition sees, taken at random; all of them where it's left out.
         vectorized: Whether states and seeds are those of several chains, along a new first axis, which move in one program.
 
     Returns:
-        `block(state, seed, number, batch)` makes `number` transitions from a state, each with its own seed, made of the
-        chain's and of the iteration, so that it makes no difference how a chain is cut into blocks. It returns the new
-        state, positions (length, size) and the fields of `Info` (length, fields).
+        `block(state, seed, number, batch)` makes `number` transitions from a packed state, each with its own seed, made of
+        the chain's and of the iteration, so that it makes no difference how a chain is cut into blocks. It returns the new
+        packed state, positions (length, size) and the fields of `Info` (length, fields).
     """
 
-    def block(state: Any, seed: Seed, number: Tensor, batch: dict) -> tuple:
+    def block(packed: list[Tensor], seed: Seed, number: Tensor, batch: dict) -> tuple:
+        state = packing.unpack(packed)
         dtype = keras.backend.standardize_dtype(state.position.dtype)
 
         def body(i: Tensor, state: Any, positions: Tensor, infos: Tensor) -> tuple:
@@ -49,9 +52,10 @@ def make_block(
             positions = ops.slice_update(positions, (i, ops.zeros_like(i)), state.position[None])
             return i + 1, state, positions, ops.slice_update(infos, (i, ops.zeros_like(i)), row[None])
 
-        empty = ops.zeros((length, size), dtype), ops.zeros((length, len(Info._fields)), dtype)
+        empty = ops.zeros((length, log_density.size), dtype), ops.zeros((length, len(Info._fields)), dtype)
         start = (ops.zeros((), "int32"), state, *empty)
-        return ops.while_loop(lambda i, *_: i < number, body, start)[1:]
+        _, state, positions, infos = ops.while_loop(lambda i, *_: i < number, body, start)
+        return packing.pack(state), positions, infos
 
     def blocks(states: Any, seeds: Seed, number: Tensor, batch: dict) -> tuple:
         return vectorized_map(lambda one: block(one[0], one[1], number, batch), (states, seeds), variables())

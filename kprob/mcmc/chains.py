@@ -13,11 +13,14 @@ from kprob.backend import name as backend
 from kprob.density import LogDensity
 from kprob.errors import CompileError, explain
 from kprob.mcmc.block import make_block, make_init
+from kprob.mcmc.packing import Packing
 from kprob.mcmc.sampler import Sampler
 
 
 class Chains:
     """The compiled programs by which a sampler moves on a density. Data is an argument: new data needs no new program.
+
+    Inside `with chains:` the threads that move them stay; outside, chains move one after the other.
 
     Args:
         sampler: The sampler.
@@ -31,11 +34,11 @@ class Chains:
         _check_method(sampler)
         self.sampler, self.density = sampler, density
         self._compiled = False
-        self._template: Any = None
-        self._init = make_init(sampler, density, variables)
+        self._pool: ThreadPoolExecutor | None = None
+        self._variables, self._batch_size = variables, batch_size
         self._vectorized = sampler.chain_method == "vectorized"
-        length = sampler.block_size
-        self._block = make_block(sampler, density, density.size, length, variables, batch_size, self._vectorized)
+        self._init = make_init(sampler, density, variables)
+        self._block: Callable | None = None
         self._values = compile_function(
             lambda positions, batch: map_draws(lambda u: density.values(u, batch), positions, variables()),
             variables,
@@ -47,7 +50,9 @@ class Chains:
 
     def start(self, vectors: list[np.ndarray], batch: dict) -> list[list[np.ndarray]]:
         """Returns the states of chains that start at positions, as lists of arrays."""
-        return [_leaves(self._init(keras.ops.convert_to_tensor(vector), batch)) for vector in vectors]
+        states = [self._init(keras.ops.convert_to_tensor(vector), batch) for vector in vectors]
+        packing = Packing(states[0])
+        return [_arrays(packing.pack(state)) for state in states]
 
     def run(self, states: list, seeds: list, number: int, batch: dict) -> tuple[list, np.ndarray, np.ndarray]:
         """Makes some transitions of every chain.
@@ -61,30 +66,33 @@ class Chains:
         Returns:
             New states, positions (chains, number, d) and what each transition told (chains, number, fields).
         """
-        if self._template is None:
-            self._template = self._init(keras.ops.convert_to_tensor(states[0][0]), batch)
+        block = self._make_block(batch)
 
         def once(chain: int) -> tuple:
             with precision(self.sampler.dtype):  # which belongs to a thread
-                leaves = [keras.ops.convert_to_tensor(leaf) for leaf in states[chain]]
-                state = keras.tree.pack_sequence_as(self._template, leaves)
-                count = keras.ops.convert_to_tensor(np.int32(number))
-                seed = keras.ops.convert_to_tensor(seeds[chain])
-                state, positions, infos = self._block(state, seed, count, batch)
-            return _leaves(state), _array(positions)[:number], _array(infos)[:number]
+                found = block(_tensors(states[chain]), *_tensors([seeds[chain], np.int32(number)]), batch)
+                state, positions, infos = found
+                return _arrays(state), _array(positions)[:number], _array(infos)[:number]
 
         if self._vectorized:
-            return self._in_one_program(self._template, states, seeds, number, batch)
+            return self._in_one_program(block, states, seeds, number, batch)
         found = self._side_by_side(once, len(states))
         return [f[0] for f in found], np.stack([f[1] for f in found]), np.stack([f[2] for f in found])
 
-    def _in_one_program(self, template: Any, states: list, seeds: list, number: int, batch: dict) -> tuple:
-        leaves = [keras.ops.convert_to_tensor(np.stack(leaf)) for leaf in zip(*states, strict=True)]
-        together = keras.tree.pack_sequence_as(template, leaves)
-        count = keras.ops.convert_to_tensor(np.int32(number))
-        together, positions, infos = self._block(together, keras.ops.convert_to_tensor(np.stack(seeds)), count, batch)
-        leaves = _leaves(together)
-        apart = [[leaf[chain] for leaf in leaves] for chain in range(len(states))]
+    def _make_block(self, batch: dict) -> Callable:
+        if self._block is None:
+            sampler, density, variables = self.sampler, self.density, self._variables
+            anywhere = keras.ops.zeros((density.size,), sampler.dtype)
+            packing = Packing(self._init(anywhere, batch))
+            self._block = make_block(
+                sampler, density, sampler.block_size, variables, packing, self._batch_size, self._vectorized
+            )
+        return self._block
+
+    def _in_one_program(self, block: Callable, states: list, seeds: list, number: int, batch: dict) -> tuple:
+        together = _tensors([np.stack(vectors) for vectors in zip(*states, strict=True)])
+        together, positions, infos = block(together, *_tensors([np.stack(seeds), np.int32(number)]), batch)
+        apart = [list(vectors) for vectors in zip(*_arrays(together), strict=True)]
         return apart, _array(positions)[:, :number], _array(infos)[:, :number]
 
     def values(self, positions: np.ndarray, batch: dict) -> dict[str, np.ndarray]:
@@ -99,18 +107,27 @@ class Chains:
             for name, value in found.items()
         }
 
+    def __enter__(self) -> "Chains":
+        sampler, cores = self.sampler, os.cpu_count() or 1
+        threads = sampler.chain_method == "threads" or (sampler.chain_method == "auto" and cores > 1)
+        if threads and not sampler.ensemble and sampler.num_chains > 1:
+            self._pool = ThreadPoolExecutor(min(sampler.num_chains, cores))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
     def _side_by_side(self, once: Callable, chains: int) -> list:
         # The compiled call releases Python's lock, so chains in threads use several cores; each waits only for its own
         # trees, where chains side by side in one program would all wait for the longest.
-        method, cores = self.sampler.chain_method, os.cpu_count() or 1
-        workers = 1 if method == "sequential" or (method == "auto" and cores == 1) else min(chains, cores)
-        if workers == 1:
+        if self._pool is None:
             return [once(chain) for chain in range(chains)]
         done = []
         if not self._compiled:  # by one thread
             done, self._compiled = [once(0)], True
-        with ThreadPoolExecutor(workers) as pool:
-            return [*done, *pool.map(once, range(len(done), chains))]
+        return [*done, *self._pool.map(once, range(len(done), chains))]
 
 
 def _check_method(sampler: Sampler) -> None:
@@ -131,8 +148,12 @@ def chain_seeds(seed: int, chains: int) -> list[np.ndarray]:
     return [_array(random.fold_in(base, chain)) for chain in range(chains)]
 
 
-def _leaves(state: Any) -> list[np.ndarray]:
-    return [_array(leaf) for leaf in keras.tree.flatten(state)]
+def _tensors(values: list) -> list:
+    return [keras.ops.convert_to_tensor(value) for value in values]
+
+
+def _arrays(values: list) -> list[np.ndarray]:
+    return [_array(value) for value in values]
 
 
 def _array(value: Any) -> np.ndarray:

@@ -46,6 +46,17 @@ def widen(z: Tensor, seed: Seed) -> Tensor:
     return ops.concatenate([z, random.normal((1,), seed, keras.backend.standardize_dtype(z.dtype))])
 
 
+def widen_known(z: Tensor, log_density: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns log-density and gradient at widened coordinates from those of the coordinates proper."""
+    added = z[slope.shape[0] :]
+    return log_density - 0.5 * ops.sum(ops.square(added)), ops.concatenate([slope, -added])
+
+
+def narrow_known(phase: Phase, size: int) -> tuple[Tensor, Tensor]:
+    """Returns log-density and gradient of the coordinates proper at a point."""
+    return phase.log_density + 0.5 * ops.sum(ops.square(phase.z[size:])), phase.slope[:size]
+
+
 def any_direction(size: int, seed: Seed, dtype: str) -> Tensor:
     """Returns a direction, uniform on the sphere."""
     return _unit(random.normal((size,), seed, dtype))

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kprob.backend import random
+from kprob.backend import gradients, random
 from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.mcmc import correlation, isokinetic, mass_matrix
@@ -21,7 +21,7 @@ from kprob.types import Seed, Tensor
 
 # Of the warm-up: until when the scale is learned, and from when the time to forget is measured.
 _SCALED, _MEASURED = 0.6, 0.7
-_MEMORY = 150.0  # steps that count for the step size
+_MEMORY = 10.0, 150.0  # steps that count for the step size: a quarter of all, within these bounds
 _TRUST = 1.5
 _FORGET = 0.4  # of the distance between independent draws
 
@@ -34,12 +34,14 @@ class StepTuning(NamedTuple):
         largest: No step size is above it: there the density ended.
         weighted: Weighted sum of error² / step_size⁶.
         weight: Sum of the weights.
+        count: Steps that are summed up.
     """
 
     step_size: Tensor
     largest: Tensor
     weighted: Tensor
     weight: Tensor
+    count: Tensor
 
 
 class MCLMCState(NamedTuple):
@@ -54,6 +56,8 @@ class MCLMCState(NamedTuple):
         tuning: Of the step size.
         moments: Of the positions in this window.
         means: Of the steps by which the length is found.
+        log_density: At the position.
+        slope: Gradient there (d,).
     """
 
     position: Tensor
@@ -64,6 +68,8 @@ class MCLMCState(NamedTuple):
     tuning: StepTuning
     moments: mass_matrix.Moments
     means: correlation.BatchMeans
+    log_density: Tensor
+    slope: Tensor
 
 
 @register
@@ -127,6 +133,7 @@ class MCLMC(Sampler):
                 _start_tuning(wide, dtype),
                 mass_matrix.no_moments(size, False, dtype),
                 correlation.no_batches(size, dtype),
+                *_known(vector, log_density),
             )
 
         def step(seed: Seed, state: MCLMCState) -> tuple[MCLMCState, Info]:
@@ -145,15 +152,16 @@ class MCLMC(Sampler):
         dtype = keras.backend.standardize_dtype(z.dtype)
         fresh = isokinetic.any_direction(wide, random.fold_in(seed, 1), dtype)
         direction = ops.where(state.iteration == 0, fresh, state.direction)
-        phase = isokinetic.begin(z, direction, target)
+        slope = mass_matrix.to_slope(state.scale, state.slope)
+        phase = isokinetic.Phase(z, direction, *isokinetic.widen_known(z, state.log_density, slope))
 
         def once(i: Tensor, phase: isokinetic.Phase, tuning: StepTuning, means: Any, failures: Tensor) -> tuple:
             key = random.fold_in(random.fold_in(seed, 2), i)
             moved, error = isokinetic.leapfrog(phase, target, tuning.step_size)
             ended = ops.logical_not(ops.isfinite(error))
-            away = isokinetic.any_direction(wide, random.fold_in(key, 0), dtype)
-            moved = _where(ended, phase._replace(direction=away), moved)
-            turned = isokinetic.refresh(moved.direction, random.fold_in(key, 1), tuning.step_size, state.length)
+            # Back the way it came, where the density ends.
+            moved = _where(ended, phase._replace(direction=-phase.direction), moved)
+            turned = isokinetic.refresh(moved.direction, key, tuning.step_size, state.length)
             found = _tune(tuning, ops.where(ended, 0.0, error), ended, self.energy_variance * wide)
             means = _where(measures, correlation.add(means, moved.z[:size]), means)
             failures = failures + ops.cast(ended, "float32")
@@ -161,8 +169,9 @@ class MCLMC(Sampler):
 
         start = (ops.zeros((), "int32"), phase, state.tuning, state.means, ops.zeros((), "float32"))
         _, phase, tuning, means, failures = ops.while_loop(lambda i, *_: i < self.num_steps, once, start)
+        log_density, slope = isokinetic.narrow_known(phase, size)
         info = Info(
-            log_density=phase.log_density,
+            log_density=log_density,
             accept_rate=1.0 - failures / self.num_steps,
             step_size=tuning.step_size,
             num_steps=ops.full_like(failures, self.num_steps),
@@ -172,6 +181,7 @@ class MCLMC(Sampler):
         )
         position = mass_matrix.to_position(state.scale, phase.z[:size])
         moved = state._replace(position=position, direction=phase.direction, tuning=tuning, means=means)
+        moved = moved._replace(log_density=log_density, slope=slope / state.scale)
         return moved._replace(iteration=state.iteration + 1), info
 
     def get_config(self) -> dict:
@@ -214,23 +224,31 @@ class _Schedule:
         )
 
 
+def _known(position: Tensor, log_density: Callable) -> tuple[Tensor, Tensor]:
+    value, (slope,) = gradients(log_density, position)
+    return value, slope
+
+
 def _start_tuning(wide: int, dtype: str) -> StepTuning:
     zero = ops.zeros((), dtype)
     largest = ops.full((), float("inf"), dtype)
-    return StepTuning(ops.convert_to_tensor(0.25 * np.sqrt(wide), dtype), largest, zero, zero)
+    return StepTuning(ops.convert_to_tensor(0.25 * np.sqrt(wide), dtype), largest, zero, zero, zero)
 
 
 def _tune(tuning: StepTuning, error: Tensor, ended: Tensor, wanted: float) -> StepTuning:
-    # Robnik et al. (2023): each step tells how large one would have been whose error is as wanted.
+    # Robnik et al. (2023): each step tells how large one would have been whose error is as wanted. A chain that began where
+    # nearly every step ends must not stay with the size that it needed to get away: what was before an end is forgotten.
     ratio = ops.square(error) / wanted + 1e-8
     weight = ops.exp(-0.5 * ops.square(ops.log(ratio) / (6.0 * _TRUST)))
-    keep = (_MEMORY - 1.0) / (_MEMORY + 1.0)
-    largest = ops.where(ended, 0.8 * tuning.step_size, tuning.largest)
-    weight = ops.where(ended, ops.zeros_like(weight), weight)
+    memory = ops.clip(0.25 * tuning.count, *_MEMORY)
+    keep = (memory - 1.0) / (memory + 1.0)
+    largest = ops.where(ended, 0.8 * tuning.step_size, 1.02 * tuning.largest)
     weighted = keep * tuning.weighted + weight * ratio / tuning.step_size**6
     total = keep * tuning.weight + weight
-    best = ops.where(total > 0, (ops.maximum(weighted, 1e-30) / ops.maximum(total, 1e-30)) ** (-1.0 / 6.0), largest)
-    return StepTuning(ops.minimum(best, largest), largest, weighted, total)
+    best = (ops.maximum(weighted, 1e-30) / ops.maximum(total, 1e-30)) ** (-1.0 / 6.0)
+    moved = StepTuning(ops.minimum(best, largest), largest, weighted, total, tuning.count + 1.0)
+    zero = ops.zeros_like(total)
+    return _where(ended, StepTuning(largest, largest, zero, zero, zero), moved)
 
 
 def _where(condition: Tensor, new: Any, old: Any) -> Any:

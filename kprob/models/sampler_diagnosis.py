@@ -202,6 +202,7 @@ def _rows(site: str, value: np.ndarray) -> dict[str, dict[str, float]]:
     value = value.astype("float64")
     low, middle, high = np.quantile(value, QUANTILES, axis=(0, 1))
     constant = np.ptp(value, axis=(0, 1)) == 0  # zeros of a triangular matrix, say: nothing to be wrong with
+    mixing = diagnostics.mixing(value)
     found = {
         "mean": value.mean(axis=(0, 1)),
         "sd": value.std(axis=(0, 1), ddof=1),
@@ -210,9 +211,9 @@ def _rows(site: str, value: np.ndarray) -> dict[str, dict[str, float]]:
         "95%": high,
         "mcse_mean": diagnostics.mcse_mean(value),
         "mcse_sd": diagnostics.mcse_sd(value),
-        "ess_bulk": diagnostics.ess_bulk(value),
+        "ess_bulk": mixing.ess_bulk,
         "ess_tail": diagnostics.ess_tail(value),
-        "rhat": diagnostics.rhat(value),
+        "rhat": mixing.rhat,
     }
     for name in ("mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "rhat"):
         found[name] = np.where(constant, np.nan, found[name])

@@ -27,7 +27,7 @@ LOG_NAMES = (
 )  # fmt: skip
 KERAS_BATCH_SIZE = 32
 OF_DRAWS = ("max_rhat", "min_ess")
-SUSPECTS = 32
+SUSPECTS = 16
 # Options of `fit` that mean nothing where every transition sees all data.
 _MEANINGLESS = ("batch_size", "validation_data", "validation_split", "steps_per_epoch", "num_data", "class_weight")
 
@@ -127,16 +127,17 @@ class Run:
             epoch, target = model.draws.done // size, sampler.num_warmup + sampler.num_samples
         draws: Draws = model.draws
         draws.wanted = max(draws.wanted, target)
-        while epoch < epochs and draws.done < target and not model.stop_training:
-            callbacks.on_epoch_begin(epoch)
-            callbacks.on_train_batch_begin(0)
-            self._block(draws, min(size, target - draws.done))
-            logs = block_logs(draws, self.last, sampler)
-            callbacks.on_train_batch_end(0, logs)
-            callbacks.on_epoch_end(epoch, logs)
-            if draws.done <= sampler.num_warmup:
-                self._have_patience(callbacks.callbacks)
-            epoch += 1
+        with self.chains:
+            while epoch < epochs and draws.done < target and not model.stop_training:
+                callbacks.on_epoch_begin(epoch)
+                callbacks.on_train_batch_begin(0)
+                self._block(draws, min(size, target - draws.done))
+                logs = block_logs(draws, self.last, sampler)
+                callbacks.on_train_batch_end(0, logs)
+                callbacks.on_epoch_end(epoch, logs)
+                if draws.done <= sampler.num_warmup:
+                    self._have_patience(callbacks.callbacks)
+                epoch += 1
         callbacks.on_train_end(logs)
         if self.plan.check:
             check_draws(model, logs)
@@ -229,8 +230,7 @@ def block_logs(draws: Draws, last: np.ndarray, sampler: Sampler) -> dict[str, fl
     logs["max_rhat"], logs["min_ess"] = float("inf"), 0.0
     if draws.num_draws >= 8:
         with np.errstate(all="ignore"):
-            suspects = draws.positions[..., slowest(draws.positions)]
-            rhats, sizes = diagnostics.rhat(suspects), diagnostics.ess_bulk(suspects)
+            rhats, sizes = diagnostics.mixing(draws.positions[..., slowest(draws.positions)])
         if np.isfinite(rhats).any():  # else nothing has moved yet
             logs["max_rhat"], logs["min_ess"] = float(np.nanmax(rhats)), float(np.nanmin(sizes))
     logs["draws"] = float(draws.num_draws * draws.num_chains)

@@ -4,8 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import kprob.diagnostics as diagnostics
+from kprob.diagnostics.ranking import folded_scores
 from kprob.errors import KprobError
 
 pytestmark = pytest.mark.once
@@ -104,3 +106,19 @@ def test_a_rise_is_told_from_noise():
     rising = noise + 20 * (1 - np.exp(-np.arange(400) / 300))
     assert sum(diagnostics.trend(chain).certain for chain in rising) > 180
     assert np.isnan(diagnostics.trend(noise[0, :10]).error)
+
+
+@pytest.mark.parametrize("chains", CHAINS)
+def test_both_from_one_ranking(chains):
+    draws = np.stack([CHAINS[chains], -(CHAINS[chains] ** 2)], axis=-1)
+    found = diagnostics.mixing(draws)
+    np.testing.assert_array_equal(found.rhat, diagnostics.rhat(draws))
+    np.testing.assert_array_equal(found.ess_bulk, diagnostics.ess_bulk(draws))
+
+
+def test_normal_scores_are_quantiles_of_mean_ranks():
+    draws = CHAINS["ties"][:, :100]
+    folded = np.abs(draws - np.median(draws))
+    for found, values in zip(folded_scores(draws), (draws, folded), strict=True):
+        right = stats.norm.ppf((stats.rankdata(values) - 0.375) / (values.size + 0.25))
+        np.testing.assert_allclose(found.ravel(), right, atol=1e-9)
