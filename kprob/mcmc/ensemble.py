@@ -48,7 +48,7 @@ class EnsembleChains(Chains):
             return ops.while_loop(lambda i, *_: i < number, body, start)[1:]
 
         self._init = compile_function(lambda vectors, batch: kernel(batch).init(vectors), variables, jit=True)
-        self._block = compile_function(block, variables, jit=True)
+        self._together = compile_function(block, variables, jit=True)
 
     def start(self, vectors: list[np.ndarray], batch: dict) -> list[list[np.ndarray]]:
         """Returns the state of the chains that start at positions, as a list of one list of arrays."""
@@ -59,7 +59,7 @@ class EnsembleChains(Chains):
         template = self._init(ops.convert_to_tensor(states[0][0]), batch)
         state = keras.tree.pack_sequence_as(template, [ops.convert_to_tensor(leaf) for leaf in states[0]])
         count = ops.convert_to_tensor(np.int32(number))
-        state, positions, infos = self._block(state, ops.convert_to_tensor(seeds[0]), count, batch)
+        state, positions, infos = self._together(state, ops.convert_to_tensor(seeds[0]), count, batch)
         told = [np.swapaxes(_array(value)[:number], 0, 1) for value in (positions, infos)]
         return [_leaves(state)], told[0], told[1]
 

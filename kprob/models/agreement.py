@@ -4,6 +4,7 @@ from kprob.backend import random
 from kprob.effects import Trace
 from kprob.engine import Data, Networks, batch_of, check_pair, check_support
 from kprob.errors import DataError, did_you_mean, explain, names
+from kprob.models.owner import owner_of
 
 
 def check_covariates(networks: Networks, named: dict) -> None:
@@ -101,7 +102,7 @@ def check_rows_of_guide(model, data: Data, validation: bool = False) -> None:
     if validation or data.num_rows != guide.num_data:
         raise DataError(
             explain(
-                f"The guide of {type(model).__name__} has parameters of its own for each row that it was fitted to.",
+                f"The guide of {owner_of(model)} has parameters of its own for each row that it was fitted to.",
                 received=f"{data.num_rows} other rows",
                 expected=f"the {guide.num_data} rows of the fit",
                 fix="give the guide an encoder, or write `inference` with one, which gives a posterior for any row",

@@ -33,6 +33,7 @@ from kprob.guides.starts import Start, center
 from kprob.layers import RandomVariable
 from kprob.models import predicting, reparameterizing
 from kprob.models.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
+from kprob.models.owner import owner_of
 from kprob.models.saveable import freeze_layers, frozen_layers
 
 BUILD_ROWS = 1000
@@ -121,7 +122,7 @@ def structure(model, named: dict) -> Structure:
             other = structure_of(discover(functools.partial(run, seed=seed), covariates, whole))
             sites = {**other.sites, **sites}
         private["_structure"] = Structure(sites)
-        reparameterizing.check_sites(model.reparam, private["_structure"], type(model).__name__)
+        reparameterizing.check_sites(model.reparam, private["_structure"], owner_of(model))
     if reparameterizing.is_open(model, named):
         private["_reparam"], private["_structure"] = reparameterizing.choose(model, named), None
         return structure(model, named)

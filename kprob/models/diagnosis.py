@@ -11,6 +11,7 @@ from kprob.diagnostics.smoothing import GOOD_K, Smoothed, pareto_smooth
 from kprob.diagnostics.trend import Trend, trend
 from kprob.errors import names
 from kprob.models import weighing
+from kprob.models.owner import owner_of
 
 MANY_BAD = 0.1
 # A rise that noise doesn't explain may still be too small to matter: of the whole posterior, and of the rise so far.
@@ -184,7 +185,7 @@ def diagnose(model, x, num_samples: int, max_rows: int, seed) -> Diagnosis:
         {name: _moved(value, smoothed) for name, value in weighed.values.items()},
         num_samples,
         number,
-        type(model).__name__ if type(model).__name__ != "FunctionModel" else model.name,
+        owner_of(model),
     )
 
 

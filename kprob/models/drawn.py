@@ -5,6 +5,7 @@ import keras
 from kprob.backend import random
 from kprob.errors import KprobError, explain
 from kprob.mcmc import Draws
+from kprob.models.owner import owner_of
 
 
 def require_draws(model) -> Draws:
@@ -17,7 +18,7 @@ def require_draws(model) -> Draws:
     if draws is None or not draws.num_draws:
         raise KprobError(
             explain(
-                f"{type(model).__name__} has no draws yet.",
+                f"{owner_of(model)} has no draws yet.",
                 received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up",
                 fix="call model.fit(data) first",
             )

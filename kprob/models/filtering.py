@@ -18,6 +18,7 @@ from kprob.mcmc.particle_filter import Particles, Step, filter_particles, normal
 from kprob.mcmc.resampling import SCHEMES
 from kprob.models import building, weighing
 from kprob.models.filtered import Filtered, make_filtered
+from kprob.models.owner import owner_of
 from kprob.types import Seed, Tensor
 
 ops, tree = keras.ops, keras.tree
@@ -108,7 +109,7 @@ class Runner:
     """
 
     def __init__(self, model, guided: bool, number: int, scheme: str, threshold: float):
-        self.model, self.networks, self.owner = model, model.networks, type(model).__name__
+        self.model, self.networks, self.owner = model, model.networks, owner_of(model)
         self.guided, self.number, self.scheme, self.threshold = guided, number, scheme, threshold
 
     def compiled(self, beginnings: tuple[str, ...]) -> Callable:

@@ -12,6 +12,7 @@ import numpy as np
 from kprob.diagnostics.smoothing import pareto_smooth
 from kprob.diagnostics.trend import Trend, trend
 from kprob.errors import FitWarning, warn
+from kprob.models.owner import owner_of
 from kprob.objectives import ELBO, FunctionObjective
 
 LEAST_EPOCHS = 50  # fits of a few epochs are meant to be short
@@ -48,7 +49,7 @@ def check_fit(model, history: keras.callbacks.History, steps: int) -> None:
     found = trend(record)
     if _rises_steeply(found, number):
         warn(
-            f"The ELBO of {type(model).__name__} still rose steeply when `fit` ended, by {found.rise:.3g} per datum over "
+            f"The ELBO of {owner_of(model)} still rose steeply when `fit` ended, by {found.rise:.3g} per datum over "
             f"the last quarter of {len(record)} epochs: fit for longer, or with a larger learning rate.",
             FitWarning,
         )
@@ -60,7 +61,7 @@ def check_fit(model, history: keras.callbacks.History, steps: int) -> None:
     k_hat = float(pareto_smooth(number * record[-min(MOST_WEIGHTS, len(record) // 2) :]).k_hat)
     if k_hat > BAD_K:
         warn(
-            f"The posterior of {type(model).__name__} isn't to be trusted: k-hat is about {k_hat:.1f}, and should be below "
+            f"The posterior of {owner_of(model)} isn't to be trusted: k-hat is about {k_hat:.1f}, and should be below "
             "0.7; print(model.diagnose(data)) says more, fit(check=False) says nothing.",
             FitWarning,
         )
@@ -87,7 +88,7 @@ def check_draws(model, logs: dict) -> None:
     if logs["divergences"] > DIVERGENT_SHARE * total:
         found.append(f"{logs['divergences']:.0f} of {total} transitions diverged")
     if found:
-        owner = type(model).__name__ if type(model).__name__ != "FunctionModel" else model.name
+        owner = owner_of(model)
         warn(
             f"The draws of {owner} aren't to be trusted yet: {', '.join(found)}; print(model.diagnose()) says "
             "more, fit(check=False) says nothing.",

@@ -10,6 +10,7 @@ from kprob.models import agreement, building, curvature, streams
 from kprob.models.callback_kinds import savers_last
 from kprob.models.compiled_loop import CompiledLoop, row_order
 from kprob.models.fit_check import check_fit
+from kprob.models.owner import owner_of
 from kprob.models.plan import Plan, make_plan
 
 KERAS_BATCH_SIZE = 32
@@ -192,7 +193,7 @@ def check_finite(model, logs: dict, epoch: int, callbacks) -> None:
     site = f"the log-density of site {terms[first]}" if 0 <= first < len(terms) else "the gradients"
     raise KprobError(
         explain(
-            f"The objective of {type(model).__name__} isn't finite any more.",
+            f"The objective of {owner_of(model)} isn't finite any more.",
             received=f"a loss of {logs['loss']} in epoch {epoch + 1}; the first term that wasn't finite: {site}",
             expected="a finite log-density of every site",
             fix="lower the learning rate or set clipnorm on the optimizer, scale the data to about unit variance, and "

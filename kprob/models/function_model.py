@@ -72,14 +72,15 @@ class FunctionModel(ProbabilisticModel):
         function: The function.
         arguments: Those of its arguments that are given, by name; layers among them become part of the model.
         inference: The inference network, a guide, or None for the automatic guide.
-        name: Keras's name.
+        name: Keras's name; that of the function where it's left out.
     """
 
     def __init__(
         self, function: Callable, arguments: dict | None = None, inference=None, name: str | None = None, **kwargs
     ):
+        self.__dict__["function"] = function  # first: messages name it
+        name = name or (function.__name__ if function.__name__.isidentifier() else None)
         super().__init__(generative=_bind(function, arguments or {}), inference=inference, name=name, **kwargs)
-        self.__dict__["function"] = function
         self.__dict__["arguments"] = dict(arguments or {})
         for key, value in (arguments or {}).items():
             if isinstance(value, keras.layers.Layer):

@@ -15,6 +15,7 @@ from kprob.engine import Data, batch_of
 from kprob.errors import DataError, explain, names
 from kprob.models import weighing
 from kprob.models.drawn import require_draws
+from kprob.models.owner import owner_of
 from kprob.models.precision import in_precision
 from kprob.models.sampled_queries import check_rows
 
@@ -127,7 +128,7 @@ def log_likelihood(model, x, number: int | None, seed: int | None):
     if not found:
         raise DataError(
             explain(
-                f"`log_likelihood` of {type(model).__name__} needs observed values.",
+                f"`log_likelihood` of {owner_of(model)} needs observed values.",
                 received=f"data for {names([*data.rows, *data.whole])}",
                 expected=f"values of one of {names(model.structure().random_sites())}",
                 fix="pass the data that the model was fitted to, or new data",

@@ -5,6 +5,7 @@ import keras
 from kprob.errors import SiteError, did_you_mean, explain, names
 from kprob.layers import RandomVariable
 from kprob.models.anatomy import named_layers
+from kprob.models.owner import owner_of
 
 
 def part_named(model, name: str) -> tuple[list[keras.layers.Layer], list[keras.Variable]]:
@@ -60,7 +61,7 @@ def _raise_unknown(model, name: str, layers: dict, guide) -> None:
     if guide is not None and name in guide.latents:
         what = f"{type(guide).__name__} has no parameters of `{name}` alone: it keeps latents together."
     else:
-        what = f"{type(model).__name__} has nothing to train by the name `{name}`.{did_you_mean(name, known)}"
+        what = f"{owner_of(model)} has nothing to train by the name `{name}`.{did_you_mean(name, known)}"
     raise SiteError(
         explain(
             what,

@@ -15,6 +15,7 @@ from kprob.models import building
 from kprob.models.callback_kinds import savers_last
 from kprob.models.drawn import random_number
 from kprob.models.evidence import Estimate
+from kprob.models.owner import owner_of
 from kprob.models.plan import Plan, make_plan
 from kprob.models.precision import in_precision
 from kprob.models.sampling import check_options, fingerprint
@@ -134,7 +135,7 @@ def log_evidence(model) -> Estimate:
     if not estimates.size:
         raise KprobError(
             explain(
-                f"{type(model).__name__} has no evidence by sequential Monte Carlo.",
+                f"{owner_of(model)} has no evidence by sequential Monte Carlo.",
                 received="a model that wasn't fitted by kprob.SMC, or whose fit ended before the posterior",
                 expected="model.compile(kprob.SMC(...)).fit(data) before",
                 fix="fit with kprob.SMC, or use model.log_marginal_likelihood(data) where there is an inference network",

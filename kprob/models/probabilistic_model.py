@@ -17,6 +17,7 @@ from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
 from kprob.models.objective_state import hold_layers
 from kprob.models.optimizers import bound
+from kprob.models.owner import owner_of
 from kprob.models.parameters import Parameters
 from kprob.models.parts import variables_named
 from kprob.models.queryable import Queryable
@@ -94,7 +95,7 @@ class ProbabilisticModel(Queryable):
         """The generative network: declares every random variable. To be overridden."""
         raise NotImplementedError(
             explain(
-                f"{type(self).__name__} has no generative network.",
+                f"{owner_of(self)} has no generative network.",
                 received="a model without `generative`",
                 expected="a method `generative(self, ...)` that declares the random variables",
                 fix="override it in the subclass, or pass generative=function to the constructor",
@@ -112,7 +113,7 @@ class ProbabilisticModel(Queryable):
             self.generative,
             inference,
             lambda: Parameters(self),
-            type(self).__name__,
+            owner_of(self),
             lambda: self.variables,
             self.reparam,
             self.__dict__["_plan"],
@@ -325,13 +326,13 @@ class ProbabilisticModel(Queryable):
         networks = self.networks
         named = self.name_data(x, y)
         arguments = networks.generative_arguments, networks.inference_arguments
-        return Inputs(*arguments, self.structure(named), type(self).__name__).data(named, sample_weight)
+        return Inputs(*arguments, self.structure(named), owner_of(self)).data(named, sample_weight)
 
     def name_data(self, x=None, y=None) -> dict:
         """Returns data by name; data without names gets the only ones that it can have."""
         networks = self.networks
         arguments = networks.generative_arguments, networks.inference_arguments
-        return name_data(x, y, *arguments, self.structure, type(self).__name__)
+        return name_data(x, y, *arguments, self.structure, owner_of(self))
 
     def build(self, input_shape=None):
         # Layers and variables are made when the networks first run on data: see `building`.
@@ -355,7 +356,7 @@ class ProbabilisticModel(Queryable):
             raise CompileError(
                 explain(
                     f"`{verb}` needs a compiled model.",
-                    received=f"{type(self).__name__} that was never compiled",
+                    received=f"{owner_of(self)} that was never compiled",
                     expected="an objective and an optimizer",
                     fix='call model.compile(kprob.ELBO(), "adam") first',
                 )

@@ -6,6 +6,7 @@ from kprob import checks
 from kprob.engine import Data, to_array
 from kprob.errors import KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
+from kprob.models.owner import owner_of
 from kprob.models.reparameterizing import shown_names
 
 
@@ -14,7 +15,7 @@ def require_fitted(model, kind: str) -> None:
     if not model.built:
         raise KprobError(
             explain(
-                f"`{kind}` of {type(model).__name__} needs a fitted model.",
+                f"`{kind}` of {owner_of(model)} needs a fitted model.",
                 received="a model that was never fitted or loaded",
                 expected="a trained inference network",
                 fix="call model.compile(...).fit(data) first; `prior` works at any time",
@@ -85,7 +86,7 @@ def prepare_values(model, target, batch: dict, values: dict) -> dict:
         if name not in known or known[name].kind != "sample":
             raise SiteError(
                 explain(
-                    f"`log_prob` of {type(model).__name__} got a value for `{name}`, which is no random variable."
+                    f"`log_prob` of {owner_of(model)} got a value for `{name}`, which is no random variable."
                     f"{did_you_mean(name, known)}",
                     received=repr(name),
                     expected=listed(model.structure().random_sites()),
@@ -129,7 +130,7 @@ def _check_names(model, kind: str, wanted) -> None:
         if name not in allowed:
             raise SiteError(
                 explain(
-                    f"`{kind}` of {type(model).__name__} has no site `{name}`.{did_you_mean(name, allowed)}",
+                    f"`{kind}` of {owner_of(model)} has no site `{name}`.{did_you_mean(name, allowed)}",
                     received=repr(name),
                     expected=listed(allowed),
                     fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",

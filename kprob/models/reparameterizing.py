@@ -7,6 +7,7 @@ from kprob.effects import LocScale, Transform
 from kprob.engine import Data, Networks, Structure, batch_of, find_dependencies
 from kprob.errors import CompileError, SiteError, did_you_mean, explain, names
 from kprob.models.inputs import Inputs
+from kprob.models.owner import owner_of
 
 AUTO = "auto"
 Reparameterization = LocScale | Transform
@@ -46,7 +47,7 @@ def set_reparam(model, reparam) -> None:
     if model.built and wanted not in (AUTO, private["_reparam"]):
         raise CompileError(
             explain(
-                f"{type(model).__name__} has been built with other latents.",
+                f"{owner_of(model)} has been built with other latents.",
                 received=f"reparam={reparam!r}",
                 expected=f"reparam={private['_reparam']!r}, as it was fitted",
                 fix="make the model anew and compile it so before the first fit",

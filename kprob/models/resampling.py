@@ -9,6 +9,7 @@ from kprob.diagnostics.smoothing import GOOD_K, pareto_smooth, systematic_resamp
 from kprob.engine import Data
 from kprob.errors import FitWarning, warn
 from kprob.models import weighing
+from kprob.models.owner import owner_of
 
 PROPOSALS = 20
 LEAST_PROPOSALS = 1000
@@ -56,7 +57,7 @@ def _warn(model, k_hat: np.ndarray) -> None:
     if bad:
         where = f"k-hat {float(np.max(k_hat)):.2f}" if k_hat.ndim == 0 else f"k-hat in {bad} of {k_hat.size} rows"
         warn(
-            f"Importance resampling may not mend this fit of {type(model).__name__}: {where} above {GOOD_K}, so that a few "
+            f"Importance resampling may not mend this fit of {owner_of(model)}: {where} above {GOOD_K}, so that a few "
             "draws carry all weight. Choose a guide that is closer to the posterior; model.diagnose(data) says more.",
             FitWarning,
         )

@@ -14,6 +14,7 @@ from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
 from kprob.mcmc import Draws
 from kprob.models.drawn import random_number, require_draws
+from kprob.models.owner import owner_of
 from kprob.models.precision import in_precision
 from kprob.models.reparameterizing import shown_names
 from kprob.queries import Query
@@ -140,7 +141,7 @@ def _wanted(model, kind: str, names, draws: Draws, data: Data) -> list[str]:
         if name not in allowed:
             raise SiteError(
                 explain(
-                    f"`{kind}` of {type(model).__name__} has no site `{name}`.{did_you_mean(name, allowed)}",
+                    f"`{kind}` of {owner_of(model)} has no site `{name}`.{did_you_mean(name, allowed)}",
                     received=repr(name),
                     expected=listed(allowed),
                     fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",
@@ -170,7 +171,7 @@ def check_rows(model, draws: Draws, data: Data) -> None:
     if data.num_rows != rows:
         raise DataError(
             explain(
-                f"Latent `{local[0]}` of {type(model).__name__} has a value for each row that was fitted.",
+                f"Latent `{local[0]}` of {owner_of(model)} has a value for each row that was fitted.",
                 received=f"{data.num_rows} other rows",
                 expected=f"the {rows} rows of the fit",
                 fix="fit the new rows too, or train an inference network, which gives a posterior for any row",
@@ -188,7 +189,7 @@ def _seed(model, seed: int | None) -> int:
 def _no_density(model):
     raise KprobError(
         explain(
-            f"The posterior of {type(model).__name__} is known by draws, which have no density.",
+            f"The posterior of {owner_of(model)} is known by draws, which have no density.",
             received="a model compiled with a sampler",
             expected="sample, mean, stddev or interval",
             fix="compile with an objective such as kprob.ELBO() where a density of q is wanted",

@@ -9,6 +9,7 @@ from kprob import diagnostics
 from kprob.errors import KprobError, explain, names
 from kprob.mcmc import Draws
 from kprob.models.drawn import require_draws
+from kprob.models.owner import owner_of
 
 MAX_RHAT = 1.01
 ESS_PER_CHAIN = 100
@@ -194,7 +195,7 @@ def diagnose_sampler(model) -> SamplerDiagnosis:
         draws.num_chains,
         draws.num_draws,
         type(model.sampler).__name__,
-        type(model).__name__ if type(model).__name__ != "FunctionModel" else model.name,
+        owner_of(model),
     )
 
 

@@ -19,6 +19,7 @@ from kprob.models import building
 from kprob.models.callback_kinds import savers_last
 from kprob.models.drawn import random_number
 from kprob.models.fit_check import check_draws
+from kprob.models.owner import owner_of
 from kprob.models.plan import Plan, make_plan
 from kprob.models.precision import in_precision
 
@@ -327,7 +328,7 @@ def require_guide(model) -> None:
     if guide is None or not guide.built:
         raise CompileError(
             explain(
-                f'preconditioner="guide" moves in the coordinates of the guide of {type(model).__name__}.',
+                f'preconditioner="guide" moves in the coordinates of the guide of {owner_of(model)}.',
                 received="a model without a guide that was fitted",
                 expected="a model with, say, inference=kprob.guides.InverseAutoregressiveFlow(), and "
                 "model.compile(kprob.ELBO(), ...).fit(data) before",
@@ -342,7 +343,7 @@ def require_inference(model) -> None:
     if spec is None or spec.sampled:
         raise CompileError(
             explain(
-                f'init="guide" starts {type(model).__name__} where its inference network is.',
+                f'init="guide" starts {owner_of(model)} where its inference network is.',
                 received="a model without an inference network that was fitted",
                 expected="model.compile(kprob.ELBO(), ...).fit(data) before",
                 fix='fit the guide first, or write init="pathfinder"',

@@ -10,6 +10,7 @@ import numpy as np
 from kprob import saving
 from kprob.errors import ArchiveError, KprobError, explain, names
 from kprob.mcmc import Draws
+from kprob.models.owner import owner_of
 
 HISTORY = "history.json"
 RECORD = "record"
@@ -50,7 +51,7 @@ class Saveable(keras.Model):
         if not self.built and self.weights and self.__dict__["_structure"] is not None:
             raise ArchiveError(
                 explain(
-                    f"This {type(self).__name__} can't be saved yet: it was only drawn from, and lacks weights.",
+                    f"This {owner_of(self)} can't be saved yet: it was only drawn from, and lacks weights.",
                     received=f"weights {names(list(saving.variables_of(self)[0])[:4])}, and none of the inference's",
                     expected="a model that has seen data",
                     fix="call model.evaluate(data) or fit first, or save it before `prior`",
@@ -92,7 +93,7 @@ class Saveable(keras.Model):
         if not self.built:
             raise KprobError(
                 explain(
-                    f"`load_weights` needs a {type(self).__name__} whose variables have been made.",
+                    f"`load_weights` needs a {owner_of(self)} whose variables have been made.",
                     received="a model that was never fitted, evaluated or loaded",
                     fix="call model.evaluate(data) first, or load the whole model with kprob.load_model",
                 )

@@ -6,6 +6,7 @@ import pytest
 
 import kprob
 from kprob import layers, tfd
+from kprob.errors import KprobError
 
 
 @kprob.probmodel
@@ -118,3 +119,16 @@ def test_layers_in_lists_are_named_by_their_place():
             self.levels[1](loc=self.levels[0]())
 
     assert set(Stack().prior().sample()) == {"levels_0", "levels_1"}
+
+
+def test_messages_and_the_summary_call_it_by_the_functions_name():
+    @kprob.probmodel
+    def rainfall():
+        kprob.sample("x", tfd.Normal(0.0, 1.0))
+
+    model = rainfall()
+    assert model.name == "rainfall" and rainfall(name="mine").name == "mine"
+    with pytest.raises(KprobError, match="rainfall"):
+        model.prior("y").sample()
+    with pytest.raises(KprobError, match="rainfall has no draws yet"):
+        model.compile(kprob.NUTS()).diagnose()
