@@ -17,6 +17,7 @@ ops = keras.ops
 DECAY, NOISE, ERROR = 0.9, 1.0, 0.4
 SENSORS = np.array([18, 18.7, 19.2, 17.8, 20.3, 22.4, 20.3, 21.2, 19.5, 20.1], "float32")
 SERIES = np.array([0.4, 1.1, 0.7, 2.0, 3.1, 1.9, 2.2, 0.3, -0.6, -1.8, -1.2, 0.1, 0.9, 0.2, 1.4], "float32")
+LENGTH = len(SERIES)
 
 
 def step_of(decay=DECAY, noise=NOISE):
@@ -48,7 +49,7 @@ class LocalLevel(kprob.ProbabilisticModel):
 class Rows(LocalLevel):
     """The same for each row of the data, in so many steps."""
 
-    def __init__(self, length=len(SERIES), **kwargs):
+    def __init__(self, length=LENGTH, **kwargs):
         super().__init__(**kwargs)
         self.length = length
 
@@ -114,7 +115,7 @@ def test_states_and_likelihood_are_kalmans(local_level, proposal):
     )
 
 
-def estimates(number, repeats, length=len(SERIES), **options):
+def estimates(number, repeats, length=LENGTH, **options):
     """Returns ratios of the estimated likelihood to the exact one: each row has a filter of its own."""
     series = SERIES[:length]
     found = Rows(length).particle_filter({"y": np.tile(series, (repeats, 1))}, number, seed=1, **options)
