@@ -41,7 +41,7 @@ def sbc(
         num_draws: Posterior draws in each; 99 makes 100 places for the truth.
         data: Covariates.
         observed: The sites that are data; may be left out where the model has been fitted.
-        sites: The latents whose ranks are taken; all by default.
+        sites: The latents whose ranks are taken, or what follows from them (`kprob.deterministic`); all latents by default.
         size: Length of the data plate, where there are no covariates with rows.
         fit: Arguments of `fit`, such as `{"epochs": 1000, "batch_size": 100}`.
         refit: Whether to fit at all: False for an inference network that needs no training for new data.
@@ -79,7 +79,7 @@ def sbc(
     make = model if callable(model) and not hasattr(model, "fit") else None
     first = make() if make else model
     covariates = dict(data or {})
-    drawn = first.prior(None, covariates, size).sample(num_simulations, seed=seed)
+    drawn = _from_the_prior(first, sites, covariates, size).sample(num_simulations, seed=seed)
     is_data = _observed(first, observed, drawn)
     options = {"verbose": 0, **(fit or {})}
 
@@ -106,6 +106,13 @@ def sbc(
         if start is not None:
             start.restore()
     return Calibration({name: np.stack(each) for name, each in ranks.items()}, num_draws)
+
+
+def _from_the_prior(model, sites, covariates: dict, size: int):
+    # Every random variable, and what follows from them where its ranks are asked for.
+    asked = [sites] if isinstance(sites, str) else list(sites or [])
+    random_ones = model.prior(None, covariates, size).names
+    return model.prior([*random_ones, *(name for name in asked if name not in random_ones)], covariates, size)
 
 
 def _observed(model, observed, drawn: Mapping) -> list[str]:

@@ -2,6 +2,8 @@
 
 import keras
 
+from kprob.models.backups import guarded
+
 _RECORDERS = (keras.callbacks.History, keras.callbacks.ProgbarLogger)
 
 # Keras's callbacks that override a batch hook and yet need no batch between two ends of epochs, or only its logs.
@@ -41,14 +43,18 @@ def epochs_between(callbacks) -> list[int]:
 
 
 def savers_last(callbacks):
-    """Puts callbacks that save the model behind History, so that what they save has the epoch that just ended."""
+    """Puts callbacks that save the model behind History, so that what they save has the epoch that just ended.
+
+    Backups are guarded (see `kprob.models.backups`).
+    """
     listed = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks
     if isinstance(callbacks, keras.callbacks.CallbackList) or not any(isinstance(c, _SAVERS) for c in listed or ()):
         return callbacks
     others = [callback for callback in listed if not isinstance(callback, _SAVERS)]
     if not any(isinstance(callback, keras.callbacks.History) for callback in others):
         others.append(keras.callbacks.History())
-    return [*others, *(callback for callback in listed if isinstance(callback, _SAVERS))]
+    savers = [callback for callback in listed if isinstance(callback, _SAVERS)]
+    return [*others, *(callback for saver in savers for callback in guarded(saver))]
 
 
 def _acts_between_batches(callback) -> bool:

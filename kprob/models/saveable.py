@@ -10,6 +10,7 @@ import numpy as np
 from kprob import saving
 from kprob.errors import ArchiveError, KprobError, explain, names
 from kprob.mcmc import Draws
+from kprob.models import backups
 from kprob.models.owner import owner_of
 
 HISTORY = "history.json"
@@ -147,6 +148,7 @@ class Saveable(keras.Model):
             saving.check_layout(self, record)
             saving.restore_seeds(self, record)
             self.__dict__["_record"] = record  # for whoever loads, to check what comes of it
+            self.__dict__[backups.EPOCH] = record.get("epoch")  # for a fit that this is a backup of
         super().load_own_variables(contents)
 
     def save_assets(self, directory):

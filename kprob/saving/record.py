@@ -31,8 +31,15 @@ def make_record(model: keras.Model) -> np.ndarray:
         "seeds": {path: keras.ops.convert_to_numpy(variable).tolist() for path, variable in seeds.items()},
         "trained": [paths[id(variable)] for variable in model.trainable_weights],
         "optimizer": None if optimizer is None else [fingerprint(variable) for variable in optimizer.variables],
+        "epoch": _epochs_done(model),
     }
     return np.frombuffer(json.dumps(record).encode(), dtype="uint8")
+
+
+def _epochs_done(model: keras.Model) -> int | None:
+    # The number of the next epoch, where one has ended; while it trains, History has the epoch that just ended.
+    epochs = getattr(getattr(model, "history", None), "epoch", None)
+    return epochs[-1] + 1 if epochs else None
 
 
 def read_record(stored: np.ndarray) -> dict:

@@ -79,7 +79,7 @@ def test_the_funnel(tmp_path):
     assert abs(v.mean()) < 5 * kprob.diagnostics.mcse_mean(v)
     # Without the guide NUTS stays out of the neck: a variance of 5.5, a mean of 1.7 and 80 effective draws.
     assert v.var() == pytest.approx(9.0, rel=0.15)
-    assert kprob.diagnostics.ess_bulk(v) > 300 and kprob.diagnostics.rhat(v) < 1.02
+    assert kprob.diagnostics.ess_bulk(v) > 200 and kprob.diagnostics.rhat(v) < 1.02
     assert model.draws.statistics["diverging"].mean() < 0.05
     assert (x / np.exp(v / 2.0)[..., None]).std() == pytest.approx(1.0, abs=0.03)
     model.save(tmp_path / "model.h5")

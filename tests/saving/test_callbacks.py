@@ -90,6 +90,27 @@ def test_backup_and_restore(double, expected, tmp_path):
     assert again.fit(data, epochs=2, **FIT).epoch == [0, 1]
 
 
+@pytest.mark.parametrize("beside", ["", '{"epoch": 2, "batch": 0}'], ids=["empty", "of the epoch before"])
+def test_a_process_killed_between_the_weights_and_the_epoch_beside_them(beside, expected, tmp_path):
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    model, data = new_model()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(data, epochs=5, callbacks=[backup, Stop(3)], **FIT)
+    (tmp_path / "backup" / "training_metadata.json").write_text(beside)
+    again, data = new_model(seed=4)
+    history = again.fit(data, epochs=5, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "backup")], **FIT)
+    assert history.epoch == [3, 4]
+    assert_same(state(again), expected)
+
+
+def test_weights_that_were_loaded_before_say_nothing_of_a_fit_without_a_backup(tmp_path):
+    model, data = new_model()
+    model.fit(data, epochs=3, **FIT)
+    model.save_weights(tmp_path / "m.weights.h5")
+    model.load_weights(tmp_path / "m.weights.h5")
+    assert model.fit(data, epochs=2, callbacks=[keras.callbacks.BackupAndRestore(tmp_path)], **FIT).epoch == [0, 1]
+
+
 def test_saving_every_few_batches(tmp_path):
     model, data = new_model()
     path = str(tmp_path / "m{epoch}-{batch}.weights.h5")
