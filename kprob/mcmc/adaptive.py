@@ -33,25 +33,29 @@ class AdaptiveState(NamedTuple):
     known: Any = ()
 
 
-def adaptive_kernel(
-    transition: Callable,
-    log_density: Callable,
-    num_warmup: int,
-    initial_step_size: float,
-    target_accept_rate: float,
-    dense: bool,
-    adapt_mass: bool = True,
-) -> Kernel:
-    """Returns a kernel that tunes itself during the first `num_warmup` transitions.
+class Tuning(NamedTuple):
+    """How a kernel tunes itself.
+
+    Attributes:
+        num_warmup: Transitions that tune.
+        step_size: Where the step size starts.
+        target_accept_rate: Acceptance probability wanted.
+        dense_mass: Whether the mass matrix is full.
+    """
+
+    num_warmup: int
+    step_size: float
+    target_accept_rate: float
+    dense_mass: bool = False
+
+
+def adaptive_kernel(transition: Callable, log_density: Callable, tuning: Tuning) -> Kernel:
+    """Returns a kernel that tunes itself while it warms up.
 
     Args:
         transition: `(seed, z, log_density, step_size) -> (z, Info)`, a transition in scaled coordinates.
         log_density: From a vector to a scalar.
-        num_warmup: Transitions that tune.
-        initial_step_size: Where the step size starts.
-        target_accept_rate: Acceptance probability wanted.
-        dense: Whether the mass matrix is full.
-        adapt_mass: Whether it is learned.
+        tuning: How.
     """
 
     def move(seed: Seed, position: Tensor, known: tuple, scale: Tensor, size: Tensor) -> tuple[Tensor, tuple, Info]:
@@ -59,30 +63,19 @@ def adaptive_kernel(
         z, info = transition(seed, z, lambda z: log_density(mass_matrix.to_position(scale, z)), size)
         return mass_matrix.to_position(scale, z), known, info
 
-    return tuned(move, lambda _: (), num_warmup, initial_step_size, target_accept_rate, dense, adapt_mass)
+    return tuned(move, lambda _: (), tuning)
 
 
-def tuned(
-    move: Callable,
-    know: Callable,
-    num_warmup: int,
-    initial_step_size: float,
-    target_accept_rate: float,
-    dense: bool,
-    adapt_mass: bool = True,
-) -> Kernel:
+def tuned(move: Callable, know: Callable, tuning: Tuning) -> Kernel:
     """Returns a kernel that tunes itself, from a move that scales positions itself.
 
     Args:
         move: `(seed, position, known, scale, step_size) -> (position, known, Info)`.
         know: `(position) -> known`, what a first move needs to know.
-        num_warmup: Transitions that tune.
-        initial_step_size: Where the step size starts.
-        target_accept_rate: Acceptance probability wanted.
-        dense: Whether the mass matrix is full.
-        adapt_mass: Whether it is learned.
+        tuning: How.
     """
-    slow, closing = windows(num_warmup) if adapt_mass else (np.zeros(num_warmup, bool),) * 2
+    num_warmup, dense = tuning.num_warmup, tuning.dense_mass
+    slow, closing = windows(num_warmup)
     slow, closing = np.append(slow, False), np.append(closing, False)
     # The last mass matrix differs little from the one before, if there was one.
     last = np.flatnonzero(closing)[-1] if closing.sum() > 1 else num_warmup
@@ -90,7 +83,7 @@ def tuned(
     def init(vector: Tensor) -> AdaptiveState:
         vector = ops.convert_to_tensor(vector)
         dtype, size = keras.backend.standardize_dtype(vector.dtype), int(vector.shape[0])
-        step = step_size.start(ops.convert_to_tensor(np.log(initial_step_size), dtype))
+        step = step_size.start(ops.convert_to_tensor(np.log(tuning.step_size), dtype))
         scale = ops.eye(size, dtype=dtype) if dense else ops.ones((size,), dtype)
         moments = mass_matrix.no_moments(size, dense, dtype)
         return AdaptiveState(vector, ops.zeros((), "int32"), step, scale, moments, know(vector))
@@ -110,7 +103,7 @@ def tuned(
         return moved._replace(step=step, scale=scale, moments=moments), info
 
     def tune(state: AdaptiveState, iteration: Tensor, accept_rate: Tensor) -> tuple:
-        step = step_size.update(state.step, accept_rate, target_accept_rate)
+        step = step_size.update(state.step, accept_rate, tuning.target_accept_rate)
         if not closing.any():
             return step, state.scale, state.moments
         index = ops.minimum(iteration, num_warmup)

@@ -11,7 +11,7 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.mcmc import correlation, isokinetic
-from kprob.mcmc.adaptive import AdaptiveState, adaptive_kernel
+from kprob.mcmc.adaptive import AdaptiveState, Tuning, adaptive_kernel
 from kprob.mcmc.moves import nan_like
 from kprob.mcmc.nuts import check_rate, proper
 from kprob.mcmc.sampler import Info, Kernel, Sampler
@@ -93,7 +93,7 @@ class AdjustedMCLMC(Sampler):
                 return self._transition(seed, z, target, step_size, length)
 
             rate = self.target_accept_rate
-            return adaptive_kernel(transition, proper(log_density), tuned, self.step_size, rate, dense=False)
+            return adaptive_kernel(transition, proper(log_density), Tuning(tuned, self.step_size, rate))
 
         def init(vector: Tensor) -> AdjustedState:
             vector = ops.convert_to_tensor(vector)

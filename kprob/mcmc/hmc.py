@@ -9,7 +9,7 @@ from keras import ops
 from kprob.backend import random, tfp
 from kprob.checks import check_count
 from kprob.errors import CompileError, explain
-from kprob.mcmc.adaptive import adaptive_kernel
+from kprob.mcmc.adaptive import Tuning, adaptive_kernel
 from kprob.mcmc.nuts import check_rate, proper
 from kprob.mcmc.sampler import Info, Kernel, Sampler
 from kprob.saving import register
@@ -89,10 +89,7 @@ class HMC(Sampler):
         return adaptive_kernel(
             transition,
             proper(log_density),
-            self.num_warmup,
-            self.step_size,
-            self.target_accept_rate,
-            self.dense_mass,
+            Tuning(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass),
         )
 
     def get_config(self) -> dict:

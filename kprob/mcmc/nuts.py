@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from kprob.errors import CompileError, explain
-from kprob.mcmc.adaptive import tuned
+from kprob.mcmc.adaptive import Tuning, tuned
 from kprob.mcmc.sampler import Info, Kernel, Sampler
 from kprob.mcmc.trajectory import Point, evaluate, trajectory
 from kprob.saving import register
@@ -83,10 +83,7 @@ class NUTS(Sampler):
         return tuned(
             move,
             lambda position: tuple(evaluate(position, log_density))[1:],
-            self.num_warmup,
-            self.step_size,
-            self.target_accept_rate,
-            self.dense_mass,
+            Tuning(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass),
         )
 
     def get_config(self) -> dict:

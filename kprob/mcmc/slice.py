@@ -9,7 +9,7 @@ from keras import ops
 from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
-from kprob.mcmc.adaptive import adaptive_kernel
+from kprob.mcmc.adaptive import Tuning, adaptive_kernel
 from kprob.mcmc.moves import nan_like
 from kprob.mcmc.nuts import proper
 from kprob.mcmc.sampler import Info, Kernel, Sampler
@@ -84,7 +84,7 @@ class Slice(Sampler):
             )
 
         # Only the scale is learned: the step size that is tuned beside it is used by nothing.
-        return adaptive_kernel(transition, proper(log_density), self.num_warmup, 1.0, 1.0, self.dense_mass)
+        return adaptive_kernel(transition, proper(log_density), Tuning(self.num_warmup, 1.0, 1.0, self.dense_mass))
 
     def get_config(self) -> dict:
         return {

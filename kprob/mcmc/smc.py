@@ -8,7 +8,7 @@ from keras import ops
 from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.mcmc import moves
-from kprob.mcmc.adaptive import adaptive_kernel
+from kprob.mcmc.adaptive import Tuning, adaptive_kernel
 from kprob.mcmc.nuts import check_rate, proper
 from kprob.mcmc.sampler import Info, Kernel, Sampler, check_choice
 from kprob.saving import register
@@ -110,7 +110,7 @@ class SMC(Sampler):
             rate = moves.accept_rate(move)
             return move.position, Info(move.log_density, rate, step_size, zero + 1.0, zero, zero, move.energy)
 
-        return adaptive_kernel(transition, proper(log_density), 0, 0.5, self.accept_rate, dense=False)
+        return adaptive_kernel(transition, proper(log_density), Tuning(0, 0.5, self.accept_rate))
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -7,7 +7,7 @@ from typing import Any
 from keras import ops
 
 from kprob.errors import CompileError, explain
-from kprob.mcmc.adaptive import adaptive_kernel
+from kprob.mcmc.adaptive import Tuning, adaptive_kernel
 from kprob.mcmc.moves import Move, accept_rate
 from kprob.mcmc.nuts import check_rate, proper
 from kprob.mcmc.sampler import Info, Kernel, Sampler
@@ -66,10 +66,7 @@ class Stepping(Sampler):
         return adaptive_kernel(
             transition,
             proper(log_density),
-            self.num_warmup,
-            self.step_size,
-            self.target_accept_rate,
-            self.dense_mass,
+            Tuning(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass),
         )
 
     def get_config(self) -> dict:

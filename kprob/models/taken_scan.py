@@ -1,0 +1,49 @@
+"""A handler that takes the scan of a network over, for whoever runs its steps himself."""
+
+from kprob.effects import Handler, Site, Steps
+from kprob.errors import SiteError, explain
+
+
+class TakeOver(Handler):
+    """Takes the scan of a network over: keeps it, and returns numbers of the right shape in its place.
+
+    Args:
+        of: Which network, for messages.
+    """
+
+    def __init__(self, of: str):
+        super().__init__()
+        self.of = of
+        self.steps: Steps | None = None
+        self.before: list[Site] = []
+
+    def on_site(self, site: Site) -> None:
+        if site.kind == "scan":
+            site.value = self._take
+
+    def after_site(self, site: Site) -> None:
+        if site.kind not in ("sample", "factor") or site.intervened:
+            return
+        if self.steps is not None:
+            raise SiteError(
+                explain(
+                    f"`{site.name}` is declared after the scan `{self.steps.name}`, and a particle filter can't weigh it.",
+                    received=f"`{site.name}` in {self.of}, outside the steps",
+                    expected="all that depends on the steps inside them: then each step is weighed by its own data",
+                    fix=f"declare `{site.name}` in the function that is scanned",
+                )
+            )
+        self.before.append(site)
+
+    def _take(self, steps: Steps):
+        if self.steps is not None:
+            raise SiteError(
+                explain(
+                    f"A particle filter goes along one scan, and {self.of} has two.",
+                    received=f"`{self.steps.name}` and `{steps.name}`",
+                    expected="one `kprob.scan`",
+                    fix="put both into one step, which returns both of their states",
+                )
+            )
+        self.steps = steps
+        return steps.carry
