@@ -67,13 +67,14 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
     return lambda *arguments: compiled([variable.value for variable in variables()], *arguments)
 
 
-def map_draws(function: Callable, draws, variables=()):
+def map_draws(function: Callable, draws, variables):
     """Runs a function once per draw and stacks what it returns along a new first axis.
 
     Args:
         function: From what belongs to one draw, such as a seed, to a structure of arrays.
         draws: An array or a structure of them, draws along axis 0, such as seeds (S, 2).
-        variables: Variables that the function may update. Updates inside a map can't leave it and are dropped.
+        variables: Variables that the function reads or updates: of others it would see the values of today for ever.
+            Updates inside a map can't leave it and are dropped.
     """
     values = [(variable, variable.value) for variable in variables]
 
@@ -125,13 +126,13 @@ def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
     return {key: of([variable]) for key, variable in zip(keys, recorded.outvars, strict=True)}
 
 
-def vectorized_map(function: Callable, elements: jax.Array, variables=()):
+def vectorized_map(function: Callable, elements: jax.Array, variables):
     """Runs `function(element)` for all elements at once, by operations with one more axis.
 
     Args:
         function: From an element to a structure of arrays.
         elements: Elements along the first axis.
-        variables: Variables that the function reads. Updates inside can't leave it and are dropped.
+        variables: Variables that the function reads (see `map_draws`). Updates inside can't leave it and are dropped.
     """
     values = [(variable, variable.value) for variable in variables]
 

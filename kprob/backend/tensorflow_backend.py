@@ -61,7 +61,7 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
     return compiled
 
 
-def map_draws(function: Callable, draws, variables=()):
+def map_draws(function: Callable, draws, variables):
     """Runs a function once per draw and stacks what it returns along a new first axis.
 
     Args:
@@ -127,7 +127,7 @@ def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
     return found
 
 
-def vectorized_map(function: Callable, elements: tf.Tensor, variables=()):
+def vectorized_map(function: Callable, elements: tf.Tensor, variables):
     """Runs `function(element)` for all elements at once, by operations with one more axis.
 
     Args:

@@ -108,7 +108,7 @@ class ChEES(Sampler):
         """
         given = {name: ops.convert_to_tensor(value, dtype=self.dtype) for name, value in position.items()}
         shapes = {name: tuple(value.shape[1:]) for name, value in given.items()}
-        kernel = self.kernel(lambda u: vectorized_map(lambda one: log_density(unflatten(one, shapes)), u))
+        kernel = self.kernel(lambda u: vectorized_map(lambda one: log_density(unflatten(one, shapes)), u, ()))
         self._bound = kernel, shapes
         with precision(self.dtype):
             return kernel.init(ops.concatenate([ops.reshape(v, (v.shape[0], -1)) for v in given.values()], axis=1))

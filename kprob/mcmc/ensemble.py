@@ -27,7 +27,7 @@ class EnsembleChains(Chains):
         super().__init__(sampler, density, variables)
 
         def kernel(batch: dict) -> Kernel:
-            return sampler.kernel(lambda u: vectorized_map(lambda one: density(one, batch), u))
+            return sampler.kernel(lambda u: vectorized_map(lambda one: density(one, batch), u, variables()))
 
         def block(state: Any, seed: Seed, number: Tensor, batch: dict) -> tuple:
             length, chains = sampler.block_size, sampler.num_chains

@@ -209,8 +209,8 @@ def _grow(
             half.candidate,
         )
         write = ops.take(writes, half.leaf)
-        kept = ops.slice_update(half.firsts, (write, 0), edge.momentum[None])
-        sums = ops.slice_update(half.sums, (write, 0), half.total[None])
+        kept = ops.slice_update(half.firsts, (write, ops.zeros_like(write)), edge.momentum[None])
+        sums = ops.slice_update(half.sums, (write, ops.zeros_like(write)), half.total[None])
         total = half.total + edge.momentum
         turning = _turns_within(
             kept, sums, edge.momentum, total, ops.take(lasts, half.leaf), ops.take(firsts, half.leaf)

@@ -10,6 +10,7 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.diagnostics.smoothing import log_mean_exp, pareto_smooth
 from kprob.models import weighing
+from kprob.models.repeated import map_all
 
 MAX_NUMBERS = 10_000_000
 
@@ -78,7 +79,7 @@ def _densities(model, number: int):
             rows = p.log_prob_rows([site.name for site in local])
             return rows - q.log_prob_rows([site.name for site in q.weighed_sites() if site.in_data_plate])
 
-        return weighing.map_all(model, once, random.split(seed, number))
+        return map_all(model, once, random.split(seed, number))
 
     return program
 

@@ -1,13 +1,12 @@
 """Queries and predictions of a model: which networks run, on what, and how many draws at once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from kprob import checks
-from kprob.backend import compile_function, map_draws, random
+from kprob.backend import compile_function, random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of, rows_of
 from kprob.engine.batch import repeat_rows
@@ -15,6 +14,7 @@ from kprob.engine.enumeration import conditional, num_runs
 from kprob.models import resampling, sampled_queries, summed_out
 from kprob.models.agreement import check_rows_of_guide
 from kprob.models.query_checks import default_names, number_of_draws, prepare_values, rank, require_fitted, wanted_names
+from kprob.models.repeated import map_all
 from kprob.queries import Query
 
 MAX_FOLDED_ROWS = 100_000
@@ -68,7 +68,6 @@ def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, n
     """Draws jointly, `number` times."""
     rows = number * _num_runs(model, target) * (_static_rows(batch) or target.size)
     fold = _foldable(model, target, batch) and rows <= MAX_FOLDED_ROWS
-    map_all = _map_draws(model)
 
     def program(batch, seed):
         def once(seed):
@@ -76,7 +75,7 @@ def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, n
             return {name: trace[name].value for name in target.names}
 
         if not fold:
-            return map_all(once, random.split(seed, number))
+            return map_all(model, once, random.split(seed, number))
         trace = run(model, target, batch, seed, number)
         return {name: _unfold(trace[name], number) for name in target.names}
 
@@ -110,7 +109,6 @@ def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str
 def probabilities(model, target: Target, batch: dict, number: int, seed) -> dict[str, np.ndarray]:
     """Returns the probabilities of all values of the sites that are summed out, averaged over draws of the others."""
     summed_out.check_summed(model, target, "probs")
-    map_all = _map_draws(model)
     number = number if model.__dict__["_spec"].latents else 1
 
     def program(batch, seed):
@@ -119,7 +117,7 @@ def probabilities(model, target: Target, batch: dict, number: int, seed) -> dict
             found = conditional.probabilities(factors)
             return {name: found[name] for name in target.names}
 
-        return {name: keras.ops.mean(p, axis=0) for name, p in map_all(once, random.split(seed, number)).items()}
+        return {name: keras.ops.mean(p, axis=0) for name, p in map_all(model, once, random.split(seed, number)).items()}
 
     return _to_numpy(_compiled(model, ("probabilities", target, number), program)(batch, _seed(model, seed)))
 
@@ -182,7 +180,7 @@ def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
     data = model.prepare_data(x)
     check_rows_of_guide(model, data)
     target = Target("posterior_predictive", tuple(default_names(model, "posterior_predictive", data)), 1)
-    fold, map_all = _foldable(model, target, _batch(model, data)), _map_draws(model)
+    fold = _foldable(model, target, _batch(model, data))
     folded = max(1, MAX_FOLDED_ROWS // (num_samples * _num_runs(model, target)))
     size = batch_size or (folded if fold else PREDICT_ROWS)
 
@@ -193,7 +191,8 @@ def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
 
         if not fold:
             return {
-                name: keras.ops.mean(v, axis=0) for name, v in map_all(once, random.split(seed, num_samples)).items()
+                name: keras.ops.mean(v, axis=0)
+                for name, v in map_all(model, once, random.split(seed, num_samples)).items()
             }
         trace = run(model, target, batch, seed, num_samples)
         return {n: keras.ops.mean(_unfold(trace[n], num_samples, _mean(trace[n])), axis=0) for n in target.names}
@@ -236,17 +235,6 @@ def _batch(model, data: Data, start: int = 0) -> dict:
     batch = batch_of(data)
     batch["index"] = batch["index"] + start
     return batch
-
-
-def _map_draws(model) -> Callable:
-    if not model.run_eagerly:
-        return map_draws
-
-    def one_by_one(function, seeds):
-        each = [function(seed) for seed in keras.ops.unstack(seeds)]
-        return keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each)
-
-    return one_by_one
 
 
 def _foldable(model, target: Target, batch: dict) -> bool:

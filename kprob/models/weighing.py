@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kprob import checks
-from kprob.backend import compile_function, map_draws, random
+from kprob.backend import compile_function, random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of
 from kprob.engine.enumeration import num_runs
@@ -19,6 +19,7 @@ from kprob.engine.networks import repeat_rows
 from kprob.errors import DataError, SiteError, explain, names
 from kprob.models.agreement import check_rows_of_guide
 from kprob.models.query_checks import require_fitted
+from kprob.models.repeated import map_all
 
 MAX_FOLDED_ROWS = 100_000
 
@@ -173,14 +174,6 @@ def require_observed(p: Trace, q: Trace, owner: str) -> None:
                 fix=f'add them to the data: {{"{missing[0]}": values, ...}}',
             )
         )
-
-
-def map_all(model, function: Callable, seeds):
-    """Runs `function(seed)` for each seed and stacks the results: in one loop, or one by one where Python decides."""
-    if not model.run_eagerly:
-        return map_draws(function, seeds)
-    each = [function(seed) for seed in keras.ops.unstack(seeds)]
-    return keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each)
 
 
 def seed_of(model, seed: int | None):

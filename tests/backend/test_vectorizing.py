@@ -32,7 +32,7 @@ def program(function):
         def step(i, table):
             with tf.GradientTape() as tape:
                 tape.watch(table)
-                terms = vectorized_map(lambda number: function(number, data, table), tf.range(4.0))
+                terms = vectorized_map(lambda number: function(number, data, table), tf.range(4.0), ())
                 objective = tf.reduce_sum(tf.square(terms))
             found = tape.gradient(objective, table, unconnected_gradients="zero")
             return i + 1, table + 0.01 * tf.convert_to_tensor(found)
@@ -61,7 +61,7 @@ def test_the_same_numbers(name):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(table)
         numbers = tf.range(4.0)
-        found = vectorized_map(lambda number: FUNCTIONS[name](number, data, table), numbers)
+        found = vectorized_map(lambda number: FUNCTIONS[name](number, data, table), numbers, ())
         expected = tf.stack([FUNCTIONS[name](numbers[i], data, table) for i in range(4)])
         found, expected = tf.reduce_sum(tf.square(found)), tf.reduce_sum(tf.square(expected))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
