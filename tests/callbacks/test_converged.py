@@ -75,7 +75,7 @@ def test_divergences_are_warned_of_and_can_be_kept_quiet(recwarn):
         v = kprob.sample("v", tfd.Normal(0.0, 3.0))
         kprob.sample("x", tfd.Sample(tfd.Normal(0.0, np.float32(2.0) ** v), 9))
 
-    model = funnel().compile(kprob.NUTS(100, 200, 2, block_size=100))
+    model = funnel().compile(kprob.NUTS(100, 200, 2, block_size=100, target_accept_rate=0.5))
     with pytest.warns(FitWarning, match="transitions diverged"):
         model.fit({}, verbose=0)
     recwarn.clear()

@@ -322,7 +322,7 @@ def test_each_row_is_resampled_by_itself():
 
 @pytest.mark.slow
 def test_resampling_the_hierarchy_mends_mean_field():
-    model = fitted(ten(), {"sensor": READINGS}, batch_size=10)
+    model = fitted(ten(), {"sensor": READINGS}, epochs=6000, batch_size=10)
     plain = model.posterior("mean_temp", {"sensor": READINGS})
     mended = plain.sample(2000, seed=0, importance_resample=10)
     assert plain.stddev() == pytest.approx(0.603, abs=0.03)
