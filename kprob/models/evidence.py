@@ -10,7 +10,7 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.diagnostics.smoothing import log_mean_exp, pareto_smooth
 from kprob.models import weighing
-from kprob.models.repeated import map_all
+from kprob.models.programs import compiled, map_all
 
 MAX_NUMBERS = 10_000_000
 
@@ -62,7 +62,7 @@ def log_predictive_density(model, x, num_samples: int, seed) -> Estimate:
         return _pointwise([weights])
     size = max(1, MAX_NUMBERS // max(num_samples, 100 * weighing.runs_of(model)))
     key_of = ("density", num_samples)
-    program = weighing.compiled(model, key_of, lambda: _densities(model, num_samples))
+    program = compiled(model, key_of, _densities(model, num_samples))
     parts = [program(batch, key) for _, batch in weighing.parts_of(data, size)]
     return _pointwise([np.array(keras.ops.convert_to_numpy(part)) for part in parts])
 

@@ -12,6 +12,7 @@ from kprob.models.compiled_loop import CompiledLoop, row_order
 from kprob.models.fit_check import check_fit
 from kprob.models.owner import owner_of
 from kprob.models.plan import Plan, make_plan
+from kprob.models.programs import cached
 
 KERAS_BATCH_SIZE = 32
 
@@ -167,7 +168,7 @@ def evaluate(
 
 def evaluate_data(model, data: Data, size: int, steps: int | None = None) -> dict[str, float]:
     """Evaluates a model on a data set in memory, in compiled batches."""
-    evaluator = _cached(model, ("evaluate", data.num_rows is None), lambda: training.make_evaluator(model))
+    evaluator = cached(model, ("evaluate", data.num_rows is None), lambda: training.make_evaluator(model))
     totals: dict[str, float] = {}
     count = 0
     for i, start in enumerate(range(0, data.num_rows or 1, size)):
@@ -233,13 +234,6 @@ def _batch_size(data: Data, batch_size: int | None) -> int:
 def _compilable(model) -> bool:
     # Python control flow on drawn values needs Keras's eager loop, and so do models under a distribution strategy.
     return not model.run_eagerly and keras.distribution.distribution() is None and not training.is_distributed(model)
-
-
-def _cached(model, key, make):
-    programs, key = model.__dict__["_programs"], (*key, model.phase_of_guide)
-    if key not in programs:
-        programs[key] = make()
-    return programs[key]
 
 
 class _fixed_seed:

@@ -17,6 +17,7 @@ from kprob.models import weighing
 from kprob.models.drawn import require_draws
 from kprob.models.owner import owner_of
 from kprob.models.precision import in_precision
+from kprob.models.programs import compiled
 from kprob.models.sampled_queries import check_rows
 
 NUM_SAMPLES = 1000
@@ -72,7 +73,7 @@ def _draw(model, data: Data, number: int | None, seed, predictive: bool) -> Join
         each = random.split(seed, chains * len(chosen))
     latents = tuple(values) or tuple(model.__dict__["_spec"].latents)
     key = ("joint", latents, observed, predictive)
-    program = weighing.compiled(model, key, lambda: _program(model, latents, observed, predictive))
+    program = compiled(model, key, _program(model, latents, observed, predictive))
     batch = batch_of(data) if model.sampler is None else batch_of(data, with_index=False)
     found = keras.tree.map_structure(lambda v: np.array(keras.ops.convert_to_numpy(v)), program(batch, each, values))
     return JointDraws(**found, num_chains=chains)

@@ -6,15 +6,14 @@ import keras
 import numpy as np
 
 from kprob import checks
-from kprob.backend import compile_function, random
+from kprob.backend import random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of, rows_of
 from kprob.engine.batch import repeat_rows
 from kprob.engine.enumeration import conditional, num_runs
-from kprob.models import resampling, sampled_queries, summed_out
+from kprob.models import programs, resampling, sampled_queries, summed_out
 from kprob.models.agreement import check_rows_of_guide
 from kprob.models.query_checks import default_names, number_of_draws, prepare_values, rank, require_fitted, wanted_names
-from kprob.models.repeated import map_all
 from kprob.queries import Query
 
 MAX_FOLDED_ROWS = 100_000
@@ -75,11 +74,11 @@ def sample(model, target: Target, batch: dict, number: int, seed) -> dict[str, n
             return {name: trace[name].value for name in target.names}
 
         if not fold:
-            return map_all(model, once, random.split(seed, number))
+            return programs.map_all(model, once, random.split(seed, number))
         trace = run(model, target, batch, seed, number)
         return {name: _unfold(trace[name], number) for name in target.names}
 
-    return _to_numpy(_compiled(model, ("sample", target, number, fold), program)(batch, _seed(model, seed)))
+    return _to_numpy(programs.compiled(model, ("sample", target, number, fold), program)(batch, _seed(model, seed)))
 
 
 def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str, np.ndarray]:
@@ -95,7 +94,7 @@ def log_prob(model, target: Target, batch: dict, values: dict, seed) -> dict[str
             name: keras.ops.broadcast_to(trace[name].log_prob(), _plate_shape(trace[name])) for name in target.names
         }
 
-    compiled = _compiled(model, ("log_prob", target, tuple(sorted(values))), program)
+    compiled = programs.compiled(model, ("log_prob", target, tuple(sorted(values))), program)
     if not draws:
         return _to_numpy(compiled(batch, single, _seed(model, seed)))
     number = number_of_draws({name: int(values[name].shape[0]) for name in draws})
@@ -117,9 +116,12 @@ def probabilities(model, target: Target, batch: dict, number: int, seed) -> dict
             found = conditional.probabilities(factors)
             return {name: found[name] for name in target.names}
 
-        return {name: keras.ops.mean(p, axis=0) for name, p in map_all(model, once, random.split(seed, number)).items()}
+        return {
+            name: keras.ops.mean(p, axis=0)
+            for name, p in programs.map_all(model, once, random.split(seed, number)).items()
+        }
 
-    return _to_numpy(_compiled(model, ("probabilities", target, number), program)(batch, _seed(model, seed)))
+    return _to_numpy(programs.compiled(model, ("probabilities", target, number), program)(batch, _seed(model, seed)))
 
 
 def parameters(model, target: Target, batch: dict, seed) -> dict[str, dict]:
@@ -132,7 +134,7 @@ def parameters(model, target: Target, batch: dict, seed) -> dict[str, dict]:
             for name in target.names
         }
 
-    return _to_numpy(_compiled(model, ("parameters", target), program)(batch, _seed(model, seed)))
+    return _to_numpy(programs.compiled(model, ("parameters", target), program)(batch, _seed(model, seed)))
 
 
 def exact_moments(model, target: Target, batch: dict) -> dict[str, tuple]:
@@ -192,12 +194,12 @@ def predict(model, x, *, num_samples: int, seed, batch_size: int | None):
         if not fold:
             return {
                 name: keras.ops.mean(v, axis=0)
-                for name, v in map_all(model, once, random.split(seed, num_samples)).items()
+                for name, v in programs.map_all(model, once, random.split(seed, num_samples)).items()
             }
         trace = run(model, target, batch, seed, num_samples)
         return {n: keras.ops.mean(_unfold(trace[n], num_samples, _mean(trace[n])), axis=0) for n in target.names}
 
-    compiled = _compiled(model, ("predict", target, num_samples, fold), program)
+    compiled = programs.compiled(model, ("predict", target, num_samples, fold), program)
     parts, key = [], _seed(model, seed)
     for start in range(0, data.num_rows or 1, size):
         part = data if data.num_rows is None else data.take(slice(start, start + size))
@@ -294,15 +296,6 @@ def _seed(model, seed):
     if seed is not None:
         checks.check_count("seed", seed, 0)
     return random.from_generator(model.seed_generator) if seed is None else random.seed(seed)
-
-
-def _compiled(model, key, program):
-    programs, key = model.__dict__["_programs"], (*key, model.phase_of_guide)
-    if model.run_eagerly:
-        return program
-    if key not in programs:
-        programs[key] = compile_function(program, lambda: model.variables)
-    return programs[key]
 
 
 def _to_numpy(found):

@@ -11,15 +11,15 @@ import keras
 import numpy as np
 
 from kprob import checks
-from kprob.backend import compile_function, random
+from kprob.backend import random
 from kprob.effects import Trace
 from kprob.engine import Data, batch_of
 from kprob.engine.enumeration import num_runs
 from kprob.engine.networks import repeat_rows
 from kprob.errors import DataError, SiteError, explain, names
 from kprob.models.agreement import check_rows_of_guide
+from kprob.models.programs import compiled, map_all
 from kprob.models.query_checks import require_fitted
-from kprob.models.repeated import map_all
 
 MAX_FOLDED_ROWS = 100_000
 
@@ -82,9 +82,9 @@ def weigh(
     """
     wanted = tuple(sites), tuple(predicted)
     if not has_rows(model):
-        program = compiled(model, ("weigh", num_samples, *wanted), lambda: _one_by_one(model, num_samples, *wanted))
+        program = compiled(model, ("weigh", num_samples, *wanted), _one_by_one(model, num_samples, *wanted))
         return Weighed(**_to_numpy(program(batch_of(data), seed)))
-    program = compiled(model, ("weigh rows", num_samples, *wanted), lambda: _folded(model, num_samples, *wanted))
+    program = compiled(model, ("weigh rows", num_samples, *wanted), _folded(model, num_samples, *wanted))
     parts = []
     for start, batch in parts_of(data, max(1, MAX_FOLDED_ROWS // (num_samples * runs_of(model))), rows):
         parts.append(_to_numpy(program(batch, random.fold_in(seed, start))))
@@ -197,16 +197,6 @@ def check_latents(model, sites: Iterable[str]) -> None:
                 fix="ask for the latents of the inference network",
             )
         )
-
-
-def compiled(model, key: tuple, make: Callable) -> Callable:
-    """Returns a model's compiled program of a name, made by `make()` where there is none yet."""
-    if model.run_eagerly:
-        return make()
-    programs = model.__dict__["_programs"]
-    if key not in programs:
-        programs[key] = compile_function(make(), lambda: model.variables)
-    return programs[key]
 
 
 def _unfold(value, number: int):

@@ -117,3 +117,26 @@ def test_samplers_move_on_the_density_of_the_weights(sampler):
     model.__dict__["_programs"].clear()
     assert not np.array_equal(now, before)
     np.testing.assert_allclose(now, draws(), rtol=1e-4, atol=1e-5)
+
+
+class Look(keras.callbacks.Callback):
+    """Asks the model while it trains."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.log_marginal_likelihood({"y": X}, 20, seed=1)
+
+
+def test_a_guide_that_does_another_thing_after_training():
+    @kprob.probmodel
+    def mean():
+        loc = kprob.sample("loc", tfd.Normal(0.0, 1.0))
+        with kprob.plate("data"):
+            kprob.sample("y", tfd.Normal(loc, 1.0))
+
+    model = mean(inference=kprob.guides.Laplace()).compile(kprob.ELBO(), keras.optimizers.Adam(0.1))
+    model.fit({"y": X}, epochs=200, callbacks=[Look()], verbose=0)
+    # Laplace's approximation is exact here; at the mode alone, where it is while it trains, there is no evidence.
+    precision = len(X) + 1.0
+    evidence = -0.5 * (len(X) * np.log(2 * np.pi) + np.log(precision) + X @ X - X.sum() ** 2 / precision)
+    found = model.log_marginal_likelihood({"y": X}, 20, seed=1)
+    assert float(found) == pytest.approx(evidence, abs=1e-3) and found.standard_error < 1e-3
