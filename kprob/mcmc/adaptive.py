@@ -12,6 +12,8 @@ from kprob.mcmc.sampler import Info, Kernel
 from kprob.mcmc.windows import windows
 from kprob.types import Seed, Tensor
 
+_LITTLE = 0.5
+
 
 class AdaptiveState(NamedTuple):
     """State of a chain that tunes itself.
@@ -77,7 +79,6 @@ def tuned(move: Callable, know: Callable, tuning: Tuning) -> Kernel:
     num_warmup, dense = tuning.num_warmup, tuning.dense_mass
     slow, closing = windows(num_warmup)
     slow, closing = np.append(slow, False), np.append(closing, False)
-    # The last mass matrix differs little from the one before, if there was one.
     last = np.flatnonzero(closing)[-1] if closing.sum() > 1 else num_warmup
 
     def init(vector: Tensor) -> AdaptiveState:
@@ -112,7 +113,9 @@ def tuned(move: Callable, know: Callable, tuning: Tuning) -> Kernel:
         moments = _where(counts, mass_matrix.add(state.moments, state.position), state.moments)
         scale = ops.cond(closes, lambda: mass_matrix.scale_of(moments), lambda: state.scale)
         empty = mass_matrix.Moments(*(ops.zeros_like(value) for value in moments))
-        begun = _where(iteration < last, step_size.start(step.log_now), step_size.go_on(step))
+        # The last mass matrix mostly differs little from the one before; not if the chain moved elsewhere in between.
+        same = ops.logical_and(iteration >= last, mass_matrix.change(state.scale, scale) < _LITTLE)
+        begun = _where(same, step_size.go_on(step), step_size.start(step.log_now))
         return _where(closes, begun, step), scale, _where(closes, empty, moments)
 
     return Kernel(init, step)

@@ -46,6 +46,14 @@ def scale_of(moments: Moments) -> Tensor:
     return ops.cholesky(share * covariance + 1e-3 * (1.0 - share) * identity)
 
 
+def change(before: Tensor, after: Tensor) -> Tensor:
+    """Returns by how much scales differ: the largest distance between logarithms of standard deviations."""
+    widths = [
+        scale if len(scale.shape) == 1 else ops.sqrt(ops.sum(ops.square(scale), axis=1)) for scale in (before, after)
+    ]
+    return ops.max(ops.abs(ops.log(widths[1] / widths[0])))
+
+
 def to_position(scale: Tensor, z: Tensor) -> Tensor:
     """Returns the position of coordinates."""
     return scale * z if len(scale.shape) == 1 else ops.sum(scale * z[None, :], axis=-1)
