@@ -1,4 +1,4 @@
-"""(f) A mixture of 50 normals over 10,000 points, labels summed out: one gradient step in means, scales and weights."""
+"""(g) A mixture of 50 normals over 10,000 points, labels summed out: one gradient step in means, scales and weights."""
 
 from benchmarks.contest import KPROB, Contestant, kprob_contestants, run_warm
 from benchmarks.table import Section, ratio_bar, timing_rows
@@ -17,5 +17,5 @@ def run() -> list[Section]:
     results = run_warm(CONTESTANTS, ROUNDS)
     peers = ("NumPyro, sum by hand", "NumPyro (funsor), TraceEnum_ELBO", "Pyro, TraceEnum_ELBO")
     bars = [ratio_bar(results, f"{label}, fit", peer, 1.0) for label in KPROB for peer in peers]
-    title = "(f) Mixture of 50 normals, 10,000 points, labels summed out: seconds for one step"
+    title = "(g) Mixture of 50 normals, 10,000 points, labels summed out: seconds for one step"
     return [Section(title, timing_rows(results, "NumPyro, sum by hand"), bars)]

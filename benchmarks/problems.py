@@ -37,7 +37,7 @@ STREAM_FEATURES = 19
 STREAM_LEARNING_RATE = 1e-2
 STREAM_NOISE = 0.5
 
-# (f) c_i ~ Categorical(weights), x_i ~ Normal(means[c_i], scales[c_i]); all rows in every step.
+# (g) c_i ~ Categorical(weights), x_i ~ Normal(means[c_i], scales[c_i]); all rows in every step.
 MIXTURE_COMPONENTS = 50
 MIXTURE_ROWS = 10_000
 MIXTURE_STEPS = 200
