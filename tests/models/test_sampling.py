@@ -1,10 +1,12 @@
 """`fit` of a model that was compiled with a sampler: right answers, and Keras's machinery around them."""
 
+import _thread
 import csv
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -171,6 +173,24 @@ def test_threads_and_sequence_agree(fitted):
     fitted.fit({"sensor": 18.0}, **QUIET)
     fitted.sampler.chain_method = "auto"
     np.testing.assert_array_equal(fitted.draws.values["temp"], threads)
+
+
+def test_an_interrupted_run_keeps_what_was_drawn_and_goes_on(fitted):
+    begin_anew(fitted)
+    fitted.sampler.num_samples = 10**7
+    threading.Timer(1.5, _thread.interrupt_main).start()  # as Ctrl-C does
+    with pytest.raises(KeyboardInterrupt):
+        fitted.fit({"sensor": 18.0}, **QUIET)
+    fitted.sampler.num_samples = 450
+    kept = fitted.draws.num_draws
+    assert kept > 0 and abs(fitted.posterior("temp").mean() - 17.4) < 0.5
+    fitted.fit({"sensor": 18.0}, epochs=2, **QUIET)
+    resumed = fitted.draws.values["temp"]
+    assert resumed.shape == (2, kept + 300)
+    begin_anew(fitted)
+    fitted.fit({"sensor": 18.0}, **QUIET)
+    both = min(resumed.shape[1], 450)
+    np.testing.assert_array_equal(resumed[:, :both], fitted.draws.values["temp"][:, :both])
 
 
 class Normal(kprob.ProbabilisticModel):
