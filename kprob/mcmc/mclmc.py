@@ -84,7 +84,8 @@ class MCLMC(Sampler):
         num_warmup: Transitions of each chain that tune the sampler.
         num_samples: Draws that each chain keeps.
         num_chains: Chains.
-        num_steps: Steps of a transition, with a gradient each; the last one is the draw.
+        num_steps: Steps of a transition, with a gradient each; the last one is the draw. Four are enough where the latents
+            are about independent, dozens pay where one of them moves only when all others do.
         energy_variance: Variance of the energy's error per latent that the step size is tuned to.
         **options: `init`, `chain_method`, `block_size` (see `Sampler`).
 
