@@ -12,7 +12,7 @@ from kprob.mcmc.sampler import Info, Kernel
 from kprob.mcmc.windows import windows
 from kprob.types import Seed, Tensor
 
-_LITTLE = 1.0
+_LITTLE = 1.0  # of the logarithm of a standard deviation
 
 
 class AdaptiveState(NamedTuple):
