@@ -99,7 +99,9 @@ def test_other_weights_other_answers(make):
         np.testing.assert_allclose(value, anew[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("sampler", [kprob.HMC(0, 3, 2, num_leapfrog_steps=1), kprob.ChEES(0, 3, 4)], ids=str)
+@pytest.mark.parametrize(
+    "sampler", [kprob.HMC(0, 3, 2, num_leapfrog_steps=1), kprob.ChEES(0, 3, 4)], ids=["HMC", "ChEES"]
+)
 def test_samplers_move_on_the_density_of_the_weights(sampler):
     model = Line().compile(sampler)
     model.fit(DATA, verbose=0, check=False)
