@@ -49,6 +49,7 @@ class EnsembleChains(Chains):
 
         self._init = compile_function(lambda vectors, batch: kernel(batch).init(vectors), variables, jit=True)
         self._together = compile_function(block, variables, jit=True)
+        self._template: Any = None
 
     def start(self, vectors: list[np.ndarray], batch: dict) -> list[list[np.ndarray]]:
         """Returns the state of the chains that start at positions, as a list of one list of arrays."""
@@ -56,8 +57,9 @@ class EnsembleChains(Chains):
 
     def run(self, states: list, seeds: list, number: int, batch: dict) -> tuple[list, np.ndarray, np.ndarray]:
         """Makes some transitions of all chains (see `Chains.run`)."""
-        template = self._init(ops.convert_to_tensor(states[0][0]), batch)
-        state = keras.tree.pack_sequence_as(template, [ops.convert_to_tensor(leaf) for leaf in states[0]])
+        if self._template is None:  # only for its structure
+            self._template = self._init(ops.convert_to_tensor(states[0][0]), batch)
+        state = keras.tree.pack_sequence_as(self._template, [ops.convert_to_tensor(leaf) for leaf in states[0]])
         count = ops.convert_to_tensor(np.int32(number))
         state, positions, infos = self._together(state, ops.convert_to_tensor(seeds[0]), count, batch)
         told = [np.swapaxes(_array(value)[:number], 0, 1) for value in (positions, infos)]

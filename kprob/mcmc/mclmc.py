@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kprob.backend import gradients, random
+from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.mcmc import correlation, isokinetic, mass_matrix
@@ -15,6 +15,7 @@ from kprob.mcmc.moves import nan_like
 from kprob.mcmc.nuts import proper
 from kprob.mcmc.sampler import Info, Kernel, Sampler
 from kprob.mcmc.stepping import check_positive
+from kprob.mcmc.trajectory import evaluate
 from kprob.mcmc.windows import windows
 from kprob.saving import register
 from kprob.types import Seed, Tensor
@@ -123,6 +124,7 @@ class MCLMC(Sampler):
             vector = ops.convert_to_tensor(vector)
             dtype, size = keras.backend.standardize_dtype(vector.dtype), int(vector.shape[0])
             wide = max(size, 2)
+            start = evaluate(vector, log_density)
             # Any direction does: it is drawn anew in the first transition.
             direction = ops.ones((wide,), dtype) / np.sqrt(wide).astype(dtype)
             return MCLMCState(
@@ -134,7 +136,8 @@ class MCLMC(Sampler):
                 _start_tuning(wide, dtype),
                 mass_matrix.no_moments(size, False, dtype),
                 correlation.no_batches(size, dtype),
-                *_known(vector, log_density),
+                start.log_density,
+                start.slope,
             )
 
         def step(seed: Seed, state: MCLMCState) -> tuple[MCLMCState, Info]:
@@ -223,11 +226,6 @@ class _Schedule:
             means=means,
             length=ops.where(last, ops.cast(length, dtype), state.length),
         )
-
-
-def _known(position: Tensor, log_density: Callable) -> tuple[Tensor, Tensor]:
-    value, (slope,) = gradients(log_density, position)
-    return value, slope
 
 
 def _start_tuning(wide: int, dtype: str) -> StepTuning:
