@@ -44,13 +44,13 @@ def main(smoke=False):
     """Fits one model by each bound and judges both by the bound of many draws."""
     images = (load_digits().data > 7).astype("float32")
     train, test = images[:1500], images[1500:]
-    objectives = {"VAE": kprob.ELBO(), "IWAE, 50 draws": kprob.ImportanceWeightedELBO(50)}
+    objectives = {"VAE": kprob.ELBO(), "IWAE, 50 draws": kprob.objectives.ImportanceWeightedELBO(50)}
     models, histories, nats = {}, {}, {}
     for name, objective in objectives.items():
         keras.utils.set_random_seed(1)
         model = Autoencoder().compile(objective, keras.optimizers.Adam(2e-3))
         histories[name] = model.fit({"x": train}, batch_size=50, epochs=3 if smoke else 150, verbose=0).history
-        model.compile(kprob.ImportanceWeightedELBO(500), "adam")
+        model.compile(kprob.objectives.ImportanceWeightedELBO(500), "adam")
         nats[name] = model.evaluate({"x": test}, batch_size=99, seed=1, return_dict=True, verbose=0)["elbo"]
         models[name] = model
         print(f"{name:15} log p(x) of a test digit is at least {nats[name]:.2f} nats.")

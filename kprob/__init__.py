@@ -5,127 +5,94 @@ The map, from the ground up; a module imports only from lines above its own:
     errors           what every message says
     checks           contracts of names, shapes and plates
     backend | saving         TensorFlow or JAX behind one door | registration and the archive
-    distributions | diagnostics      registry of families | trust: ESS, R-hat, PSIS, calibration
+    distributions | diagnostics | data       registry of families | trust: ESS, R-hat, PSIS, calibration | batches
     effects          sites, the stack, the primitives, the handlers
     layers | objectives      random variables as layers | what `fit` maximises
     guides           ready inference networks
     engine           data to batches, runs of the networks, checks of p against q
     density          unconstrained log-density
-    mcmc | queries   samplers | prior, posterior, posterior predictive
+    samplers | queries       samplers | prior, posterior, posterior predictive
+    filtering        particle filters
     models           ProbabilisticModel and ready models
     callbacks | plots        Keras callbacks | figures
 """
 
-from kprob import callbacks, diagnostics, errors, guides, handlers, layers
+from kprob import (
+    callbacks,
+    diagnostics,
+    distributions,
+    errors,
+    guides,
+    handlers,
+    layers,
+    models,
+    objectives,
+    optimizers,
+    plots,
+    samplers,
+    saving,
+)
 from kprob.backend import tfb, tfd
-from kprob.effects import (
-    LocScale,
-    Trace,
-    Transform,
-    datamodel,
-    deterministic,
-    factor,
-    module,
-    param,
-    plate,
-    sample,
-    scan,
-)
-from kprob.engine import Whole
-from kprob.mcmc import (
-    HMC,
-    MALA,
-    MCLMC,
-    NUTS,
-    SGHMC,
-    SGLD,
-    SMC,
-    AdjustedMCLMC,
-    ChEES,
-    DiscreteGibbs,
-    ParallelTempering,
-    RandomWalkMetropolis,
-    Sampler,
-    Slice,
-)
-from kprob.models import Optimizers, ProbabilisticModel, probmodel
-from kprob.objectives import (
-    ELBO,
-    MMD,
-    AnalyticKLELBO,
-    BetaELBO,
-    ForwardKL,
-    ImportanceWeightedELBO,
-    InfoVAE,
-    MovingAverageBaseline,
-    MultiSampleObjective,
-    NeuralBaseline,
-    Objective,
-    RenyiELBO,
-    ReweightedWakeSleep,
-    Stein,
-    StickingTheLandingELBO,
-    TailAdaptive,
-)
+from kprob.data import Whole
+from kprob.effects import LocScale, Transform, datamodel, deterministic, factor, module, param, plate, sample, scan
+from kprob.models import ProbabilisticModel, probmodel
+from kprob.namespaces import elsewhere, listing
+from kprob.objectives import ELBO
 from kprob.plots import plot_model
+from kprob.samplers import NUTS
 from kprob.saving import load_model
 
 __version__ = "0.1.0"
 
+_NAMESPACES = [
+    "callbacks",
+    "diagnostics",
+    "distributions",
+    "errors",
+    "guides",
+    "handlers",
+    "layers",
+    "models",
+    "objectives",
+    "optimizers",
+    "plots",
+    "samplers",
+    "saving",
+]
+
 __all__ = [
-    "AnalyticKLELBO",
-    "BetaELBO",
     "ELBO",
-    "HMC",
-    "MALA",
-    "MCLMC",
     "NUTS",
-    "ForwardKL",
-    "ImportanceWeightedELBO",
-    "InfoVAE",
-    "SGHMC",
-    "SGLD",
-    "SMC",
-    "AdjustedMCLMC",
-    "ChEES",
-    "DiscreteGibbs",
     "LocScale",
-    "MMD",
-    "MovingAverageBaseline",
-    "MultiSampleObjective",
-    "NeuralBaseline",
-    "Objective",
-    "Optimizers",
-    "ParallelTempering",
     "ProbabilisticModel",
-    "RandomWalkMetropolis",
-    "Sampler",
-    "RenyiELBO",
-    "ReweightedWakeSleep",
-    "Stein",
-    "StickingTheLandingELBO",
-    "TailAdaptive",
-    "Slice",
-    "Trace",
     "Transform",
     "Whole",
     "callbacks",
     "datamodel",
     "deterministic",
     "diagnostics",
+    "distributions",
     "errors",
     "factor",
     "guides",
     "handlers",
     "layers",
     "load_model",
+    "models",
     "module",
+    "objectives",
+    "optimizers",
     "param",
     "plate",
     "plot_model",
+    "plots",
     "probmodel",
     "sample",
+    "samplers",
+    "saving",
     "scan",
     "tfb",
     "tfd",
 ]
+__dir__ = listing([*__all__, "__version__"])
+__getattr__ = elsewhere(__name__, __all__, _NAMESPACES)

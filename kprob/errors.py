@@ -9,6 +9,16 @@ import sys
 import warnings
 from collections.abc import Iterable
 
+__all__ = [
+    "ArchiveError",
+    "CompileError",
+    "DataError",
+    "FitWarning",
+    "KprobError",
+    "MismatchError",
+    "SiteError",
+]
+
 
 class KprobError(ValueError):
     """Base class of all errors that kprob raises about a user's program."""

@@ -12,16 +12,19 @@ from pathlib import Path
 # import each other; inside a part anything goes but a cycle; `kprob/__init__` imports everything.
 ORDER = (
     ("errors", "types"),
+    ("namespaces",),
     ("checks",),
     ("backend", "saving"),
-    ("distributions", "diagnostics"),
+    ("distributions", "diagnostics", "data"),
     ("effects",),
     ("handlers", "layers", "objectives"),
     ("guides",),
     ("engine",),
     ("density",),
-    ("mcmc", "queries"),
+    ("samplers", "queries"),
+    ("filtering",),
     ("models",),
+    ("optimizers",),
     ("callbacks", "plots"),
 )
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}

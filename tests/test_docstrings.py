@@ -17,6 +17,9 @@ PUBLIC = (
     "kprob.distributions",
     "kprob.callbacks",
     "kprob.diagnostics",
+    "kprob.models",
+    "kprob.optimizers",
+    "kprob.samplers",
 )
 
 

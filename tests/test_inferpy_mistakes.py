@@ -52,7 +52,7 @@ def encoder_model():
 
 
 def test_the_kl_of_weights_is_in_the_first_epoch():
-    model = still(kprob.ProbabilisticModel(generative=mean_of_rows), kprob.AnalyticKLELBO())
+    model = still(kprob.ProbabilisticModel(generative=mean_of_rows), kprob.objectives.AnalyticKLELBO())
     history = model.fit({"x": FIVE}, epochs=1, verbose=0).history
     guide = model.posterior("mu").parameters()
     loc, scale = float(guide["loc"]), float(guide["scale"])

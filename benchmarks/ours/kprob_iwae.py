@@ -40,7 +40,7 @@ class IWAE(kprob.ProbabilisticModel):
 def new_model(estimator: str) -> IWAE:
     """Returns a compiled model."""
     keras.utils.set_random_seed(0)
-    objective = kprob.ImportanceWeightedELBO(problems.IWAE_DRAWS, estimator=estimator)
+    objective = kprob.objectives.ImportanceWeightedELBO(problems.IWAE_DRAWS, estimator=estimator)
     return IWAE().compile(objective, keras.optimizers.Adam(problems.IWAE_LEARNING_RATE))
 
 

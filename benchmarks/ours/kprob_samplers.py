@@ -9,7 +9,7 @@ from benchmarks.effective import effective_draws
 from benchmarks.ours.kprob_posteriors import MODELS
 
 
-def new_model(problem: str, sampler: kprob.Sampler):
+def new_model(problem: str, sampler: kprob.samplers.Sampler):
     """Returns a compiled model."""
     keras.utils.set_random_seed(0)
     return MODELS[problem]().compile(sampler)
@@ -28,7 +28,7 @@ def fit(model, problem: str, callbacks=()):
     return model.draws.values
 
 
-def measurement(problem: str, sampler: kprob.Sampler) -> Measurement:
+def measurement(problem: str, sampler: kprob.samplers.Sampler) -> Measurement:
     """Returns a whole run of a sampler."""
     model = new_model(problem, sampler)
     return Measurement(lambda: fit(model, problem), answer=effective_draws)
@@ -37,7 +37,7 @@ def measurement(problem: str, sampler: kprob.Sampler) -> Measurement:
 def prepare(problem: str) -> dict[str, Measurement]:
     """Returns NUTS and microcanonical Langevin dynamics."""
     steps = problems.STEPS_OF_A_DRAW[problem]
-    mclmc = kprob.MCLMC(problems.WARMUP, problems.DRAWS, problems.CHAINS, num_steps=steps)
+    mclmc = kprob.samplers.MCLMC(problems.WARMUP, problems.DRAWS, problems.CHAINS, num_steps=steps)
     return {"NUTS": measurement(problem, nuts()), "MCLMC": measurement(problem, mclmc)}
 
 

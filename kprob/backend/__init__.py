@@ -13,10 +13,10 @@ compile_small_loops_whole()
 name = keras.backend.backend()
 
 if name == "tensorflow":
-    from kprob.backend import tensorflow_data as data
-    from kprob.backend import tensorflow_random as random
-    from kprob.backend import tensorflow_training as training
-    from kprob.backend.tensorflow_backend import (
+    from kprob.backend.tensorflow import data as data
+    from kprob.backend.tensorflow import random as random
+    from kprob.backend.tensorflow import training as training
+    from kprob.backend.tensorflow.operations import (
         accumulate,
         batch_shape,
         compile_function,
@@ -31,10 +31,10 @@ if name == "tensorflow":
         vectorized_map,
     )
 elif name == "jax":
-    from kprob.backend import jax_data as data
-    from kprob.backend import jax_random as random
-    from kprob.backend import jax_training as training
-    from kprob.backend.jax_backend import (
+    from kprob.backend.jax import data as data
+    from kprob.backend.jax import random as random
+    from kprob.backend.jax import training as training
+    from kprob.backend.jax.operations import (
         accumulate,
         batch_shape,
         compile_function,

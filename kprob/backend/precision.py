@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import keras
 
 if keras.backend.backend() == "jax":
-    from kprob.backend.jax_backend import wide_numbers
+    from kprob.backend.jax.operations import wide_numbers
 else:
-    from kprob.backend.tensorflow_backend import wide_numbers
+    from kprob.backend.tensorflow.operations import wide_numbers
 
 
 def float_type() -> str:

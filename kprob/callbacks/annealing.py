@@ -8,7 +8,7 @@ from kprob.errors import CompileError, explain
 
 
 class Annealing(keras.callbacks.Callback):
-    """Changes a number of the objective, such as the β of `kprob.BetaELBO`, at the start of each epoch.
+    """Changes a number of the objective, such as the β of `kprob.objectives.BetaELBO`, at the start of each epoch.
 
     It goes evenly from `start` to `stop` in the first `epochs` epochs and stays there, or is what `schedule` says. The
     number is a Keras variable: the compiled loop sees it change, and nothing is compiled anew.
@@ -30,7 +30,7 @@ class Annealing(keras.callbacks.Callback):
             temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
             kprob.sample("sensor", tfd.Normal(temp, 1.0))
 
-        model = temperature().compile(kprob.BetaELBO(), "adam")
+        model = temperature().compile(kprob.objectives.BetaELBO(), "adam")
         model.fit({"sensor": 18.0}, epochs=3, callbacks=[kprob.callbacks.Annealing(epochs=4)], verbose=0)
         assert float(model.objective.beta.numpy()) == 0.5
         ```
@@ -65,8 +65,8 @@ class Annealing(keras.callbacks.Callback):
                 explain(
                     f"The objective has no number `{self.coefficient}` to anneal.",
                     received=f"Annealing(coefficient={self.coefficient!r}) and {type(objective).__name__}",
-                    expected="an objective with such a Keras variable, such as kprob.BetaELBO(), which has `beta`",
-                    fix='compile(kprob.BetaELBO(), "adam")',
+                    expected="an objective with such a Keras variable, such as kprob.objectives.BetaELBO(), which has `beta`",
+                    fix='compile(kprob.objectives.BetaELBO(), "adam")',
                 )
             )
 

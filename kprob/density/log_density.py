@@ -213,7 +213,7 @@ def _require_continuous(site: Site, sampler: str) -> None:
                 f"{sampler} can't move on the discrete latent `{site.name}`.",
                 received=f"a {type(site.distribution).__name__} in plates {plates_text(site.plates)}",
                 expected="continuous latents, and discrete ones with finitely many values",
-                fix=f"compile with kprob.DiscreteGibbs(kprob.NUTS()), which moves on `{site.name}` too, observe it, or choose "
-                "a family with finitely many values",
+                fix="compile with kprob.samplers.DiscreteGibbs(kprob.NUTS()), which moves on "
+                f"`{site.name}` too, observe it, or choose a family with finitely many values",
             )
         )

@@ -6,8 +6,8 @@ Hoffman, Sountsov, Dillon, Langmore, Tran and Vasudevan (2019), "NeuTra-lizing b
 neural transport".
 """
 
+from kprob.data.batch import data_of
 from kprob.density.log_density import LogDensity
-from kprob.engine.batch import data_of
 from kprob.errors import MismatchError, explain, names
 from kprob.guides import Guide
 from kprob.guides.run import Run

@@ -14,6 +14,7 @@ from kprob.diagnostics.rhat import rhat
 from kprob.diagnostics.sbc import sbc
 from kprob.diagnostics.smoothing import Smoothed, pareto_smooth, systematic_resample
 from kprob.diagnostics.trend import Trend, trend
+from kprob.namespaces import listing
 
 __all__ = [
     "Calibration",
@@ -37,3 +38,4 @@ __all__ = [
     "systematic_resample",
     "trend",
 ]
+__dir__ = listing(__all__)

@@ -3,18 +3,10 @@
 May import: errors, checks, backend, saving.
 """
 
-from kprob.distributions import (  # noqa: F401  (they fill the registry)
-    bounded,
-    categorical,
-    counts,
-    multivariate,
-    positive,
-    processes,
-    real,
-)
-from kprob.distributions.components import hidden_markov_family, mixture_family
-from kprob.distributions.constraints import CONSTRAINTS, Constraint, get_constraint
-from kprob.distributions.draws import draw
+from kprob.distributions.corrected.relaxed import along
+from kprob.distributions.families import bounded, categorical, counts, multivariate, positive, processes, real  # noqa: F401  (they fill the registry)
+from kprob.distributions.families.components import hidden_markov_family, mixture_family
+from kprob.distributions.families.transformed import transformed_family
 from kprob.distributions.family import Family, Parameter, families, family_of, get_family, is_a, register_family
 from kprob.distributions.from_class import FamilyLike, family_from_class, family_key, resolve_family
 from kprob.distributions.operations import (
@@ -28,9 +20,10 @@ from kprob.distributions.operations import (
     support_name,
 )
 from kprob.distributions.precision import to_float64
-from kprob.distributions.relaxed import along
-from kprob.distributions.supports import Support
-from kprob.distributions.transformed import transformed_family
+from kprob.distributions.sampling.draws import draw
+from kprob.distributions.supports.constraints import CONSTRAINTS, Constraint, get_constraint
+from kprob.distributions.supports.supports import Support
+from kprob.namespaces import listing
 
 __all__ = [
     "CONSTRAINTS",
@@ -63,3 +56,4 @@ __all__ = [
     "to_float64",
     "transformed_family",
 ]
+__dir__ = listing(__all__)

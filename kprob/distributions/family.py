@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kprob.distributions.supports import Support
+from kprob.distributions.supports.supports import Support
 from kprob.errors import SiteError, did_you_mean, explain
 from kprob.types import Distribution, Shape
 

@@ -8,10 +8,10 @@ import keras
 from keras import ops
 
 from kprob.backend import tfb, tfd
-from kprob.distributions.enumeration import combinations
+from kprob.distributions.corrected.relaxed import bernoulli_log_prob, one_hot_log_prob
 from kprob.distributions.family import family_of, is_a
-from kprob.distributions.relaxed import bernoulli_log_prob, one_hot_log_prob
-from kprob.distributions.supports import Support
+from kprob.distributions.supports.enumeration import combinations
+from kprob.distributions.supports.supports import Support
 from kprob.errors import SiteError, explain
 from kprob.types import ArrayLike, Distribution, Tensor
 

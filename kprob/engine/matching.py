@@ -10,7 +10,7 @@ from kprob.checks import plates_text
 from kprob.distributions.operations import support_of
 from kprob.effects import Site, Trace
 from kprob.engine.enumeration import enumerable
-from kprob.engine.structure import unwrapped
+from kprob.engine.probing.structure import unwrapped
 from kprob.errors import MismatchError, did_you_mean, explain, names
 
 SUPPORT_DRAWS = 64

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import keras
 
+from kprob.data.batch import data_of, repeat_rows, rows_of
 from kprob.effects import Handler, Trace, handlers, reparam
-from kprob.engine.batch import data_of, repeat_rows, rows_of
 from kprob.engine.enumeration import Plan, collapse
 from kprob.engine.reruns import Runs
 from kprob.errors import DataError, KprobError, SiteError, add_note, explain, names

@@ -9,9 +9,9 @@ run, and what it would update is dropped; so it computes the same numbers, and X
 import keras
 
 from kprob.backend import random
+from kprob.data.batch import data_of
 from kprob.distributions import along
 from kprob.effects import Trace
-from kprob.engine.batch import data_of
 from kprob.engine.shared import expand
 from kprob.types import Tensor
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import executing_eagerly
+from kprob.data.batch import Data
 from kprob.distributions.operations import support_of
 from kprob.effects import Site, Trace
-from kprob.engine.batch import Data
-from kprob.engine.structure import unwrapped
+from kprob.engine.probing.structure import unwrapped
 from kprob.errors import DataError, explain
 
 CHUNK = 1 << 16

@@ -11,6 +11,7 @@ from kprob.guides.multivariate_normal import MultivariateNormal
 from kprob.guides.normal import Normal
 from kprob.guides.particles import Particles
 from kprob.guides.structured import Structured
+from kprob.namespaces import listing
 
 __all__ = [
     "Delta",
@@ -27,3 +28,4 @@ __all__ = [
     "RealNVP",
     "Structured",
 ]
+__dir__ = listing(__all__)

@@ -1,4 +1,4 @@
-"""Particles: points that stand for the posterior, moved together by `kprob.Stein`."""
+"""Particles: points that stand for the posterior, moved together by `kprob.objectives.Stein`."""
 
 import keras
 
@@ -15,7 +15,7 @@ from kprob.types import Tensor
 class Particles(Guide):
     """Points in the space of all latents, each as likely as the others: a draw is one of them.
 
-    `compile(kprob.Stein(), ...)` makes them draws of the posterior; with other objectives each climbs to a mode.
+    `compile(kprob.objectives.Stein(), ...)` makes them draws of the posterior; with other objectives each climbs to a mode.
 
     Args:
         num_particles: How many there are.
@@ -34,7 +34,7 @@ class Particles(Guide):
             temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
             kprob.sample("sensor", tfd.Normal(temp, 1.0))
 
-        model = temperature(inference=kprob.guides.Particles(20)).compile(kprob.Stein(), keras.optimizers.Adam(0.1))
+        model = temperature(inference=kprob.guides.Particles(20)).compile(kprob.objectives.Stein(), keras.optimizers.Adam(0.1))
         model.fit({"sensor": 18.0}, epochs=300, verbose=0)
         assert abs(model.posterior("temp").sample(1000).mean() - 17.4) < 0.3
         ```

@@ -1,8 +1,10 @@
 """Random variables as Keras layers. May import: errors, checks, backend, saving, distributions, effects."""
 
-from kprob.layers.autoregressive_network import AutoregressiveNetwork
-from kprob.layers.bounded import Beta, Kumaraswamy, Triangular, TruncatedNormal, Uniform, VonMises
-from kprob.layers.categorical import (
+from kprob.layers.networks.autoregressive_network import AutoregressiveNetwork
+from kprob.layers.networks.coupling_network import CouplingNetwork
+from kprob.layers.random_variable import RandomVariable
+from kprob.layers.variables.bounded import Beta, Kumaraswamy, Triangular, TruncatedNormal, Uniform, VonMises
+from kprob.layers.variables.categorical import (
     Categorical,
     DirichletMultinomial,
     FiniteDiscrete,
@@ -12,7 +14,7 @@ from kprob.layers.categorical import (
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
 )
-from kprob.layers.counts import (
+from kprob.layers.variables.counts import (
     Bernoulli,
     BetaBinomial,
     Binomial,
@@ -22,10 +24,9 @@ from kprob.layers.counts import (
     ZeroInflatedNegativeBinomial,
     ZeroInflatedPoisson,
 )
-from kprob.layers.coupling_network import CouplingNetwork
-from kprob.layers.hidden_markov_model import HiddenMarkovModel
-from kprob.layers.mixture import Mixture
-from kprob.layers.multivariate import (
+from kprob.layers.variables.hidden_markov_model import HiddenMarkovModel
+from kprob.layers.variables.mixture import Mixture
+from kprob.layers.variables.multivariate import (
     Dirichlet,
     LKJCholesky,
     MultivariateNormalDiag,
@@ -36,7 +37,7 @@ from kprob.layers.multivariate import (
     VonMisesFisher,
     Wishart,
 )
-from kprob.layers.positive import (
+from kprob.layers.variables.positive import (
     Chi2,
     Exponential,
     Gamma,
@@ -48,9 +49,8 @@ from kprob.layers.positive import (
     Pareto,
     Weibull,
 )
-from kprob.layers.processes import GaussianProcess, LinearGaussianStateSpace
-from kprob.layers.random_variable import RandomVariable
-from kprob.layers.real import (
+from kprob.layers.variables.processes import GaussianProcess, LinearGaussianStateSpace
+from kprob.layers.variables.real import (
     Cauchy,
     Deterministic,
     ExponentiallyModifiedGaussian,
@@ -62,7 +62,8 @@ from kprob.layers.real import (
     SinhArcsinh,
     StudentT,
 )
-from kprob.layers.transformed_distribution import TransformedDistribution
+from kprob.layers.variables.transformed_distribution import TransformedDistribution
+from kprob.namespaces import listing
 
 __all__ = [
     "AutoregressiveNetwork",
@@ -125,3 +126,4 @@ __all__ = [
     "ZeroInflatedNegativeBinomial",
     "ZeroInflatedPoisson",
 ]
+__dir__ = listing(__all__)

@@ -1,8 +1,9 @@
 """Whether data and networks agree: what is missing, what is impossible, what is about other rows."""
 
 from kprob.backend import random
+from kprob.data import Data, batch_of
 from kprob.effects import Trace
-from kprob.engine import Data, Networks, batch_of, check_pair, check_support
+from kprob.engine import Networks, check_pair, check_support
 from kprob.errors import DataError, did_you_mean, explain, names
 from kprob.models.owner import owner_of
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from kprob.data import Data
 from kprob.effects import Trace
-from kprob.engine import FEW_ROWS, Data
+from kprob.engine import FEW_ROWS
 from kprob.guides import Guide
 
 

@@ -48,7 +48,7 @@ class Assessable(Freezable):
 
     @property
     def log_evidence(self) -> evidence.Estimate:
-        """The log-evidence log p(data) that sequential Monte Carlo (`kprob.SMC`) found in `fit`, with its standard error."""
+        """The log-evidence log p(data) that `kprob.samplers.SMC` found in `fit`, with its standard error."""
         return log_evidence(self)
 
     def log_predictive_density(self, data=None, num_samples: int = 1000, seed: int | None = None) -> evidence.Estimate:

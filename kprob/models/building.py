@@ -10,24 +10,15 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import random
+from kprob.data import Data, batch_of, to_array
+from kprob.data.arrays import Whole
+from kprob.data.batch import data_of
 from kprob.effects import AnyPast, Handler, Site, Trace
-from kprob.engine import (
-    Data,
-    Networks,
-    Structure,
-    batch_of,
-    check_supports,
-    discover,
-    find_dependencies,
-    latent_parents,
-    to_array,
-)
-from kprob.engine.arrays import Whole
-from kprob.engine.batch import data_of
+from kprob.engine import Networks, Structure, check_supports, discover, find_dependencies, latent_parents
 from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
-from kprob.engine.repeating import check_repeatable
+from kprob.engine.probing.repeating import check_repeatable
+from kprob.engine.probing.structure import structure_of, unwrapped
 from kprob.engine.shared import can_share
-from kprob.engine.structure import structure_of, unwrapped
 from kprob.guides import Guide
 from kprob.guides.starts import Start, center
 from kprob.layers import RandomVariable

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kprob.backend import training
-from kprob.engine import Data, batch_of
+from kprob.data import Data, batch_of
 from kprob.models.callback_kinds import epochs_between, needs_every_batch
 from kprob.models.plan import Plan
 

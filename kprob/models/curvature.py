@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kprob.backend import compile_function, gradients, random
-from kprob.engine import Data, batch_of
+from kprob.data import Data, batch_of
 from kprob.errors import DataError, explain
 from kprob.guides import Laplace
 from kprob.guides.laplace import INSIDE, OUTSIDE

@@ -4,8 +4,8 @@ import keras
 
 from kprob.backend import random
 from kprob.errors import KprobError, explain
-from kprob.mcmc import Draws
 from kprob.models.owner import owner_of
+from kprob.samplers.chains.draws import Draws
 
 
 def require_draws(model) -> Draws:

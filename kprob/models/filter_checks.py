@@ -5,7 +5,7 @@ import keras
 from kprob.checks import check_count
 from kprob.effects import Steps, Trace
 from kprob.errors import DataError, KprobError, MismatchError, SiteError, did_you_mean, explain, names
-from kprob.mcmc.resampling import SCHEMES
+from kprob.filtering.resampling import SCHEMES
 from kprob.models.taken_scan import TakeOver
 from kprob.types import Seed, Tensor
 

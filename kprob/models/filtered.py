@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kprob.mcmc.particle_filter import Step
+from kprob.filtering.particle_filter import Step
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 
 from kprob.backend import compile_function, find_influences, map_draws, random, training
+from kprob.data import batch_of
 from kprob.effects import Site, Steps, Trace
-from kprob.engine import batch_of
 from kprob.errors import SiteError
-from kprob.mcmc.particle_filter import Particles, Step, filter_particles, normalise
+from kprob.filtering.particle_filter import Particles, Step, filter_particles, normalise
 from kprob.models import building, weighing
 from kprob.models.filter_checks import (
     check_data,

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from kprob.backend import random, training
-from kprob.engine import Data, batch_of
+from kprob.data import Data, batch_of
 from kprob.errors import CompileError, DataError, KprobError, explain, names
 from kprob.models import agreement, building, curvature, streams
 from kprob.models.callback_kinds import savers_last

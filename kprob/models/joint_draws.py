@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from kprob.backend import map_draws, random
+from kprob.data import Data, batch_of
 from kprob.effects import Site, Trace
-from kprob.engine import Data, batch_of
 from kprob.errors import DataError, explain, names
 from kprob.models import weighing
 from kprob.models.drawn import require_draws

@@ -33,7 +33,7 @@ class Optimizers(keras.optimizers.Optimizer):
             temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
             kprob.sample("sensor", tfd.Normal(temp, kprob.param("noise", 1.0, constraint="positive")))
 
-        optimizer = kprob.Optimizers({"temp": keras.optimizers.Adam(0.1)}, rest=keras.optimizers.SGD(0.0))
+        optimizer = kprob.optimizers.Optimizers({"temp": keras.optimizers.Adam(0.1)}, rest=keras.optimizers.SGD(0.0))
         model = temperature().compile(kprob.ELBO(), optimizer)
         model.fit({"sensor": 18.0}, epochs=10, verbose=0)
         ```
@@ -66,7 +66,7 @@ class Optimizers(keras.optimizers.Optimizer):
                 explain(
                     "`Optimizers` needs a kprob model, which knows its parts by name.",
                     received="variables without a model",
-                    expected="compile(objective, kprob.Optimizers(...)) of a kprob model",
+                    expected="compile(objective, kprob.optimizers.Optimizers(...)) of a kprob model",
                     fix="use a plain Keras optimizer elsewhere",
                 )
             )
@@ -83,7 +83,7 @@ class Optimizers(keras.optimizers.Optimizer):
                     "Some variables have no optimizer.",
                     received=f"optimizers for {names(self.groups)}",
                     expected=f"one for {names(variables[i].path for i in members[None])} too",
-                    fix="name their part, or pass kprob.Optimizers({...}, rest=keras.optimizers.Adam())",
+                    fix="name their part, or pass kprob.optimizers.Optimizers({...}, rest=keras.optimizers.Adam())",
                 )
             )
         self.__dict__["members"] = members

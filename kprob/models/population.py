@@ -5,12 +5,9 @@ import numpy as np
 
 from kprob import diagnostics
 from kprob.backend import random
+from kprob.data import Data, batch_of
 from kprob.density import LogDensity, find_log_density
-from kprob.engine import Data, batch_of
 from kprob.errors import KprobError, explain
-from kprob.mcmc import SMC, Chains, Draws, Info
-from kprob.mcmc.chains import chain_seeds
-from kprob.mcmc.tempering import Population, make_stage, make_start
 from kprob.models import building
 from kprob.models.callback_kinds import savers_last
 from kprob.models.drawn import random_number
@@ -19,6 +16,10 @@ from kprob.models.owner import owner_of
 from kprob.models.plan import Plan, make_plan
 from kprob.models.precision import in_precision
 from kprob.models.sampling import check_options, fingerprint
+from kprob.samplers import SMC, Info
+from kprob.samplers.chains.chains import Chains, chain_seeds
+from kprob.samplers.chains.draws import Draws
+from kprob.samplers.chains.tempering import Population, make_stage, make_start
 
 _MOST_TEMPERATURES = 1000
 
@@ -27,7 +28,7 @@ def fit(model, x, y, **options) -> keras.callbacks.History:
     """Draws from a model's posterior by sequential Monte Carlo, always anew.
 
     Args:
-        model: A model compiled with `kprob.SMC`.
+        model: A model compiled with `kprob.samplers.SMC`.
         x: Data by name.
         y: Observed values where `x` has only covariates.
         **options: `epochs` (temperatures at most), `verbose`, `callbacks`, `sample_weight`.
@@ -50,7 +51,7 @@ class Run:
     """One `fit`.
 
     Args:
-        model: A built model, compiled with `kprob.SMC`.
+        model: A built model, compiled with `kprob.samplers.SMC`.
         data: The data.
         plan: What `fit` is to do.
         epochs: Temperatures at most, or None.
@@ -136,9 +137,9 @@ def log_evidence(model) -> Estimate:
         raise KprobError(
             explain(
                 f"{owner_of(model)} has no evidence by sequential Monte Carlo.",
-                received="a model that wasn't fitted by kprob.SMC, or whose fit ended before the posterior",
-                expected="model.compile(kprob.SMC(...)).fit(data) before",
-                fix="fit with kprob.SMC, or use model.log_marginal_likelihood(data) where there is an inference network",
+                received="a model that wasn't fitted by kprob.samplers.SMC, or whose fit ended before the posterior",
+                expected="model.compile(kprob.samplers.SMC(...)).fit(data) before",
+                fix="fit with kprob.samplers.SMC, or use model.log_marginal_likelihood(data) where there is an inference network",
             )
         )
     largest = estimates.max()

@@ -7,9 +7,9 @@ import numpy as np
 
 from kprob import checks
 from kprob.backend import random
+from kprob.data import Data, batch_of, rows_of
+from kprob.data.batch import repeat_rows
 from kprob.effects import Trace
-from kprob.engine import Data, batch_of, rows_of
-from kprob.engine.batch import repeat_rows
 from kprob.engine.enumeration import conditional, num_runs
 from kprob.models import programs, resampling, sampled_queries, summed_out
 from kprob.models.agreement import check_rows_of_guide

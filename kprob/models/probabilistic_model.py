@@ -7,10 +7,10 @@ import keras
 from kprob import objectives
 from kprob.backend import random
 from kprob.backend import training as training_backend
-from kprob.engine import Data, Networks, Structure, batch_of, evaluate, rows_of
+from kprob.data import Data, batch_of, rows_of
+from kprob.engine import Networks, Structure, evaluate
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
-from kprob.mcmc import SMC, Draws, Sampler
 from kprob.models import building, fitting, population, reparameterizing, sampling
 from kprob.models.attributes import claim_names, require_initialised
 from kprob.models.inputs import Inputs, name_data
@@ -22,6 +22,8 @@ from kprob.models.parameters import Parameters
 from kprob.models.parts import variables_named
 from kprob.models.queryable import Queryable
 from kprob.models.summary import print_summary
+from kprob.samplers import SMC, Sampler
+from kprob.samplers.chains.draws import Draws
 from kprob.saving import register
 
 
@@ -131,7 +133,7 @@ class ProbabilisticModel(Queryable):
         Args:
             objective: An objective such as `kprob.ELBO()`, or a function `(generative_trace, inference_trace)` that
                 returns a scalar to be maximised; or a sampler such as `kprob.NUTS()`, which needs no optimizer.
-            optimizer: A Keras optimizer, or its name; or a dict of them by part of the model (see `kprob.Optimizers`).
+            optimizer: A Keras optimizer, or its name; or a dict of them by part of the model (see `kprob.optimizers.Optimizers`).
             jit_compile: Whether to compile with XLA; "auto" does where it works.
             reparam: Sites to be written in another form, `kprob.LocScale` or `kprob.Transform` by name; or "auto", which
                 learns the centring of every latent whose location or scale depends on other latents.

@@ -3,7 +3,7 @@
 import keras
 
 from kprob import checks
-from kprob.engine import Data, to_array
+from kprob.data import Data, to_array
 from kprob.errors import KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
 from kprob.models.owner import owner_of

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from kprob.backend import random
+from kprob.data import Data, batch_of
 from kprob.effects import LocScale, Transform
-from kprob.engine import Data, Networks, Structure, batch_of, find_dependencies
+from kprob.engine import Networks, Structure, find_dependencies
 from kprob.errors import CompileError, SiteError, did_you_mean, explain, names
 from kprob.models.inputs import Inputs
 from kprob.models.owner import owner_of

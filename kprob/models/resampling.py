@@ -5,8 +5,8 @@ import numpy as np
 
 from kprob.backend import random
 from kprob.checks import check_count
+from kprob.data import Data
 from kprob.diagnostics.smoothing import GOOD_K, pareto_smooth, systematic_resample
-from kprob.engine import Data
 from kprob.errors import FitWarning, warn
 from kprob.models import weighing
 from kprob.models.owner import owner_of

@@ -7,17 +7,17 @@ import numpy as np
 
 from kprob import checks
 from kprob.backend import compile_function, float_type, map_draws, random
+from kprob.data import Data, batch_of
 from kprob.density import only
-from kprob.engine import Data, batch_of
 from kprob.engine.enumeration import conditional, find_factors, find_plan
 from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
-from kprob.mcmc import Draws
 from kprob.models.drawn import random_number, require_draws
 from kprob.models.owner import owner_of
 from kprob.models.precision import in_precision
 from kprob.models.reparameterizing import shown_names
 from kprob.queries import Query
+from kprob.samplers.chains.draws import Draws
 
 
 def query(model, kind: str, names, data, size: int) -> Query:

@@ -7,9 +7,9 @@ import numpy as np
 
 from kprob import diagnostics
 from kprob.errors import KprobError, explain, names
-from kprob.mcmc import Draws
 from kprob.models.drawn import require_draws
 from kprob.models.owner import owner_of
+from kprob.samplers.chains.draws import Draws
 
 MAX_RHAT = 1.01
 ESS_PER_CHAIN = 100

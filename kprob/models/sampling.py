@@ -8,13 +8,10 @@ import numpy as np
 
 from kprob import diagnostics
 from kprob.backend import float_type, precision, random
+from kprob.data import Data, batch_of
 from kprob.density import LogDensity, find_log_density, preconditioned
-from kprob.engine import Data, batch_of
 from kprob.errors import CompileError, explain
 from kprob.guides.starts import Start
-from kprob.mcmc import Chains, Draws, EnsembleChains, Info, Sampler
-from kprob.mcmc.chains import chain_seeds
-from kprob.mcmc.starts import find_starts
 from kprob.models import building
 from kprob.models.callback_kinds import savers_last
 from kprob.models.drawn import random_number
@@ -22,6 +19,11 @@ from kprob.models.fit_check import check_draws
 from kprob.models.owner import owner_of
 from kprob.models.plan import Plan, make_plan
 from kprob.models.precision import in_precision
+from kprob.samplers import Info, Sampler
+from kprob.samplers.chains.chains import Chains, chain_seeds
+from kprob.samplers.chains.draws import Draws
+from kprob.samplers.chains.ensemble import EnsembleChains
+from kprob.samplers.chains.starts import find_starts
 
 LOG_NAMES = (
     "log_density", "accept_rate", "step_size", "tree_depth", "divergences", "max_rhat", "min_ess", "draws",

@@ -9,9 +9,9 @@ import numpy as np
 
 from kprob import saving
 from kprob.errors import ArchiveError, KprobError, explain, names
-from kprob.mcmc import Draws
 from kprob.models import backups
 from kprob.models.owner import owner_of
+from kprob.samplers.chains.draws import Draws
 
 HISTORY = "history.json"
 RECORD = "record"

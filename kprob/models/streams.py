@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kprob.backend import data as backend_data
-from kprob.engine import Data, to_array
+from kprob.data import Data, to_array
 from kprob.errors import DataError, explain, names
 from kprob.models import building
 

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 
 from kprob.backend import random
+from kprob.data import Data, batch_of
 from kprob.effects import Trace
-from kprob.engine import Data, SiteInfo, Structure, batch_of, completed, on_few_rows
+from kprob.engine import SiteInfo, Structure, completed, on_few_rows
 from kprob.engine.enumeration import enumerable
-from kprob.engine.structure import structure_of
+from kprob.engine.probing.structure import structure_of
 from kprob.errors import names
 from kprob.guides import Guide
 from kprob.layers import RandomVariable

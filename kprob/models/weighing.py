@@ -12,8 +12,8 @@ import numpy as np
 
 from kprob import checks
 from kprob.backend import random
+from kprob.data import Data, batch_of
 from kprob.effects import Trace
-from kprob.engine import Data, batch_of
 from kprob.engine.enumeration import num_runs
 from kprob.engine.networks import repeat_rows
 from kprob.errors import DataError, SiteError, explain, names

@@ -1,5 +1,6 @@
 """Objectives: what `fit` maximises. May import: errors, checks, backend, saving, distributions, effects."""
 
+from kprob.namespaces import listing
 from kprob.objectives.analytic_kl import AnalyticKLELBO
 from kprob.objectives.baselines import Baseline, MovingAverageBaseline, NeuralBaseline
 from kprob.objectives.beta import BetaELBO
@@ -41,3 +42,4 @@ __all__ = [
     "TailAdaptive",
     "get",
 ]
+__dir__ = listing(__all__)

@@ -25,7 +25,7 @@ class AnalyticKLELBO(ELBO):
         ```python
         import kprob
 
-        assert kprob.AnalyticKLELBO(num_samples=2).num_samples == 2
+        assert kprob.objectives.AnalyticKLELBO(num_samples=2).num_samples == 2
         ```
 
     Reference:

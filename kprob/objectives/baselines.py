@@ -58,7 +58,7 @@ class MovingAverageBaseline(Baseline):
         ```python
         import kprob
 
-        objective = kprob.ELBO(baseline=kprob.MovingAverageBaseline(decay=0.9))
+        objective = kprob.ELBO(baseline=kprob.objectives.MovingAverageBaseline(decay=0.9))
         assert objective.baseline.decay == 0.9
         ```
 
@@ -121,7 +121,7 @@ class NeuralBaseline(Baseline):
         import kprob
 
         network = keras.Sequential([keras.layers.Dense(10, "relu"), keras.layers.Dense(1)])
-        objective = kprob.ELBO(baseline=kprob.NeuralBaseline(network, inputs=["x"]))
+        objective = kprob.ELBO(baseline=kprob.objectives.NeuralBaseline(network, inputs=["x"]))
         assert objective.baseline.inputs == ["x"]
         ```
 
@@ -220,8 +220,8 @@ class Baselines:
                     "`baseline` isn't one.",
                     received=repr(given),
                     expected="a baseline, or a dict of baselines by name of a latent",
-                    fix="write baseline=kprob.MovingAverageBaseline(), or "
-                    'baseline={"z": kprob.MovingAverageBaseline()}',
+                    fix="write baseline=kprob.objectives.MovingAverageBaseline(), or "
+                    'baseline={"z": kprob.objectives.MovingAverageBaseline()}',
                 )
             )
 

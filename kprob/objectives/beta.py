@@ -37,7 +37,7 @@ class BetaELBO(ELBO):
         ```python
         import kprob
 
-        objective = kprob.BetaELBO(beta=4.0, free_bits=0.5)
+        objective = kprob.objectives.BetaELBO(beta=4.0, free_bits=0.5)
         assert float(objective.beta.numpy()) == 4.0
         ```
 

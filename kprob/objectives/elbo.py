@@ -37,7 +37,7 @@ class ELBO(Objective):
 
     Args:
         num_samples: Draws for each evaluation.
-        baseline: For latents that can't be reparameterised: a baseline, such as `kprob.MovingAverageBaseline()`, or a
+        baseline: For latents that can't be reparameterised: a baseline, such as `kprob.objectives.MovingAverageBaseline()`, or a
             dict of them by name of the latent.
 
     Example:

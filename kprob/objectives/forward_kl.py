@@ -24,7 +24,7 @@ class ForwardKL(Objective):
         ```python
         import kprob
 
-        assert kprob.ForwardKL(num_samples=8).num_samples == 8
+        assert kprob.objectives.ForwardKL(num_samples=8).num_samples == 8
         ```
 
     Reference:

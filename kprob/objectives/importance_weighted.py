@@ -38,7 +38,7 @@ class ImportanceWeightedELBO(MultiSampleObjective):
             temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
             kprob.sample("sensor", tfd.Normal(temp, 1.0))
 
-        model = temperature().compile(kprob.ImportanceWeightedELBO(num_samples=5), "adam")
+        model = temperature().compile(kprob.objectives.ImportanceWeightedELBO(num_samples=5), "adam")
         model.fit({"sensor": 18.0}, epochs=2, verbose=0)
         ```
 

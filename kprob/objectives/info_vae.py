@@ -35,7 +35,7 @@ class InfoVAE(ELBO):
         ```python
         import kprob
 
-        assert kprob.InfoVAE(alpha=0.5, scale=10.0).alpha == 0.5
+        assert kprob.objectives.InfoVAE(alpha=0.5, scale=10.0).alpha == 0.5
         ```
 
     Reference:
@@ -50,7 +50,7 @@ class InfoVAE(ELBO):
         self.alpha, self.scale, self.kernel = float(alpha), float(scale), get_kernel(kernel)
 
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
-        require_path(self, inference_trace, "kprob.BetaELBO")
+        require_path(self, inference_trace, "kprob.objectives.BetaELBO")
         value = total(self.cost_terms(generative_trace, inference_trace), inference_trace.num_draws)
         return value - self._discrepancy(generative_trace, inference_trace)
 
@@ -84,7 +84,7 @@ class InfoVAE(ELBO):
                     f"{type(self).__name__} compares the codes of many rows with the prior.",
                     received=f"latent `{outside[0]}` outside the data plate" if outside else "no latent",
                     expected="latents inside the data plate alone",
-                    fix="use kprob.ELBO or kprob.BetaELBO",
+                    fix="use kprob.ELBO or kprob.objectives.BetaELBO",
                 )
             )
 
@@ -102,7 +102,7 @@ class MMD(InfoVAE):
         ```python
         import kprob
 
-        assert kprob.MMD(scale=100.0).alpha == 1.0
+        assert kprob.objectives.MMD(scale=100.0).alpha == 1.0
         ```
 
     Reference:

@@ -25,7 +25,7 @@ class RenyiELBO(MultiSampleObjective):
         ```python
         import kprob
 
-        objective = kprob.RenyiELBO(alpha=0.5, num_samples=10)
+        objective = kprob.objectives.RenyiELBO(alpha=0.5, num_samples=10)
         assert objective.get_config() == {"num_samples": 10, "alpha": 0.5}
         ```
 

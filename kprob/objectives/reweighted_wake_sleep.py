@@ -26,7 +26,7 @@ class ReweightedWakeSleep(MultiSampleObjective):
         ```python
         import kprob
 
-        assert kprob.ReweightedWakeSleep(num_samples=20).num_samples == 20
+        assert kprob.objectives.ReweightedWakeSleep(num_samples=20).num_samples == 20
         ```
 
     Reference:

@@ -35,7 +35,7 @@ class Stein(Objective):
             temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
             kprob.sample("sensor", tfd.Normal(temp, 1.0))
 
-        model = temperature(inference=kprob.guides.Particles(10)).compile(kprob.Stein(), keras.optimizers.Adam(0.1))
+        model = temperature(inference=kprob.guides.Particles(10)).compile(kprob.objectives.Stein(), keras.optimizers.Adam(0.1))
         model.fit({"sensor": 18.0}, epochs=2, verbose=0)
         assert model.posterior("temp").sample(100).shape == (100,)
         ```

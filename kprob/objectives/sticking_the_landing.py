@@ -30,7 +30,7 @@ class StickingTheLandingELBO(ELBO):
             temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
             kprob.sample("sensor", tfd.Normal(temp, 1.0))
 
-        model = temperature().compile(kprob.StickingTheLandingELBO(), "adam")
+        model = temperature().compile(kprob.objectives.StickingTheLandingELBO(), "adam")
         model.fit({"sensor": 18.0}, epochs=2, verbose=0)
         ```
 

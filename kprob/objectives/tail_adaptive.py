@@ -26,7 +26,7 @@ class TailAdaptive(MultiSampleObjective):
         ```python
         import kprob
 
-        assert kprob.TailAdaptive(num_samples=20).beta == -1.0
+        assert kprob.objectives.TailAdaptive(num_samples=20).beta == -1.0
         ```
 
     Reference:
@@ -38,7 +38,7 @@ class TailAdaptive(MultiSampleObjective):
         self.beta = float(beta)
 
     def weigh(self, generative_trace: Trace, inference_trace: Trace, log_prob: LogProb) -> dict:
-        require_path(self, inference_trace, "kprob.ReweightedWakeSleep")
+        require_path(self, inference_trace, "kprob.objectives.ReweightedWakeSleep")
         return {"log_weights": log_prob(generative_trace) - log_prob(inference_trace.frozen())}
 
     def bound(self, arrays: dict) -> Tensor:

@@ -1,5 +1,6 @@
 """Registration of classes for saving, and kprob's archive. May import: errors."""
 
+from kprob.namespaces import listing
 from kprob.saving.archive import HDF5, load_model, save_archive, save_keras, save_weights, verify, weights_of
 from kprob.saving.arguments import Arguments, config_of, decode, encode, model_from_config, record_arguments
 from kprob.saving.paths import layers_of, variables_of
@@ -29,3 +30,4 @@ __all__ = [
     "verify",
     "weights_of",
 ]
+__dir__ = listing(__all__)

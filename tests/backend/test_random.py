@@ -28,7 +28,7 @@ def test_philox_gives_its_published_numbers():
     # From the known-answer file of Random123 (Salmon et al. 2011): philox2x32, 10 rounds, counter 0, key 0.
     import tensorflow as tf
 
-    from kprob.backend import tensorflow_random
+    from kprob.backend.tensorflow import random as tensorflow_random
 
     words = tensorflow_random._philox(1, tf.constant([0, 0], tf.int32))
     assert [hex(int(word[0])) for word in words] == ["0xff1dae59", "0x6cd10df2"]

@@ -20,7 +20,7 @@ def test_values():
 
 def test_the_compiled_loop_sees_each_value_and_is_compiled_once():
     # At q = N(15, 2), which never moves, the loss is -(log-likelihood - beta KL) and KL is zero; at 16 it is 1/8.
-    class Kept(kprob.BetaELBO):
+    class Kept(kprob.objectives.BetaELBO):
         calls = 0
 
         def call(self, p, q):
@@ -37,7 +37,7 @@ def test_the_compiled_loop_sees_each_value_and_is_compiled_once():
 
 
 def test_beta_is_saved(tmp_path):
-    model = Temperature().compile(kprob.BetaELBO(0.25), "adam")
+    model = Temperature().compile(kprob.objectives.BetaELBO(0.25), "adam")
     model.fit(DATA, epochs=2, callbacks=[Annealing(epochs=4)], verbose=0)
     model.save(tmp_path / "model.h5")
     again = kprob.load_model(tmp_path / "model.h5", custom_objects={"Temperature": Temperature})
@@ -49,7 +49,7 @@ def test_beta_is_saved(tmp_path):
 def test_a_built_model_takes_another_objective_with_a_number():
     model = Temperature().compile(kprob.ELBO(), "adam")
     model.fit(DATA, epochs=1, verbose=0)
-    model.compile(kprob.BetaELBO(), "adam")
+    model.compile(kprob.objectives.BetaELBO(), "adam")
     model.fit(DATA, epochs=1, callbacks=[Annealing(epochs=4, start=0.5)], verbose=0)
     assert float(keras.ops.convert_to_numpy(model.objective.beta)) == 0.5
     model.compile(kprob.ELBO(), "adam")

@@ -6,7 +6,7 @@ import pytest
 import kprob
 from kprob import tfd
 from kprob.errors import CompileError, FitWarning
-from kprob.mcmc import Info
+from kprob.samplers import Info
 
 
 class Stub:
@@ -45,7 +45,7 @@ def temperature():
 
 
 def test_a_sampler_stops_after_the_first_block_that_is_good():
-    model = temperature().compile(kprob.HMC(200, 20_000, 2, num_leapfrog_steps=4, block_size=200))
+    model = temperature().compile(kprob.samplers.HMC(200, 20_000, 2, num_leapfrog_steps=4, block_size=200))
     stop = kprob.callbacks.Converged(max_rhat=1.02, min_ess=300)
     history = model.fit({"sensor": 18.0}, callbacks=[stop], verbose=0).history
     good = [r < 1.02 and e > 300 for r, e in zip(history["max_rhat"], history["min_ess"], strict=True)]
@@ -61,7 +61,7 @@ def two_modes():
 
 
 def test_chains_that_disagree_are_warned_of_in_one_line():
-    model = two_modes().compile(kprob.HMC(100, 200, 2, num_leapfrog_steps=4, init={"x": 20.0}, block_size=100))
+    model = two_modes().compile(kprob.samplers.HMC(100, 200, 2, num_leapfrog_steps=4, init={"x": 20.0}, block_size=100))
     model.fit({}, verbose=0, check=False)
     draws = model.draws
     draws.positions[1] *= -1.0
@@ -71,7 +71,7 @@ def test_chains_that_disagree_are_warned_of_in_one_line():
 
 
 def test_divergences_are_warned_of_and_can_be_kept_quiet(recwarn):
-    model = temperature().compile(kprob.HMC(200, 400, 2, num_leapfrog_steps=4, block_size=200))
+    model = temperature().compile(kprob.samplers.HMC(200, 400, 2, num_leapfrog_steps=4, block_size=200))
     model.fit({"sensor": 18.0}, verbose=0)
     model.draws.infos[0, :5, Info._fields.index("diverging")] = 1.0
     with pytest.warns(FitWarning, match="temperature aren't to be trusted yet: 5 of 1600 transitions diverged"):
@@ -83,6 +83,6 @@ def test_divergences_are_warned_of_and_can_be_kept_quiet(recwarn):
 
 def test_a_good_run_and_a_short_one_say_nothing(recwarn):
     for numbers in ((200, 500, 2), (5, 10, 2)):
-        model = temperature().compile(kprob.HMC(*numbers, num_leapfrog_steps=4))
+        model = temperature().compile(kprob.samplers.HMC(*numbers, num_leapfrog_steps=4))
         model.fit({"sensor": 18.0}, verbose=0)
     assert not [w for w in recwarn if issubclass(w.category, FitWarning)]

@@ -16,7 +16,7 @@ GROUPS, MEMBERS = 6, 4
 SIMULATIONS, DRAWS = 200, 19
 SAMPLERS = {
     "NUTS": lambda: kprob.NUTS(300, 400, 1, block_size=700),
-    "MCLMC": lambda: kprob.MCLMC(500, 2000, 1, block_size=2500),
+    "MCLMC": lambda: kprob.samplers.MCLMC(500, 2000, 1, block_size=2500),
 }
 
 

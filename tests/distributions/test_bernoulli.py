@@ -5,7 +5,7 @@ from contracts import as_numpy
 from keras import ops
 
 from kprob import backend, layers, tfd
-from kprob.distributions.bernoulli import Bernoulli
+from kprob.distributions.corrected.bernoulli import Bernoulli
 
 
 def test_it_is_tfps():

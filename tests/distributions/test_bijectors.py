@@ -7,7 +7,7 @@ from keras import ops
 from scipy import special
 
 from kprob import backend, tfd
-from kprob.distributions.bijectors import Interval, Stereographic
+from kprob.distributions.supports.bijectors import Interval, Stereographic
 
 BOUNDS = [(-1.0, 2.0), (0.5, np.inf), (-np.inf, 3.0), (-np.inf, np.inf)]
 

@@ -9,8 +9,8 @@ from scipy import special, stats
 from kprob import backend, tfd
 from kprob.backend import random
 from kprob.distributions import draw, is_reparameterized
-from kprob.distributions.gamma_draws import log_gamma
-from kprob.distributions.truncated_normal import TruncatedNormal
+from kprob.distributions.corrected.truncated_normal import TruncatedNormal
+from kprob.distributions.sampling.gamma_draws import log_gamma
 
 SEED = 5
 

@@ -6,7 +6,8 @@ import pytest
 
 import kprob
 from kprob import layers, tfb, tfd
-from kprob.engine import Data, find_dependencies
+from kprob.data import Data
+from kprob.engine import find_dependencies
 from kprob.errors import DataError
 
 ops = keras.ops

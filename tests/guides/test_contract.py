@@ -7,7 +7,7 @@ from guides import guided_models
 
 import kprob
 from kprob import backend, guides
-from kprob.engine import batch_of
+from kprob.data import batch_of
 
 # Particles choose one of several points, and have tests of their own with the objective that moves them.
 EXPORTED = [name for name in guides.__all__ if name not in ("Guide", "Particles")]

@@ -55,7 +55,7 @@ def test_laplace_of_a_hierarchy_is_exact_with_the_whole_data_whatever_the_batch(
 @pytest.mark.parametrize("name", NORMALS)
 def test_temperature(name):
     # Where the family holds the posterior, this gradient's noise goes as q comes near it: to the last digit of the bound.
-    objective = kprob.ELBO if name == "Laplace" else kprob.StickingTheLandingELBO
+    objective = kprob.ELBO if name == "Laplace" else kprob.objectives.StickingTheLandingELBO
     model = guided_models.temperature(inference=guided_models.GUIDES[name]())
     fitted(model, {"sensor": 18.0}, 4000, 8, objective=objective)
     posterior = model.posterior("level")
@@ -87,7 +87,7 @@ def test_structured_reaches_the_evidence_of_a_hierarchy_and_mean_field_does_not(
     found = {}
     for guide in (guides.Structured(), guides.Normal()):
         model = guided_models.days(inference=guide)
-        fitted(model, data, 8000, 8, objective=kprob.StickingTheLandingELBO, batch_size=10)
+        fitted(model, data, 8000, 8, objective=kprob.objectives.StickingTheLandingELBO, batch_size=10)
         found[type(guide)] = 10 * elbo(model, data, 4000), model.posterior("mean")
         assert model.posterior("mean").mean() == pytest.approx(19.222222, abs=0.03)
     assert found[guides.Structured][0] == pytest.approx(EVIDENCE_OF_TEN, abs=2e-3)
@@ -100,7 +100,7 @@ def test_structured_reaches_the_evidence_of_a_hierarchy_and_mean_field_does_not(
 def test_full_rank_reaches_the_evidence_of_a_hierarchy():
     data = {"sensor": READINGS}
     model = guided_models.ten_days(inference=guides.MultivariateNormal())
-    fitted(model, data, 8000, 8, objective=kprob.StickingTheLandingELBO)
+    fitted(model, data, 8000, 8, objective=kprob.objectives.StickingTheLandingELBO)
     assert elbo(model, data, 4000) == pytest.approx(EVIDENCE_OF_TEN, abs=2e-3)
     assert model.posterior("mean").stddev() == pytest.approx(0.666667, rel=0.03)
     spread = model.guide.quantiles([0.8413447])["day"][0] - model.guide.median()["day"]

@@ -9,7 +9,8 @@ import pytest
 import kprob
 from kprob import tfd
 from kprob.errors import KprobError
-from kprob.mcmc import Draws, Info
+from kprob.samplers import Info
+from kprob.samplers.chains.draws import Draws
 
 arviz = pytest.importorskip("arviz")
 
@@ -30,7 +31,7 @@ def lines(x):
 @pytest.fixture(scope="module")
 def sampled():
     keras.utils.set_random_seed(3)
-    model = lines().compile(kprob.HMC(100, 300, 2, num_leapfrog_steps=3, block_size=100))
+    model = lines().compile(kprob.samplers.HMC(100, 300, 2, num_leapfrog_steps=3, block_size=100))
     model.fit({"x": X, "y": Y}, verbose=0)
     return model
 

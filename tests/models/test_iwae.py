@@ -39,9 +39,9 @@ class Autoencoder(kprob.ProbabilisticModel):
 def log_likelihood(draws, train, test, epochs, test_draws):
     """Importance weighted log p(x) of a test image after training with a bound of some draws."""
     keras.utils.set_random_seed(0)
-    model = Autoencoder().compile(kprob.ImportanceWeightedELBO(draws), keras.optimizers.Adam(1e-3))
+    model = Autoencoder().compile(kprob.objectives.ImportanceWeightedELBO(draws), keras.optimizers.Adam(1e-3))
     model.fit({"x": train}, batch_size=100, epochs=epochs, verbose=0)
-    model.compile(kprob.ImportanceWeightedELBO(test_draws), "adam")
+    model.compile(kprob.objectives.ImportanceWeightedELBO(test_draws), "adam")
     return model.evaluate({"x": test}, batch_size=10, seed=0, return_dict=True, verbose=0)["elbo"]
 
 

@@ -59,7 +59,7 @@ def test_elbo_at_the_prior():
 
 def test_analytic_kl_at_the_posterior():
     # KL(N(17.4, 0.8) || N(15, 4)) in closed form, whatever the draw.
-    found = elbo_draws(Temperature(loc=17.4, scale=0.8**0.5), {"sensor": 18.0}, 1, kprob.AnalyticKLELBO())
+    found = elbo_draws(Temperature(loc=17.4, scale=0.8**0.5), {"sensor": 18.0}, 1, kprob.objectives.AnalyticKLELBO())
     kl = np.log(2 / 0.8**0.5) + (0.8 + 2.4**2) / 8 - 0.5
     assert found["kl"] == pytest.approx(kl, abs=1e-5)
 
@@ -184,7 +184,7 @@ def test_terrain_ruggedness(requires_shared):
 def test_the_mean_of_minibatch_elbos_is_the_full_one(batch_size):
     # For one and the same draw of the globals, over the batches of an epoch weighted by their rows.
     from kprob.backend import random
-    from kprob.engine import batch_of
+    from kprob.data import batch_of
 
     x = np.random.RandomState(0).normal(2.0, 1.5, 100).astype("float32")
 

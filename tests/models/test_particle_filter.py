@@ -10,8 +10,8 @@ import kprob
 from kprob import layers, tfd
 from kprob.backend import random
 from kprob.errors import DataError, KprobError, SiteError
-from kprob.mcmc.particle_filter import effective_size, normalise
-from kprob.mcmc.resampling import SCHEMES, resample
+from kprob.filtering.particle_filter import effective_size, normalise
+from kprob.filtering.resampling import SCHEMES, resample
 
 ops = keras.ops
 DECAY, NOISE, ERROR = 0.9, 1.0, 0.4

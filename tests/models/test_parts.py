@@ -131,7 +131,7 @@ def test_each_part_has_its_own_optimizer():
     train(model)
     after = weights(model.decoder.variables, model.encoder.variables, model.z_given_x.trainable_variables)
     assert same(before, after) == [True] * 4 + [False] * 6
-    assert isinstance(model.optimizer, kprob.Optimizers) and int(model.optimizer.iterations) == 4
+    assert isinstance(model.optimizer, kprob.optimizers.Optimizers) and int(model.optimizer.iterations) == 4
     assert float(model.optimizer.groups["z"].iterations) == 4
 
 
@@ -153,7 +153,9 @@ def test_groups_take_the_steps_that_their_optimizers_take_alone():
 
 @pytest.mark.slow
 def test_optimizers_are_saved_with_their_state(tmp_path):
-    optimizer = kprob.Optimizers({"decoder": keras.optimizers.SGD(0.01)}, rest=keras.optimizers.Adam(0.1, clipnorm=1.0))
+    optimizer = kprob.optimizers.Optimizers(
+        {"decoder": keras.optimizers.SGD(0.01)}, rest=keras.optimizers.Adam(0.1, clipnorm=1.0)
+    )
     keras.utils.set_random_seed(0)
     model = train(VAE().compile(kprob.ELBO(), optimizer, jit_compile=False))
     model.save(tmp_path / "model.h5")
@@ -165,7 +167,7 @@ def test_optimizers_are_saved_with_their_state(tmp_path):
 
 @pytest.mark.slow
 def test_freezing_with_optimizers_by_part():
-    optimizer = kprob.Optimizers({"decoder": keras.optimizers.Adam(0.1)}, rest=keras.optimizers.Adam(0.1))
+    optimizer = kprob.optimizers.Optimizers({"decoder": keras.optimizers.Adam(0.1)}, rest=keras.optimizers.Adam(0.1))
     model = train(VAE().compile(kprob.ELBO(), optimizer, jit_compile=False)).freeze("decoder")
     before = weights(model.decoder.variables, model.encoder.variables)
     train(model)
@@ -178,9 +180,9 @@ def test_wrong_groups_are_said():
     with pytest.raises(SiteError, match="Did you mean 'encoder'"):
         train(VAE().compile(kprob.ELBO(), {"encodr": "adam"}))
     with pytest.raises(CompileError, match="by the name"):
-        kprob.Optimizers({})
+        kprob.optimizers.Optimizers({})
     with pytest.raises(CompileError, match="kprob model"):
-        kprob.Optimizers({"a": "adam"}).build([])
+        kprob.optimizers.Optimizers({"a": "adam"}).build([])
     model = two().compile(kprob.ELBO(), {"a": "adam", "a_b": "adam"})
     with pytest.raises(CompileError, match="as many learning rates"):
         model.optimizer.learning_rate = 0.1

@@ -35,7 +35,9 @@ class Temperature(kprob.ProbabilisticModel):
 
 
 def temperature(**options):
-    sampler = kprob.HMC(num_warmup=150, num_samples=450, num_chains=2, block_size=150, num_leapfrog_steps=3, **options)
+    sampler = kprob.samplers.HMC(
+        num_warmup=150, num_samples=450, num_chains=2, block_size=150, num_leapfrog_steps=3, **options
+    )
     return Temperature().compile(sampler)
 
 
@@ -252,7 +254,7 @@ def test_no_valid_start_names_site_and_value():
         low = kprob.sample("low", tfd.Normal(0.0, 1.0))
         kprob.sample("x", tfd.Uniform(low, low + 1.0))
 
-    model = impossible().compile(kprob.HMC(num_warmup=10, num_samples=10, num_chains=1))
+    model = impossible().compile(kprob.samplers.HMC(num_warmup=10, num_samples=10, num_chains=1))
     with pytest.raises(KprobError, match=r"(?s)No chain can start.*`low` = .*`x` is -inf.*init="):
         model.fit({"x": 50.0}, **QUIET)
 

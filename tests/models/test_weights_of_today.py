@@ -100,7 +100,7 @@ def test_other_weights_other_answers(make):
 
 
 @pytest.mark.parametrize(
-    "sampler", [kprob.HMC(0, 3, 2, num_leapfrog_steps=1), kprob.ChEES(0, 3, 4)], ids=["HMC", "ChEES"]
+    "sampler", [kprob.samplers.HMC(0, 3, 2, num_leapfrog_steps=1), kprob.samplers.ChEES(0, 3, 4)], ids=["HMC", "ChEES"]
 )
 def test_samplers_move_on_the_density_of_the_weights(sampler):
     model = Line().compile(sampler)

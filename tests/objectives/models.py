@@ -8,7 +8,7 @@ import numpy as np
 import kprob
 from kprob import layers, tfd
 from kprob.backend import compile_function, gradients, map_draws, random
-from kprob.engine import batch_of
+from kprob.data import batch_of
 
 EVIDENCE = -2.623657
 

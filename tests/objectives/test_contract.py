@@ -19,13 +19,13 @@ CLASSES = [
     and thing not in NOT_ALONE
 ]
 ARGUMENTS = {
-    kprob.ELBO: {"num_samples": 2, "baseline": kprob.MovingAverageBaseline(0.5)},
-    kprob.ImportanceWeightedELBO: {"num_samples": 3, "estimator": "plain"},
-    kprob.RenyiELBO: {"num_samples": 3, "alpha": 0.3},
-    kprob.BetaELBO: {"beta": 2.0, "free_bits": 0.1},
-    kprob.InfoVAE: {"alpha": 0.5, "scale": 3.0, "kernel": "linear"},
-    kprob.MMD: {"scale": 3.0},
-    kprob.TailAdaptive: {"num_samples": 3, "beta": -0.5},
+    kprob.ELBO: {"num_samples": 2, "baseline": kprob.objectives.MovingAverageBaseline(0.5)},
+    kprob.objectives.ImportanceWeightedELBO: {"num_samples": 3, "estimator": "plain"},
+    kprob.objectives.RenyiELBO: {"num_samples": 3, "alpha": 0.3},
+    kprob.objectives.BetaELBO: {"beta": 2.0, "free_bits": 0.1},
+    kprob.objectives.InfoVAE: {"alpha": 0.5, "scale": 3.0, "kernel": "linear"},
+    kprob.objectives.MMD: {"scale": 3.0},
+    kprob.objectives.TailAdaptive: {"num_samples": 3, "beta": -0.5},
 }
 
 
@@ -42,7 +42,7 @@ def test_config(cls):
     for name, value in again.get_config().items():
         if not isinstance(value, dict):
             assert value == config[name], name
-    assert getattr(kprob, cls.__name__) is cls
+    assert getattr(kprob.objectives, cls.__name__) is cls
 
 
 def fitted(cls, jit):
@@ -71,12 +71,12 @@ def test_fit_is_the_same_compiled_or_not(cls):
     np.testing.assert_allclose(found[0], found[1], rtol=2e-3, atol=2e-3)
 
 
-QUICK = (kprob.ELBO, kprob.ImportanceWeightedELBO)
+QUICK = (kprob.ELBO, kprob.objectives.ImportanceWeightedELBO)
 LINEAR = [
     # InfoVAE and free bits look at a batch as a whole, and aren't linear in its rows.
     pytest.param(cls, id=cls.__name__, marks=[] if cls in QUICK else pytest.mark.slow)
     for cls in CLASSES
-    if not issubclass(cls, kprob.InfoVAE | kprob.BetaELBO)
+    if not issubclass(cls, kprob.objectives.InfoVAE | kprob.objectives.BetaELBO)
 ]
 
 
@@ -102,7 +102,7 @@ def test_the_mean_objective_of_minibatches_is_the_full_one(cls):
 def test_sample_weights_count_rows_as_often():
     data = {"sensor": np.array([17.5, 18.5, 25.0])}
     weights = np.array([1.0, 2.0, 0.0])
-    model = compiled(Temperature(17.4, 1.1, plate=True), kprob.ImportanceWeightedELBO(500), data)
+    model = compiled(Temperature(17.4, 1.1, plate=True), kprob.objectives.ImportanceWeightedELBO(500), data)
     found = model.evaluate(data, sample_weight=weights, seed=0, verbose=0, return_dict=True)
     each = [
         model.evaluate({"sensor": data["sensor"][i : i + 1]}, seed=1, verbose=0, return_dict=True)["elbo"]
@@ -129,7 +129,7 @@ def test_the_encoder_runs_once_for_all_draws():
             super().__init__()
             self.encoder, self.decoder = Spy(4, "encoder"), Spy(3, "decoder")
 
-    model = compiled(Spied(), kprob.ImportanceWeightedELBO(7), rows())
+    model = compiled(Spied(), kprob.objectives.ImportanceWeightedELBO(7), rows())
     for calls in seen.values():
         calls.clear()
     model.fit(rows(), batch_size=10, epochs=1, verbose=0)
@@ -139,11 +139,11 @@ def test_the_encoder_runs_once_for_all_draws():
 @pytest.mark.parametrize(
     "make_wrong, message",
     [
-        (lambda: kprob.ImportanceWeightedELBO(5, estimator="double"), "There is no estimator 'double'"),
-        (lambda: kprob.ImportanceWeightedELBO(0), "ImportanceWeightedELBO needs a number of draws"),
-        (lambda: kprob.RenyiELBO(alpha="half"), "RenyiELBO needs a number alpha"),
-        (lambda: kprob.BetaELBO(beta=-1.0), "BetaELBO needs a number `beta`"),
-        (lambda: kprob.InfoVAE(kernel="rbg"), "There is no such kernel"),
+        (lambda: kprob.objectives.ImportanceWeightedELBO(5, estimator="double"), "There is no estimator 'double'"),
+        (lambda: kprob.objectives.ImportanceWeightedELBO(0), "ImportanceWeightedELBO needs a number of draws"),
+        (lambda: kprob.objectives.RenyiELBO(alpha="half"), "RenyiELBO needs a number alpha"),
+        (lambda: kprob.objectives.BetaELBO(beta=-1.0), "BetaELBO needs a number `beta`"),
+        (lambda: kprob.objectives.InfoVAE(kernel="rbg"), "There is no such kernel"),
         (lambda: objectives.RBF(bandwidth=0.0), "RBF needs a positive bandwidth"),
     ],
 )
@@ -154,7 +154,7 @@ def test_wrong_arguments(make_wrong, message):
 
 def test_codes_of_rows_are_asked_for():
     with pytest.raises(kprob.errors.CompileError, match="InfoVAE compares the codes of many rows"):
-        compiled(Temperature(), kprob.InfoVAE(), {"sensor": 18.0})
+        compiled(Temperature(), kprob.objectives.InfoVAE(), {"sensor": 18.0})
 
 
 def test_a_trace_of_ones_own_has_no_other_runs():

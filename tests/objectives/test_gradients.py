@@ -30,16 +30,16 @@ def bound(draws, alpha=0.0):
 
 CASES = {
     "pathwise": (kprob.ELBO(), elbo_gradient),
-    "analytic KL": (kprob.AnalyticKLELBO(), elbo_gradient),
-    "sticking the landing": (kprob.StickingTheLandingELBO(2), elbo_gradient),
-    "beta": (kprob.BetaELBO(beta=2.0), lambda: elbo_gradient(beta=2.0)),
-    "free bits": (kprob.BetaELBO(free_bits=50.0), lambda: elbo_gradient(beta=0.0)),
-    "doubly reparameterised": (kprob.ImportanceWeightedELBO(5), bound(5)),
-    "importance weighted, plain": (kprob.ImportanceWeightedELBO(5, "plain"), bound(5)),
-    "renyi": (kprob.RenyiELBO(0.5, 3), bound(3, 0.5)),
-    "tail adaptive, flat": (kprob.TailAdaptive(4, beta=0.0), elbo_gradient),
+    "analytic KL": (kprob.objectives.AnalyticKLELBO(), elbo_gradient),
+    "sticking the landing": (kprob.objectives.StickingTheLandingELBO(2), elbo_gradient),
+    "beta": (kprob.objectives.BetaELBO(beta=2.0), lambda: elbo_gradient(beta=2.0)),
+    "free bits": (kprob.objectives.BetaELBO(free_bits=50.0), lambda: elbo_gradient(beta=0.0)),
+    "doubly reparameterised": (kprob.objectives.ImportanceWeightedELBO(5), bound(5)),
+    "importance weighted, plain": (kprob.objectives.ImportanceWeightedELBO(5, "plain"), bound(5)),
+    "renyi": (kprob.objectives.RenyiELBO(0.5, 3), bound(3, 0.5)),
+    "tail adaptive, flat": (kprob.objectives.TailAdaptive(4, beta=0.0), elbo_gradient),
     # KL(p ‖ q) of the prior, since q sees no data here.
-    "forward": (kprob.ForwardKL(2), lambda: np.array([1.0 / 9.0, (1.0 + 4.0) / 9.0 - 1.0])),
+    "forward": (kprob.objectives.ForwardKL(2), lambda: np.array([1.0 / 9.0, (1.0 + 4.0) / 9.0 - 1.0])),
 }
 
 
@@ -63,7 +63,7 @@ def test_a_function_of_the_traces_has_the_exact_gradient():
 
 def test_reweighted_wake_sleep_follows_the_inclusive_divergence():
     # E of the score of q under the posterior N(17.4, 0.8); weights of 200 draws leave a bias of under 3 %.
-    model = compiled(Temperature(*Q, plate=True), kprob.ReweightedWakeSleep(200), ROW)
+    model = compiled(Temperature(*Q, plate=True), kprob.objectives.ReweightedWakeSleep(200), ROW)
     _, gradients = evaluations(model, ROW, 1000)
     expected = np.array([(17.4 - Q[0]) / 9.0, (0.8 + (17.4 - Q[0]) ** 2) / 9.0 - 1.0])
     assert_mean(gradients, expected, allowed=0.03 * np.abs(expected))
@@ -71,7 +71,7 @@ def test_reweighted_wake_sleep_follows_the_inclusive_divergence():
 
 def test_tail_adaptive_weights_by_rank():
     # Two draws: the one with the larger weight counts 2/3, the other 1/3, whatever the weights are.
-    model = compiled(Temperature(*Q, plate=True), kprob.TailAdaptive(2), ROW)
+    model = compiled(Temperature(*Q, plate=True), kprob.objectives.TailAdaptive(2), ROW)
     _, gradients = evaluations(model, ROW, 10_000)
     noise = np.random.default_rng(0).normal(size=(200_000, 2))
     z = Q[0] + Q[1] * noise
@@ -86,12 +86,12 @@ def test_tail_adaptive_weights_by_rank():
 def test_doubly_reparameterised_gradients_vary_less():
     variances = []
     for estimator in ("doubly_reparameterized", "plain"):
-        model = compiled(Temperature(*Q, plate=True), kprob.ImportanceWeightedELBO(64, estimator), ROW)
+        model = compiled(Temperature(*Q, plate=True), kprob.objectives.ImportanceWeightedELBO(64, estimator), ROW)
         variances.append(evaluations(model, ROW, 1000)[1].var(0))
     assert np.all(variances[0] < 0.5 * variances[1])
 
 
-class TwoPasses(kprob.ImportanceWeightedELBO):
+class TwoPasses(kprob.objectives.ImportanceWeightedELBO):
     """The doubly reparameterised gradient by a second pass backwards for q alone."""
 
     def weigh(self, generative_trace, inference_trace, log_prob):
@@ -124,7 +124,7 @@ class TwoLevels(Temperature):
 def test_one_pass_gives_the_doubly_reparameterised_gradient_of_two():
     data = {"sensor": np.array([18.0, 25.0, 31.0], "float32")}
     found = []
-    for objective in (kprob.ImportanceWeightedELBO(6), TwoPasses(6)):
+    for objective in (kprob.objectives.ImportanceWeightedELBO(6), TwoPasses(6)):
         found.append(evaluations(compiled(TwoLevels(), objective, data), data, 5))
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
     np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-3, atol=1e-3)
@@ -133,7 +133,7 @@ def test_one_pass_gives_the_doubly_reparameterised_gradient_of_two():
 
 def test_sticking_the_landing_varies_less_near_the_posterior():
     variances = []
-    for objective in (kprob.StickingTheLandingELBO(), kprob.ELBO()):
+    for objective in (kprob.objectives.StickingTheLandingELBO(), kprob.ELBO()):
         model = compiled(Temperature(17.3, 0.9), objective, DATA)
         variances.append(evaluations(model, DATA, 1000)[1].var(0))
     assert np.all(variances[0] < 0.1 * variances[1])
@@ -158,7 +158,7 @@ def test_parameters_of_p_have_the_gradient_of_the_bound():
 
     expected = (value(15.01) - value(14.99)) / 0.02
     for estimator in ("doubly_reparameterized", "plain"):
-        model = compiled(Learned(), kprob.ImportanceWeightedELBO(5, estimator), ROW)
+        model = compiled(Learned(), kprob.objectives.ImportanceWeightedELBO(5, estimator), ROW)
         _, gradients = evaluations(model, ROW, 5000)
         place = [v.name for v in model.trainable_variables].index("mean")
         assert_mean(gradients[:, place], expected)

@@ -30,20 +30,20 @@ def in_plate(objective, number):
 @pytest.mark.parametrize("draws, rows, allowed", [(5, 50_000, 0.033), (50, 10_000, 0.016), (500, 1_000, 0.014)])
 def test_importance_weighted_bound_of_each_row(draws, rows, allowed):
     # One evaluation's standard deviation is 1.8, 0.4 and 0.11: allowed are four standard errors.
-    found = in_plate(kprob.ImportanceWeightedELBO(draws), rows)
+    found = in_plate(kprob.objectives.ImportanceWeightedELBO(draws), rows)
     assert found["elbo"] == pytest.approx(exact.bound(*PRIOR, draws), abs=allowed)
     assert found["loss"] == pytest.approx(-found["elbo"], rel=1e-6)
 
 
 @pytest.mark.parametrize("draws", [3, 50])
 def test_importance_weighted_bound_of_a_global_latent(draws):
-    model = compiled(Temperature(*PRIOR), kprob.ImportanceWeightedELBO(draws, "plain"), {"sensor": 18.0})
+    model = compiled(Temperature(*PRIOR), kprob.objectives.ImportanceWeightedELBO(draws, "plain"), {"sensor": 18.0})
     values, _ = evaluations(model, {"sensor": 18.0}, 1000)
     assert values.mean() == pytest.approx(exact.bound(*PRIOR, draws), abs=4 * values.std() / np.sqrt(1000))
 
 
 def test_renyi_bound_of_many_draws():
-    found = in_plate(kprob.RenyiELBO(0.5, 500), 1_000)
+    found = in_plate(kprob.objectives.RenyiELBO(0.5, 500), 1_000)
     assert found["elbo"] == pytest.approx(exact.bound(*PRIOR, 500, alpha=0.5), abs=0.01)
     assert found["elbo"] == pytest.approx(-3.517551, abs=0.02)
 
@@ -51,12 +51,12 @@ def test_renyi_bound_of_many_draws():
 @pytest.mark.parametrize(
     "objective",
     [
-        kprob.ImportanceWeightedELBO(5),
-        kprob.RenyiELBO(0.5, 5),
-        kprob.RenyiELBO(1.0, 3),
-        kprob.ReweightedWakeSleep(3),
-        kprob.TailAdaptive(3),
-        kprob.StickingTheLandingELBO(),
+        kprob.objectives.ImportanceWeightedELBO(5),
+        kprob.objectives.RenyiELBO(0.5, 5),
+        kprob.objectives.RenyiELBO(1.0, 3),
+        kprob.objectives.ReweightedWakeSleep(3),
+        kprob.objectives.TailAdaptive(3),
+        kprob.objectives.StickingTheLandingELBO(),
     ],
     ids=lambda objective: f"{type(objective).__name__} {objective.num_samples}",
 )
@@ -64,7 +64,7 @@ def test_every_draw_of_the_posterior_gives_the_evidence(objective):
     model = compiled(Temperature(*POSTERIOR), objective, {"sensor": 18.0})
     values, gradients = evaluations(model, {"sensor": 18.0}, 20)
     np.testing.assert_allclose(values, EVIDENCE, atol=2e-5)
-    if isinstance(objective, kprob.StickingTheLandingELBO | kprob.TailAdaptive):
+    if isinstance(objective, kprob.objectives.StickingTheLandingELBO | kprob.objectives.TailAdaptive):
         np.testing.assert_allclose(gradients, 0.0, atol=2e-5)  # what rounding leaves
 
 

@@ -115,7 +115,7 @@ def test_draws_folded_into_rows_keep_their_logits(objective):
     if objective == "ELBO":
         model = Rows().compile(kprob.ELBO(num_samples=4000), "adam")
     else:
-        model = Rows().compile(kprob.ImportanceWeightedELBO(4000, objective), "adam")
+        model = Rows().compile(kprob.objectives.ImportanceWeightedELBO(4000, objective), "adam")
     u = (np.arange(200_000) + 0.5) / 200_000
     b = 1 / (1 + np.exp(-(1.0 + np.log(u / (1 - u))) / 0.1))
     each = stats.norm(2.0 * b[:, None], 1.0).logpdf(x)

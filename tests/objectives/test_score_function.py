@@ -24,10 +24,10 @@ def coin_gradient(t=0.5, y=1.5):
 
 OBJECTIVES = {
     "none": kprob.ELBO(),
-    "average": kprob.ELBO(baseline=kprob.MovingAverageBaseline()),
-    "network": kprob.ELBO(baseline=kprob.NeuralBaseline(keras.Sequential(NETWORK))),
-    "analytic KL": kprob.AnalyticKLELBO(),
-    "sticking the landing": kprob.StickingTheLandingELBO(),
+    "average": kprob.ELBO(baseline=kprob.objectives.MovingAverageBaseline()),
+    "network": kprob.ELBO(baseline=kprob.objectives.NeuralBaseline(keras.Sequential(NETWORK))),
+    "analytic KL": kprob.objectives.AnalyticKLELBO(),
+    "sticking the landing": kprob.objectives.StickingTheLandingELBO(),
 }
 
 
@@ -51,14 +51,14 @@ def test_the_textbook_coin():
 def test_a_baseline_lowers_the_variance():
     model = compiled(Coin(), kprob.ELBO(), {"y": 5.0})
     without = evaluations(model, {"y": 5.0}, 2000)[1].var()
-    model.compile(kprob.ELBO(baseline=kprob.MovingAverageBaseline(0.9)), keras.optimizers.SGD(0.0))
+    model.compile(kprob.ELBO(baseline=kprob.objectives.MovingAverageBaseline(0.9)), keras.optimizers.SGD(0.0))
     model.fit({"y": 5.0}, epochs=60, verbose=0)
     found = evaluations(model, {"y": 5.0}, 2000)[1].var()
     assert found < 0.7 * without
 
 
 def test_a_baseline_learns_what_it_is_to_guess():
-    average = kprob.MovingAverageBaseline(0.98)
+    average = kprob.objectives.MovingAverageBaseline(0.98)
     model = Coin().compile(kprob.ELBO(baseline=average), keras.optimizers.SGD(0.0))
     values = model.fit({"y": 1.5}, epochs=300, verbose=0).history["elbo"]
     expected = np.sum(np.array(values) * 0.98 ** np.arange(299, -1, -1)) * 0.02 / (1 - 0.98**300)
@@ -70,7 +70,7 @@ def test_a_baseline_learns_what_it_is_to_guess():
 
 def test_a_network_learns_what_it_is_to_guess():
     network = keras.Sequential([keras.layers.Dense(1)])
-    objective = kprob.ELBO(baseline=kprob.NeuralBaseline(network, inputs="y"))
+    objective = kprob.ELBO(baseline=kprob.objectives.NeuralBaseline(network, inputs="y"))
     model = Coin(t=6.0).compile(objective, keras.optimizers.SGD(0.05))
     model.t.trainable = False
     history = model.fit({"y": 1.5}, epochs=300, verbose=0).history["elbo"]
@@ -138,7 +138,9 @@ def naive(generative_trace, inference_trace):
     return generative_trace.log_prob() - inference_trace.log_prob()
 
 
-@pytest.mark.parametrize("objective", [kprob.ELBO(), kprob.AnalyticKLELBO(), kprob.ELBO(2)], ids=["1", "KL", "2"])
+@pytest.mark.parametrize(
+    "objective", [kprob.ELBO(), kprob.objectives.AnalyticKLELBO(), kprob.ELBO(2)], ids=["1", "KL", "2"]
+)
 def test_latents_in_plates_of_many_kinds(objective):
     values, gradients = evaluations(compiled(Plates(), objective, {"y": Y}), {"y": Y}, 6000)
     assert_mean(values, plates_elbo(np.full(7, 0.3)))
@@ -168,13 +170,15 @@ def test_importance_weighted_coins():
         pairs = itertools.product((0, 1), (0, 1))
         return sum(q[i] * q[j] * (np.logaddexp(log_w[i], log_w[j]) - np.log(2)) for i, j in pairs)
 
-    values, gradients = evaluations(compiled(Coin(), kprob.ImportanceWeightedELBO(2), {"y": 1.5}), {"y": 1.5}, 6000)
+    values, gradients = evaluations(
+        compiled(Coin(), kprob.objectives.ImportanceWeightedELBO(2), {"y": 1.5}), {"y": 1.5}, 6000
+    )
     assert_mean(values, bound(0.5))
     assert_mean(gradients[:, 0], (bound(0.5001) - bound(0.4999)) / 2e-4)
 
 
 def test_reweighted_wake_sleep_finds_the_posterior_of_a_coin():
-    model = Coin(t=0.0).compile(kprob.ReweightedWakeSleep(20), keras.optimizers.Adam(0.03))
+    model = Coin(t=0.0).compile(kprob.objectives.ReweightedWakeSleep(20), keras.optimizers.Adam(0.03))
     model.fit({"y": 1.5}, epochs=600, verbose=0)
     posterior = logit(0.3) + stats.norm.logpdf(1.5, 2, 1) - stats.norm.logpdf(1.5, 0, 1)
     assert float(keras.ops.convert_to_numpy(model.t)) == pytest.approx(posterior, abs=0.3)
@@ -182,24 +186,24 @@ def test_reweighted_wake_sleep_finds_the_posterior_of_a_coin():
 
 def test_a_baseline_for_no_latent_is_an_error():
     with pytest.raises(kprob.errors.MismatchError, match="There is a baseline for `w`, which needs none"):
-        compiled(Coin(), kprob.ELBO(baseline={"w": kprob.MovingAverageBaseline()}), {"y": 1.5})
+        compiled(Coin(), kprob.ELBO(baseline={"w": kprob.objectives.MovingAverageBaseline()}), {"y": 1.5})
 
 
 def test_a_baseline_must_be_one():
     with pytest.raises(kprob.errors.CompileError, match="`baseline` isn't one"):
         kprob.ELBO(baseline=0.9)
     with pytest.raises(kprob.errors.CompileError, match="needs a share that is kept"):
-        kprob.MovingAverageBaseline(decay=1.0)
+        kprob.objectives.MovingAverageBaseline(decay=1.0)
     with pytest.raises(kprob.errors.CompileError, match="NeuralBaseline needs a network"):
-        kprob.NeuralBaseline("dense")
+        kprob.objectives.NeuralBaseline("dense")
 
 
 def test_an_input_that_is_drawn_later_is_an_error():
-    objective = kprob.ELBO(baseline=kprob.NeuralBaseline(keras.Sequential(NETWORK), inputs=["x"]))
+    objective = kprob.ELBO(baseline=kprob.objectives.NeuralBaseline(keras.Sequential(NETWORK), inputs=["x"]))
     with pytest.raises(kprob.errors.MismatchError, match="baseline of latent `x` has no input `x`"):
         compiled(Coin(), objective, {"y": 1.5})
 
 
 def test_draws_that_must_move_are_asked_for():
     with pytest.raises(kprob.errors.CompileError, match="TailAdaptive needs draws that move"):
-        compiled(Coin(), kprob.TailAdaptive(4), {"y": 1.5})
+        compiled(Coin(), kprob.objectives.TailAdaptive(4), {"y": 1.5})

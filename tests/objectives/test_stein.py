@@ -26,7 +26,7 @@ def points(model):
 
 
 def test_particles_find_the_posterior(tmp_path):
-    model = fitted(kprob.Stein(), 30)
+    model = fitted(kprob.objectives.Stein(), 30)
     assert points(model).mean() == pytest.approx(17.4, abs=0.02)
     assert points(model).std() == pytest.approx(0.894, rel=0.07)
     drawn = model.posterior("temp").sample(200, seed=0)
@@ -39,7 +39,7 @@ def test_particles_find_the_posterior(tmp_path):
 
 
 def test_one_particle_finds_the_mode():
-    assert points(fitted(kprob.Stein(objectives.RBF(1.0)), 1, rate=0.1)) == pytest.approx(17.4, abs=0.01)
+    assert points(fitted(kprob.objectives.Stein(objectives.RBF(1.0)), 1, rate=0.1)) == pytest.approx(17.4, abs=0.01)
 
 
 def test_the_linear_kernel_rests_where_mean_and_variance_are_the_posteriors():
@@ -49,7 +49,7 @@ def test_the_linear_kernel_rests_where_mean_and_variance_are_the_posteriors():
     z = ((z - z.mean()) / z.std() * 0.8**0.5 + 1.5).astype("float32")
 
     def objective(spread, particles):
-        together, extra = kprob.Stein("linear").directed(particles)
+        together, extra = kprob.objectives.Stein("linear").directed(particles)
         return -keras.ops.mean(keras.ops.sum((together - 1.5) ** 2, axis=-1)) / (2 * spread) + extra
 
     _, (at_rest,) = gradients(lambda x: objective(0.8, x), keras.ops.convert_to_tensor(z))
@@ -66,7 +66,7 @@ def test_the_gradient_of_particles_is_the_formula(kernel):
     slope = -2.0 * z  # of log p = -|z|²
 
     def objective(particles):
-        together, extra = kprob.Stein(kernel).directed(particles)
+        together, extra = kprob.objectives.Stein(kernel).directed(particles)
         return -keras.ops.mean(keras.ops.sum(together**2, axis=-1)) + extra
 
     _, (found,) = gradients(objective, keras.ops.convert_to_tensor(z))
@@ -91,7 +91,7 @@ def test_particles_on_a_constrained_support():
         kprob.sample("count", tfd.Poisson(rate))
 
     model = poisson(inference=kprob.guides.Particles(30))
-    model.compile(kprob.Stein(), keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 600)))
+    model.compile(kprob.objectives.Stein(), keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 600)))
     model.fit({"count": 3.0}, epochs=600, verbose=0)
     draws = model.posterior("rate").sample(5000, seed=0)
     assert draws.mean() == pytest.approx(2.5, rel=0.05)
@@ -99,7 +99,7 @@ def test_particles_on_a_constrained_support():
 
 
 def test_particles_are_asked_for():
-    model = temperature().compile(kprob.Stein(), "adam")
+    model = temperature().compile(kprob.objectives.Stein(), "adam")
     with pytest.raises(kprob.errors.CompileError, match="Stein moves particles, and .* has none"):
         model.fit({"sensor": 18.0}, epochs=1, verbose=0)
 
@@ -111,6 +111,6 @@ def test_latents_of_rows_have_no_particles():
             z = kprob.sample("z", tfd.Normal(0.0, 1.0))
             kprob.sample("x", tfd.Normal(z, 1.0))
 
-    model = local(inference=kprob.guides.Particles(3)).compile(kprob.Stein(), "adam")
+    model = local(inference=kprob.guides.Particles(3)).compile(kprob.objectives.Stein(), "adam")
     with pytest.raises(kprob.errors.MismatchError, match="Particles can't stand for latent `z`"):
         model.fit({"x": [1.0, 2.0]}, epochs=1, verbose=0)

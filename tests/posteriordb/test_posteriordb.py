@@ -11,9 +11,9 @@ from posteriordb.posterior import elements
 import kprob
 from kprob import distributions
 from kprob.backend import gradients, random
+from kprob.data import batch_of
 from kprob.density import find_log_density
 from kprob.diagnostics import ess_quantile, mcse_mean, mcse_quantile
-from kprob.engine import batch_of
 
 POSTERIORS = {posterior.name: posterior for posterior in (*regressions.POSTERIORS, *others.POSTERIORS)}
 REFERENCE_DRAWS = 10_000

@@ -8,7 +8,7 @@ from saving.saved_models import BINARY, FUNCTIONS, MODELS, VAE, Schools, assert_
 
 import kprob
 from kprob.backend import random
-from kprob.engine import batch_of
+from kprob.data import batch_of
 from kprob.errors import ArchiveError
 
 
@@ -74,7 +74,7 @@ def test_the_compiled_options_come_back(tmp_path):
     rate = keras.optimizers.schedules.CosineDecay(0.1, 10)
     model, _, _ = make_built(
         "vae",
-        objective=kprob.AnalyticKLELBO(num_samples=3),
+        objective=kprob.objectives.AnalyticKLELBO(num_samples=3),
         optimizer=keras.optimizers.RMSprop(rate, clipnorm=2.0, use_ema=True),
         jit_compile=False,
         run_eagerly=True,
@@ -82,7 +82,7 @@ def test_the_compiled_options_come_back(tmp_path):
     )
     model.save(tmp_path / "m.h5")
     again = kprob.load_model(tmp_path / "m.h5")
-    assert type(again.objective) is kprob.AnalyticKLELBO
+    assert type(again.objective) is kprob.objectives.AnalyticKLELBO
     assert type(again.optimizer) is keras.optimizers.RMSprop
     assert again.optimizer.get_config() == model.optimizer.get_config()
     assert_same(state(again), state(model))

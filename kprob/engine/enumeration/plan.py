@@ -16,10 +16,10 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import find_influences, random
+from kprob.data.batch import rows_of
 from kprob.effects import Handler, Site, Trace
-from kprob.engine.alternatives import to_numpy
-from kprob.engine.batch import rows_of
 from kprob.engine.enumeration.factors import log_factor
+from kprob.engine.probing.alternatives import to_numpy
 from kprob.errors import SiteError, explain, names
 
 MOST_RUNS = 4096

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import keras
 
 from kprob.backend import float_type, map_draws, vectorized_map
+from kprob.data.batch import repeat_rows
 from kprob.effects import Plate, Site, Trace
-from kprob.engine.batch import repeat_rows
 from kprob.engine.enumeration.factors import log_factor
 from kprob.engine.enumeration.plan import Assign, Plan, Variable
 from kprob.engine.enumeration.tables import Table

@@ -1,0 +1,1 @@
+"""The registry's entries, by subject: real numbers, positive ones, counts, classes, vectors, series, mixtures."""

@@ -1,0 +1,186 @@
+"""Families of classes: as integers, as one-hot vectors, as counts of each class, and their continuous relaxations."""
+
+import numpy as np
+from keras import ops
+
+from kprob.backend import tfd
+from kprob.distributions.corrected.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
+from kprob.distributions.family import Family, Parameter, register_family, sized, vector
+from kprob.distributions.sampling import samplers
+from kprob.distributions.supports.enumeration import indices
+from kprob.distributions.supports.supports import (
+    SIMPLEX,
+    UNIT,
+    Support,
+    classes,
+    count_vectors,
+    numbers,
+    one_hot,
+)
+
+CLASS_LOGITS = Parameter(0.0, event_ndims=1, shape=sized("num_classes"))
+CLASS_PROBS = Parameter(None, "simplex", 1, sized("num_classes"))
+LOGITS, PROBS = Parameter(0.0, event_ndims=1, shape=vector), Parameter(None, "simplex", 1, vector)
+TEMPERATURE = Parameter(None, "positive")
+LOGITS_OR_PROBS = (("logits", "probs"),)
+
+
+def _num_classes(distribution) -> int:
+    given = distribution.logits if distribution.probs is None else distribution.probs
+    return given.shape[-1]
+
+
+def _float_dtype(parameters):
+    return parameters["logits" if "logits" in parameters else "probs"].dtype
+
+
+def _categorical(num_classes=None, **parameters):
+    return tfd.Categorical(**parameters)
+
+
+def _one_hot_categorical(**parameters):
+    return tfd.OneHotCategorical(dtype=_float_dtype(parameters), **parameters)
+
+
+def _one_hot_values(distribution):
+    number = distribution.event_shape[-1]
+    ones = ops.eye(number, dtype=distribution.dtype)
+    return ops.reshape(ones, (number, *[1] * len(distribution.batch_shape), number))
+
+
+def _finite_discrete(num_classes=None, **parameters):
+    return tfd.FiniteDiscrete(**parameters)
+
+
+def _is_outcome(distribution, value):
+    gap = ops.abs(numbers(distribution, value)[..., None] - numbers(distribution, distribution.outcomes))
+    return ops.any(gap <= 1e-6, axis=-1)
+
+
+def _outcomes(distribution):
+    if len(distribution.outcomes.shape) > 1:
+        return None
+    return ops.reshape(distribution.outcomes, (-1, *[1] * len(distribution.batch_shape)))
+
+
+def _ordered_logistic(num_classes=None, **parameters):
+    return tfd.OrderedLogistic(**parameters)
+
+
+def _num_cutpoints(event, settings):
+    classes = settings["num_classes"]
+    return (None if classes is None else classes - 1,)
+
+
+def _spread_out(shape):
+    return np.linspace(-1.0, 1.0, shape[-1]) * 0.5 * shape[-1]
+
+
+register_family(
+    Family(
+        "Categorical",
+        _categorical,
+        {"logits": CLASS_LOGITS, "probs": CLASS_PROBS},
+        alternatives=LOGITS_OR_PROBS,
+        discrete=True,
+        dtype="int32",
+        distribution_class=tfd.Categorical,
+        sampler=samplers.categorical,
+        support=classes(_num_classes, lambda d: indices(d, _num_classes(d))),
+        settings={"num_classes": None},
+    )
+)
+register_family(
+    Family(
+        "OneHotCategorical",
+        _one_hot_categorical,
+        {"logits": LOGITS, "probs": PROBS},
+        alternatives=LOGITS_OR_PROBS,
+        event_ndims=1,
+        discrete=True,
+        distribution_class=tfd.OneHotCategorical,
+        sampler=samplers.one_hot_categorical,
+        support=one_hot(_one_hot_values),
+    )
+)
+register_family(
+    Family(
+        "OrderedLogistic",
+        _ordered_logistic,
+        {"cutpoints": Parameter(None, "ordered", 1, _num_cutpoints, start=_spread_out), "loc": Parameter(0.0)},
+        discrete=True,
+        dtype="int32",
+        distribution_class=tfd.OrderedLogistic,
+        sampler=samplers.ordered_logistic,
+        support=classes(lambda d: d.cutpoints.shape[-1] + 1, lambda d: indices(d, d.cutpoints.shape[-1] + 1)),
+        settings={"num_classes": None},
+    )
+)
+register_family(
+    Family(
+        "FiniteDiscrete",
+        _finite_discrete,
+        {
+            "outcomes": Parameter(event_ndims=1, keep_integers=True),
+            "logits": CLASS_LOGITS,
+            "probs": CLASS_PROBS,
+        },
+        learned=("logits",),
+        alternatives=LOGITS_OR_PROBS,
+        discrete=True,
+        distribution_class=tfd.FiniteDiscrete,
+        sampler=samplers.finite_discrete,
+        support=Support("outcomes", _is_outcome, values=_outcomes),
+        settings={"num_classes": None},
+    )
+)
+register_family(
+    Family(
+        "Multinomial",
+        tfd.Multinomial,
+        {"total_count": Parameter(), "logits": LOGITS, "probs": PROBS},
+        learned=("logits",),
+        alternatives=LOGITS_OR_PROBS,
+        event_ndims=1,
+        discrete=True,
+        distribution_class=tfd.Multinomial,
+        support=count_vectors(lambda d: d.total_count),
+    )
+)
+register_family(
+    Family(
+        "DirichletMultinomial",
+        tfd.DirichletMultinomial,
+        {"total_count": Parameter(), "concentration": Parameter(None, "positive", 1, vector, start=1.0)},
+        learned=("concentration",),
+        event_ndims=1,
+        discrete=True,
+        distribution_class=tfd.DirichletMultinomial,
+        support=count_vectors(lambda d: d.total_count),
+    )
+)
+register_family(
+    Family(
+        "RelaxedBernoulli",
+        RelaxedBernoulli,
+        {"temperature": TEMPERATURE, "logits": Parameter(0.0), "probs": Parameter(None, "unit")},
+        learned=("logits",),
+        alternatives=LOGITS_OR_PROBS,
+        distribution_class=tfd.RelaxedBernoulli,
+        sampler=samplers.relaxed_bernoulli,
+        support=UNIT,
+    )
+)
+register_family(
+    Family(
+        "RelaxedOneHotCategorical",
+        RelaxedOneHotCategorical,
+        {"temperature": TEMPERATURE, "logits": LOGITS, "probs": PROBS},
+        learned=("logits",),
+        alternatives=LOGITS_OR_PROBS,
+        event_ndims=1,
+        distribution_class=tfd.RelaxedOneHotCategorical,
+        sampler=samplers.relaxed_one_hot,
+        support=SIMPLEX,
+    )
+)

@@ -1,0 +1,1 @@
+"""Draws from kprob's own random numbers."""

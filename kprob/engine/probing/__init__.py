@@ -1,0 +1,1 @@
+"""What a network does, found by running it: its sites, what depends on what, whether it repeats itself."""

@@ -1,0 +1,1 @@
+"""Filters along a `kprob.scan`. May import: all below queries."""

@@ -1,0 +1,162 @@
+"""A particle filter: sequential importance sampling with resampling, along the steps of a `scan`.
+
+    ẑ_t^i ~ q(z_t | z_{t-1}^i, y),    w_t^i = W_{t-1}^i p(y_t | ẑ_t^i) p(ẑ_t^i | z_{t-1}^i) / q(ẑ_t^i | z_{t-1}^i, y)
+
+W are the weights divided by their sum; where their effective sample size is low, particles are drawn anew by weight first.
+The product over t of the sums of w_t^i is an unbiased estimate of p(y_1, ..., y_T). With q = p, the bootstrap filter, weights
+are the observations' densities alone.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import keras
+
+from kprob.backend import accumulate, random
+from kprob.effects import Site, Steps, Trace
+from kprob.filtering.resampling import resample
+from kprob.types import Seed, Tensor
+
+ops, tree = keras.ops, keras.tree
+
+
+class Particles(NamedTuple):
+    """Particles between two steps; the particles' axis is where the steps have that of time.
+
+    Attributes:
+        generative: What the steps of p returned.
+        inference: What the steps of q returned, or an empty tuple.
+        log_weights: Normalised weights' logarithms, (*plates, N).
+    """
+
+    generative: Any
+    inference: Any
+    log_weights: Tensor
+
+
+class Step(NamedTuple):
+    """What a filter tells of each step; stacked, the axis of steps leads.
+
+    Attributes:
+        log_likelihood: Log of the estimate of p(y_t | y_1, ..., y_{t-1}), (*plates,).
+        ess: Effective sample size of the weights, (*plates,).
+        resampled: Whether particles were drawn anew before the step, 1 or 0, (*plates,).
+        log_weights: Normalised, (*plates, N).
+        values: Values of latents and of what follows from them by name, (*plates, N, *event).
+    """
+
+    log_likelihood: Tensor
+    ess: Tensor
+    resampled: Tensor
+    log_weights: Tensor
+    values: dict[str, Tensor]
+
+
+def filter_particles(
+    generative: Steps, inference: Steps | None, start: Particles, seed: Seed, scheme: str, ess_threshold: float
+) -> Step:
+    """Runs the filter in one loop.
+
+    Args:
+        generative: Steps of p.
+        inference: Steps of q, which propose; None for those of p.
+        start: The particles before the first step.
+        seed: A seed.
+        scheme: How to resample.
+        ess_threshold: Share of the particles below which the effective sample size must fall for that.
+    """
+    axis, number = generative.axis, start.log_weights.shape[-1]
+
+    def elements_of(steps: Steps | None) -> dict:
+        parts = {} if steps is None else {"x": steps.xs, "known": steps.known}
+        return tree.map_structure(lambda value: ops.moveaxis(value, axis, 0), parts)
+
+    def once(state: dict, element: dict) -> dict:
+        def now(value: Tensor) -> Tensor:
+            return ops.repeat(ops.expand_dims(value, axis), number, axis=axis)
+
+        p, q = tree.map_structure(now, element["generative"]), tree.map_structure(now, element["inference"])
+        seeds = [random.fold_in(element["seed"], i) for i in range(3)]
+        particles, resampled = renew(state["particles"], seeds[0], scheme, ess_threshold)
+        carry, log_q, proposed = particles.inference, 0.0, {}
+        if inference is not None:
+            carry, found = inference.run(carry, q["x"], q["known"], seeds[1], number)
+            proposed = {name: found[name].value for name in inference.missing}
+            log_q = sum(log_prob_of(found[name], axis) for name in proposed)
+        given = {**proposed, **p["known"]}
+        following, trace = generative.run(particles.generative, p["x"], given, seeds[2], number)
+        log_weights = particles.log_weights + _log_p(trace, given, axis) - log_q
+        log_weights, log_likelihood = normalise(log_weights)
+        values = {
+            site.name: site.value
+            for site in trace.sites.values()
+            if site.kind in ("sample", "deterministic") and not site.observed and site.name not in p["known"]
+        }
+        told = Step(log_likelihood, effective_size(log_weights), resampled, log_weights, values)
+        return {"particles": Particles(following, carry, log_weights), "told": told}
+
+    elements = {"generative": elements_of(generative), "inference": elements_of(inference)}
+    elements["seed"] = random.split(seed, generative.length)
+    first = tree.map_structure(lambda value: value[0], elements)
+    shapes = once({"particles": start}, first)["told"]
+    empty = tree.map_structure(ops.zeros_like, shapes)
+    return accumulate(once, {"particles": start, "told": empty}, elements)["told"]
+
+
+def renew(particles: Particles, seed: Seed, scheme: str, ess_threshold: float) -> tuple[Particles, Tensor]:
+    """Draws particles anew by weight in those rows whose effective sample size is low.
+
+    Returns:
+        The particles, and 1 for each row in which that was done, else 0.
+    """
+    number = particles.log_weights.shape[-1]
+    low = effective_size(particles.log_weights) < ess_threshold * number
+    chosen = resample(ops.exp(particles.log_weights), seed, scheme)
+    same = ops.zeros_like(chosen) + ops.arange(number, dtype="int32")
+    chosen = ops.where(low[..., None], chosen, same)
+
+    def take(value: Tensor) -> Tensor:
+        rank = len(value.shape)
+        return ops.take_along_axis(
+            value, ops.reshape(chosen, (*chosen.shape, *[1] * (rank - len(chosen.shape)))), axis=len(chosen.shape) - 1
+        )
+
+    even = ops.full_like(particles.log_weights, -math.log(number))
+    log_weights = ops.where(low[..., None], even, particles.log_weights)
+    p, q = tree.map_structure(take, particles.generative), tree.map_structure(take, particles.inference)
+    return Particles(p, q, log_weights), ops.cast(low, "float32")
+
+
+def normalise(log_weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns weights that sum to 1 along the last axis, and the sum, as logarithms.
+
+    Where no particle is possible the sum is 0, and the weights are even, so that the others of a batch go on.
+    """
+    worst = ops.full_like(log_weights, -float("inf"))
+    log_weights = ops.where(ops.isnan(log_weights), worst, log_weights)
+    total = ops.logsumexp(log_weights, axis=-1)
+    possible = total > -float("inf")
+    even = ops.full_like(log_weights, -math.log(log_weights.shape[-1]))
+    safe = ops.where(possible, total, ops.zeros_like(total))
+    return ops.where(possible[..., None], log_weights - safe[..., None], even), total
+
+
+def effective_size(log_weights: Tensor) -> Tensor:
+    """Returns the effective sample size 1/Σ W² of normalised weights."""
+    return ops.exp(-ops.logsumexp(2.0 * log_weights, axis=-1))
+
+
+def log_prob_of(site: Site, axis: int) -> Tensor:
+    """Returns a site's log-density for each particle: plates inside the steps are summed over."""
+    log_prob = site.log_prob()
+    inner = tuple(range(axis + 1, len(log_prob.shape)))
+    return ops.sum(log_prob, axis=inner) if inner else log_prob
+
+
+def _log_p(trace: Trace, given: dict, axis: int) -> Tensor:
+    # Of what was drawn from p, p/q is 1.
+    total = 0.0
+    for site in trace.weighed_sites():
+        if site.kind == "factor" or site.observed or site.name in given:
+            total = total + log_prob_of(site, axis)
+    return total

@@ -1,0 +1,1 @@
+"""Networks that guides and models are made of."""

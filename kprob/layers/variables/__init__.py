@@ -1,0 +1,1 @@
+"""Random variables, a layer a family."""

@@ -1,0 +1,1 @@
+"""A sampler's chains: where they start, their compiled programs, the draws."""

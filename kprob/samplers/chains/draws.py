@@ -1,0 +1,109 @@
+"""What a sampler has drawn: positions of all chains, what each transition told, and where the chains stand."""
+
+import io
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kprob.samplers.sampler import Info
+
+_STATISTICS = Info._fields
+
+
+@dataclass
+class Draws:
+    """The run of a sampler so far: plain arrays.
+
+    Attributes:
+        positions: Unconstrained numbers of the draws that are kept, (chains, draws, d).
+        infos: What each kept transition told, (chains, draws, fields of `Info`).
+        values: Values of the latents by name, (chains, draws, ...).
+        states: State of each chain as a list of arrays, in the order of the sampler's state.
+        seeds: Seed of each chain.
+        done: Transitions of each chain so far, warm-up included.
+        wanted: Transitions that the fits so far asked for.
+        sites: Shapes of the latents' unconstrained numbers, by name.
+        fingerprint: What tells the data from other data.
+        sampler: What tells the sampler from others, whose states are of another kind.
+        record: Numbers that the sampler found on its way, by name.
+    """
+
+    positions: np.ndarray
+    infos: np.ndarray
+    values: dict[str, np.ndarray]
+    states: list[list[np.ndarray]]
+    seeds: list[np.ndarray]
+    done: int = 0
+    wanted: int = 0
+    sites: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    fingerprint: str = ""
+    sampler: str = ""
+    record: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def num_chains(self) -> int:
+        """Chains."""
+        return self.positions.shape[0]
+
+    @property
+    def num_draws(self) -> int:
+        """Draws that each chain has kept."""
+        return self.positions.shape[1]
+
+    @property
+    def statistics(self) -> dict[str, np.ndarray]:
+        """What each kept transition told, by name: (chains, draws)."""
+        return {name: self.infos[..., i] for i, name in enumerate(_STATISTICS)}
+
+    def add(self, positions: np.ndarray, infos: np.ndarray, values: dict[str, np.ndarray]) -> None:
+        """Adds draws behind those that there are."""
+        self.positions = np.concatenate([self.positions, positions], axis=1)
+        self.infos = np.concatenate([self.infos, infos], axis=1)
+        self.values = (
+            {name: np.concatenate([self.values[name], value], axis=1) for name, value in values.items()}
+            if self.values
+            else dict(values)
+        )
+
+    def to_bytes(self) -> bytes:
+        """Returns all of it as the bytes of a NumPy archive."""
+        about = {"done": self.done, "wanted": self.wanted, "sites": self.sites, "fingerprint": self.fingerprint}
+        about |= {"sampler": self.sampler, "record": self.record}
+        arrays = {"positions": self.positions, "infos": self.infos}
+        arrays |= {f"value/{name}": value for name, value in self.values.items()}
+        arrays |= {f"seed/{i}": seed for i, seed in enumerate(self.seeds)}
+        arrays |= {f"state/{i}/{j}": leaf for i, leaves in enumerate(self.states) for j, leaf in enumerate(leaves)}
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, about=np.frombuffer(json.dumps(about).encode(), "uint8"), **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Draws":
+        """Makes draws from what `to_bytes` returned."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            about = json.loads(stored["about"].tobytes())
+            names = stored.files
+            chains = len([name for name in names if name.startswith("seed/")])
+            states = [
+                [stored[f"state/{i}/{j}"] for j in range(len([n for n in names if n.startswith(f"state/{i}/")]))]
+                for i in range(chains)
+            ]
+            values = {name.removeprefix("value/"): stored[name] for name in names if name.startswith("value/")}
+            return cls(
+                stored["positions"],
+                stored["infos"],
+                values,
+                states,
+                [stored[f"seed/{i}"] for i in range(chains)],
+                about["done"],
+                about["wanted"],
+                {name: tuple(shape) for name, shape in about["sites"].items()},
+                about["fingerprint"],
+                about.get("sampler", ""),
+                about.get("record", {}),
+            )
+
+    def pooled(self) -> dict[str, np.ndarray]:
+        """Returns the draws of all chains one after the other, by name: (chains * draws, ...)."""
+        return {name: value.reshape(-1, *value.shape[2:]) for name, value in self.values.items()}

@@ -1,0 +1,98 @@
+"""Where chains start: positions of finite density, found by trying."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kprob.backend import float_type
+from kprob.density import LogDensity
+from kprob.errors import KprobError, explain
+from kprob.samplers.chains.pathfinder import pathfinder
+
+TRIES = 100
+RADIUS = 2.0
+
+
+def find_starts(
+    density: LogDensity, evaluate: Callable, batch: dict, strategy: Any, given: Callable, num_chains: int, seed: int
+) -> list[np.ndarray]:
+    """Returns a starting vector for each chain, at which density and gradient are finite.
+
+    Args:
+        density: The log-density.
+        evaluate: `(vector, batch) -> (log_density, gradient)`, compiled.
+        batch: The data.
+        strategy: "uniform", "median", "prior", "pathfinder", "guide", or a dict of values by site.
+        given: `(strategy, number) -> vector`, positions of the prior, of the guide or of given values.
+        num_chains: Chains.
+        seed: An int.
+
+    Raises:
+        KprobError: There is no such position; the message names the site.
+    """
+    generator = np.random.default_rng(seed)
+    starts = []
+    for chain in range(num_chains):
+        for attempt in range(TRIES):
+            vector = _propose(density, strategy, given, generator, chain * TRIES + attempt)
+            if isinstance(strategy, str) and strategy == "pathfinder":
+                vector = _along_path(vector, lambda u: _numbers(evaluate, u, batch), generator)
+            value, gradient = _numbers(evaluate, vector, batch)
+            if np.isfinite(value) and np.isfinite(gradient).all():
+                starts.append(vector)
+                break
+        else:
+            raise KprobError(_no_start_message(density, vector, batch, strategy))
+    return starts
+
+
+def _propose(
+    density: LogDensity, strategy: Any, given: Callable, generator: np.random.Generator, number: int
+) -> np.ndarray:
+    discrete = np.concatenate([np.full(latent.size, latent.discrete) for latent in density.latents])
+    if isinstance(strategy, str) and strategy in ("uniform", "pathfinder"):
+        vector = generator.uniform(-RADIUS, RADIUS, density.size)
+        # Whole numbers are drawn from the prior: others wouldn't be possible.
+        return (np.where(discrete, given("prior", number), vector) if discrete.any() else vector).astype(float_type())
+    vector = np.asarray(given(strategy, number), dtype=float_type())
+    # Chains that start at one place would look as if they agreed.
+    spread = 0.0 if isinstance(strategy, str) and strategy in ("prior", "guide") else 0.1
+    return (vector + np.where(discrete, 0.0, spread) * generator.normal(size=vector.shape)).astype(float_type())
+
+
+def _numbers(evaluate: Callable, vector: np.ndarray, batch: dict) -> tuple[float, np.ndarray]:
+    value, (gradient,) = evaluate(keras.ops.convert_to_tensor(np.asarray(vector, float_type())), batch)
+    return float(value), np.asarray(keras.ops.convert_to_numpy(gradient))
+
+
+def _along_path(vector: np.ndarray, evaluate: Callable, generator: np.random.Generator) -> np.ndarray:
+    if not np.isfinite(evaluate(vector)[0]):
+        return vector  # tried in vain: the next one may be better
+    found = pathfinder(evaluate, vector, generator)
+    return vector if found is None else found.draw(generator).astype(float_type())
+
+
+def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, strategy: Any) -> str:
+    terms = {name: float(value) for name, value in density.terms(keras.ops.convert_to_tensor(vector), batch).items()}
+    bad = [name for name, value in terms.items() if not np.isfinite(value)]
+    values = density.values(keras.ops.convert_to_tensor(vector), batch)
+    at = ", ".join(f"`{name}` = {_brief(value)}" for name, value in values.items())
+    what = (
+        f"the log-density of site `{bad[0]}` is {terms[bad[0]]}"
+        if bad
+        else "the log-density is finite, its gradient isn't"
+    )
+    how = f"{strategy!r}" if isinstance(strategy, str) else "the given values"
+    return explain(
+        f"No chain can start: {TRIES} positions from init={how} have no finite log-density and gradient.",
+        received=f"at the last one, {at}, {what}",
+        expected="a position where every site is possible",
+        fix='check the data and the support of that site, or say where to start: init="median", or init={"site": value}',
+    )
+
+
+def _brief(value: Any) -> str:
+    array = np.asarray(keras.ops.convert_to_numpy(value))
+    return f"{float(array):.4g}" if array.ndim == 0 else np.array2string(array.ravel()[:4], precision=4)

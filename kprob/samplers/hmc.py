@@ -1,0 +1,123 @@
+"""Hamiltonian Monte Carlo with trajectories of a given number of steps, give or take some."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from kprob.backend import random, tfp
+from kprob.checks import check_count
+from kprob.errors import CompileError, explain
+from kprob.samplers.adaptation.adaptive import Tuning, adaptive_kernel
+from kprob.samplers.nuts import check_rate, proper
+from kprob.samplers.sampler import Info, Kernel, Sampler
+from kprob.saving import register
+from kprob.types import Seed, Tensor
+
+_DIVERGENCE = 1000.0
+
+
+@register
+class HMC(Sampler):
+    """Hamiltonian Monte Carlo: proposals by trajectories of about `num_leapfrog_steps` steps.
+
+    Trajectories of one length come back to where they began wherever that length is a period of the motion, and the chain
+    stands still: so each has a number of steps of its own, drawn evenly from those at most `jitter` away.
+
+    Args:
+        num_warmup: Transitions of each chain that tune the sampler.
+        num_samples: Draws that each chain keeps.
+        num_chains: Chains.
+        num_leapfrog_steps: Steps of a trajectory, on average.
+        jitter: By which share of `num_leapfrog_steps` a trajectory may have fewer or more; 0 for always as many.
+        step_size: Where the step size starts.
+        target_accept_rate: Acceptance probability that the step size is tuned to.
+        dense_mass: Whether the mass matrix is a full one rather than a diagonal.
+        **options: `init`, `chain_method`, `block_size` (see `Sampler`).
+
+    Example:
+        ```python
+        import kprob
+
+        assert kprob.samplers.HMC(num_leapfrog_steps=5).num_chains == 4
+        ```
+
+    Reference:
+        Duane, Kennedy, Pendleton and Roweth (1987), "Hybrid Monte Carlo"; Neal (2011), "MCMC using Hamiltonian dynamics".
+    """
+
+    def __init__(
+        self,
+        num_warmup: int = 1000,
+        num_samples: int = 1000,
+        num_chains: int = 4,
+        *,
+        num_leapfrog_steps: int = 10,
+        jitter: float = 0.5,
+        step_size: float = 0.1,
+        target_accept_rate: float = 0.8,
+        dense_mass: bool = False,
+        **options: Any,
+    ):
+        super().__init__(num_warmup, num_samples, num_chains, **options)
+        check_count("num_leapfrog_steps", num_leapfrog_steps, 1, CompileError)
+        check_rate(self, target_accept_rate)
+        _check_share(jitter)
+        self.num_leapfrog_steps, self.jitter, self.step_size = num_leapfrog_steps, jitter, step_size
+        self.target_accept_rate, self.dense_mass = target_accept_rate, dense_mass
+
+    def kernel(self, log_density: Callable) -> Kernel:
+        def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
+            steps = self._steps(random.fold_in(seed, 0))
+            hmc = tfp.mcmc.HamiltonianMonteCarlo(target, step_size, steps)
+            z, found = hmc.one_step(z, hmc.bootstrap_results(z), seed=seed)
+            ratio = ops.where(ops.isnan(found.log_accept_ratio), -float("inf"), found.log_accept_ratio)
+            momentum = found.proposed_results.final_momentum
+            kinetic = 0.5 * sum(ops.sum(ops.square(part)) for part in momentum)
+            log_density = found.accepted_results.target_log_prob
+            return z, Info(
+                log_density=log_density,
+                accept_rate=ops.exp(ops.minimum(ratio, 0.0)),
+                step_size=step_size,
+                num_steps=ops.zeros_like(step_size) + ops.cast(steps, step_size.dtype),
+                tree_depth=ops.zeros_like(step_size),
+                diverging=ops.cast(ratio < -_DIVERGENCE, "float32"),
+                energy=kinetic - found.proposed_results.target_log_prob,
+            )
+
+        return adaptive_kernel(
+            transition,
+            proper(log_density),
+            Tuning(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass),
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "num_leapfrog_steps": self.num_leapfrog_steps,
+            "jitter": self.jitter,
+            "step_size": self.step_size,
+            "target_accept_rate": self.target_accept_rate,
+            "dense_mass": self.dense_mass,
+        }
+
+    def _steps(self, seed: Seed) -> int | Tensor:
+        low = max(1, math.ceil((1.0 - self.jitter) * self.num_leapfrog_steps))
+        high = 2 * self.num_leapfrog_steps - low  # so that the mean is what was asked for
+        if low == high:
+            return self.num_leapfrog_steps
+        share = ops.reshape(random.uniform((1,), seed), ())
+        return ops.minimum(low + ops.cast(share * (high - low + 1), "int32"), high)
+
+
+def _check_share(jitter: float) -> None:
+    if isinstance(jitter, bool) or not isinstance(jitter, int | float) or not 0.0 <= jitter <= 1.0:
+        raise CompileError(
+            explain(
+                "HMC's `jitter` is a share of its steps.",
+                received=f"jitter={jitter!r}",
+                expected="a number from 0 to 1",
+                fix="write jitter=0.5, or jitter=0.0 for trajectories that all have as many steps",
+            )
+        )

@@ -1,0 +1,1 @@
+"""Transitions as pure functions, from which samplers are made."""

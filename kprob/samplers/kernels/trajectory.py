@@ -1,0 +1,297 @@
+"""A trajectory of the No-U-Turn sampler, doubled until it turns back, as two nested loops around one leapfrog step.
+
+Momenta p are standard normal; positions move by step · scale · p, so that all directions are about equally wide. A
+trajectory is a balanced binary tree whose leaves are its points. Leaf n of a half that grows is in turn the last one of as
+many complete subtrees as n has trailing ones in binary; the first points of those that may still end are kept, in the
+places that `_bookkeeping` counts out.
+
+Reference:
+    Hoffman and Gelman (2014), "The No-U-Turn sampler"; Betancourt (2017), "A conceptual introduction to Hamiltonian Monte
+    Carlo"; Phan, Pradhan and Jankowiak (2019), "Composable effects for flexible and accelerated probabilistic programming
+    in NumPyro", on the tree without recursion.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from kprob.backend import gradients, random
+from kprob.samplers.adaptation import mass_matrix
+from kprob.types import Seed, Tensor
+
+_DIVERGENCE = 1000.0
+_NOTHING = -1e30  # the logarithm of a weight of nothing, whose differences are numbers
+
+
+class Point(NamedTuple):
+    """A position with what is known there.
+
+    Attributes:
+        position: Unconstrained numbers (d,).
+        slope: Gradient of the log-density (d,).
+        log_density: At the position.
+    """
+
+    position: Tensor
+    slope: Tensor
+    log_density: Tensor
+
+
+class Edge(NamedTuple):
+    """An end of a trajectory."""
+
+    position: Tensor
+    momentum: Tensor
+    slope: Tensor
+
+
+class Candidate(NamedTuple):
+    """The point of a trajectory, or of a part of it, that is drawn from it.
+
+    Attributes:
+        point: The point.
+        level: Minus the energy there, more than at the start.
+        log_weight: Logarithm of the sum of the points' weights.
+    """
+
+    point: Point
+    level: Tensor
+    log_weight: Tensor
+
+
+class Found(NamedTuple):
+    """What came of a trajectory.
+
+    Attributes:
+        point: The draw.
+        accept_rate: Mean acceptance probability of its points.
+        num_steps: Leapfrog steps.
+        depth: Doublings.
+        diverging: Whether the energy's error passed all bounds.
+        energy: Energy at the draw.
+    """
+
+    point: Point
+    accept_rate: Tensor
+    num_steps: Tensor
+    depth: Tensor
+    diverging: Tensor
+    energy: Tensor
+
+
+class _Half(NamedTuple):
+    # The part of a trajectory that grows by one leaf after the other; `firsts` are momenta, `sums` those before them.
+    leaf: Tensor
+    edge: Edge
+    candidate: Candidate
+    total: Tensor
+    firsts: Tensor
+    sums: Tensor
+    accepted: Tensor
+    going: Tensor
+    diverging: Tensor
+
+
+class _Tree(NamedTuple):
+    depth: Tensor
+    left: Edge
+    right: Edge
+    candidate: Candidate
+    total: Tensor
+    accepted: Tensor
+    num_steps: Tensor
+    going: Tensor
+    diverging: Tensor
+
+
+def evaluate(position: Tensor, log_density: Callable) -> Point:
+    """Returns the point at a position; a log-density that is no number counts as -inf: an impossible place, not an end."""
+    value, (slope,) = gradients(log_density, position)
+    return Point(position, slope, ops.where(ops.isnan(value), -float("inf"), value))
+
+
+def trajectory(
+    seed: Seed, start: Point, log_density: Callable, scale: Tensor, step_size: Tensor, max_depth: int
+) -> Found:
+    """Draws a point from a trajectory through another point.
+
+    Args:
+        seed: A seed.
+        start: The point.
+        log_density: From a vector to a scalar.
+        scale: Standard deviations (d,), or a Cholesky factor (d, d).
+        step_size: Of the leapfrog steps.
+        max_depth: Doublings at most.
+    """
+    momentum = _normal(start.position, random.fold_in(seed, 0))
+    coin = random.fold_in(seed, 1)
+    start_level = start.log_density - 0.5 * _dot(momentum, momentum)
+    zero = ops.zeros_like(start.log_density)
+    no = ops.zeros((), "bool")
+    edge = Edge(start.position, momentum, start.slope)
+    first = Candidate(start, zero, zero)
+
+    def double(*values: Tensor) -> tuple:
+        tree = _Tree(*values)
+        key = random.fold_in(coin, tree.depth)
+        forward = random.mixed_uniform(key, 0, _dtype(zero)) < 0.5
+        step = ops.where(forward, step_size, -step_size)
+        begin = _choose(forward, tree.right, tree.left)
+        half = _grow(random.fold_in(key, 1), begin, log_density, scale, step, start_level, tree.depth, max_depth)
+        return tuple(_joined(tree, half, forward, random.mixed_uniform(key, 2, _dtype(zero))))
+
+    initial = _Tree(ops.zeros((), "int32"), edge, edge, first, momentum, zero, zero, ops.ones((), "bool"), no)
+
+    def goes_on(*values: Tensor) -> Tensor:
+        tree = _Tree(*values)
+        return ops.logical_and(tree.going, tree.depth < max_depth)
+
+    tree = _Tree(*ops.while_loop(goes_on, double, tuple(initial)))
+    return Found(
+        tree.candidate.point,
+        tree.accepted / tree.num_steps,
+        tree.num_steps,
+        tree.depth,
+        tree.diverging,
+        -(tree.candidate.level + start_level),
+    )
+
+
+def _joined(tree: _Tree, half: _Half, forward: Tensor, uniform: Tensor) -> _Tree:
+    # The half is as likely to give the draw as its weight is large beside the old one's, which favours new places.
+    better = ops.log(uniform) < half.candidate.log_weight - tree.candidate.log_weight
+    chosen = _choose(ops.logical_and(half.going, better), half.candidate, tree.candidate)
+    left, right = _choose(forward, tree.left, half.edge), _choose(forward, half.edge, tree.right)
+    total = tree.total + half.total
+    return _Tree(
+        tree.depth + 1,
+        left,
+        right,
+        chosen._replace(log_weight=_log_add(tree.candidate.log_weight, half.candidate.log_weight)),
+        total,
+        tree.accepted + half.accepted,
+        tree.num_steps + ops.cast(half.leaf, _dtype(tree.num_steps)),
+        ops.logical_and(half.going, ops.logical_not(_turns(left.momentum, right.momentum, total))),
+        half.diverging,
+    )
+
+
+def _grow(
+    seed: Seed,
+    begin: Edge,
+    log_density: Callable,
+    scale: Tensor,
+    step: Tensor,
+    start_level: Tensor,
+    depth: Tensor,
+    max_depth: int,
+) -> _Half:
+    # Grows 2^depth leaves, or fewer where the trajectory turns or diverges.
+    writes, lasts, firsts = (ops.convert_to_tensor(table) for table in _bookkeeping(max_depth))
+    size, dtype = begin.position.shape[0], _dtype(begin.position)
+    leaves = ops.left_shift(ops.ones((), "int32"), depth)
+    zero = ops.zeros_like(start_level)
+    nothing = Candidate(Point(begin.position, begin.slope, zero), zero, zero + _NOTHING)
+
+    def leaf(*values: Tensor) -> tuple:
+        half = _Half(*values)
+        edge, value = _leapfrog(half.edge, log_density, scale, step)
+        level = value - 0.5 * _dot(edge.momentum, edge.momentum) - start_level
+        level = ops.maximum(ops.where(ops.isnan(level), _NOTHING, level), _NOTHING)
+        log_weight = _log_add(half.candidate.log_weight, level)
+        uniform = random.mixed_uniform(seed, half.leaf, dtype)
+        chosen = _choose(
+            ops.log(uniform) < level - log_weight,
+            Candidate(Point(edge.position, edge.slope, value), level, log_weight),
+            half.candidate,
+        )
+        write = ops.take(writes, half.leaf)
+        kept = ops.slice_update(half.firsts, (write, ops.zeros_like(write)), edge.momentum[None])
+        sums = ops.slice_update(half.sums, (write, ops.zeros_like(write)), half.total[None])
+        total = half.total + edge.momentum
+        turning = _turns_within(
+            kept, sums, edge.momentum, total, ops.take(lasts, half.leaf), ops.take(firsts, half.leaf)
+        )
+        diverging = level < -_DIVERGENCE
+        return (
+            half.leaf + 1,
+            edge,
+            chosen._replace(log_weight=log_weight),
+            total,
+            kept,
+            sums,
+            half.accepted + ops.exp(ops.minimum(level, 0.0)),
+            ops.logical_not(ops.logical_or(turning, diverging)),
+            diverging,
+        )
+
+    def goes_on(*values: Tensor) -> Tensor:
+        half = _Half(*values)
+        return ops.logical_and(half.going, half.leaf < leaves)
+
+    empty = ops.zeros((max_depth + 1, size), dtype)
+    none = ops.zeros_like(begin.position)
+    initial = _Half(
+        ops.zeros((), "int32"), begin, nothing, none, empty, empty, zero, ops.ones((), "bool"), ops.zeros((), "bool")
+    )
+    return _Half(*ops.while_loop(goes_on, leaf, tuple(initial)))
+
+
+def _leapfrog(edge: Edge, log_density: Callable, scale: Tensor, step: Tensor) -> tuple[Edge, Tensor]:
+    momentum = edge.momentum + 0.5 * step * mass_matrix.to_slope(scale, edge.slope)
+    position = edge.position + step * mass_matrix.to_position(scale, momentum)
+    point = evaluate(position, log_density)
+    momentum = momentum + 0.5 * step * mass_matrix.to_slope(scale, point.slope)
+    return Edge(position, momentum, point.slope), point.log_density
+
+
+def _turns(first: Tensor, last: Tensor, total: Tensor) -> Tensor:
+    # Whether the ends of a trajectory come nearer, both ways of time; half of the ends' own momenta don't count.
+    between = total - 0.5 * (first + last)
+    return ops.logical_or(_dot(first, between) <= 0.0, _dot(last, between) <= 0.0)
+
+
+def _turns_within(firsts: Tensor, sums: Tensor, momentum: Tensor, total: Tensor, last: Tensor, first: Tensor) -> Tensor:
+    # The complete subtrees that end here, from the smallest one to the largest.
+    def look(place: Tensor, turning: Tensor) -> tuple:
+        begin = ops.take(firsts, place, axis=0)
+        return place - 1, _turns(begin, momentum, total - ops.take(sums, place, axis=0))
+
+    return ops.while_loop(
+        lambda place, turning: ops.logical_and(place >= first, ops.logical_not(turning)),
+        look,
+        (last, ops.zeros((), "bool")),
+    )[1]
+
+
+def _bookkeeping(max_depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    # By leaf: where its momentum is kept (the last place where it begins no subtree), and the last and first place of the
+    # beginnings of subtrees that end with it.
+    leaf = np.arange(2 ** max(max_depth - 1, 0))
+    ones = np.array([bin(n >> 1).count("1") for n in leaf])
+    ending = np.array([len(bin(n)) - len(bin(n).rstrip("1")) if n % 2 else 0 for n in leaf])
+    writes = np.where(leaf % 2 == 0, ones, max_depth)
+    return writes.astype("int32"), ones.astype("int32"), (ones - ending + 1).astype("int32")
+
+
+def _choose(condition: Tensor, new: Any, old: Any) -> Any:
+    return keras.tree.map_structure(lambda a, b: ops.where(condition, a, b), new, old)
+
+
+def _log_add(a: Tensor, b: Tensor) -> Tensor:
+    return ops.maximum(a, b) + ops.log1p(ops.exp(-ops.abs(a - b)))
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return ops.sum(a * b)
+
+
+def _normal(like: Tensor, seed: Seed) -> Tensor:
+    return random.normal(tuple(like.shape), seed, _dtype(like))
+
+
+def _dtype(value: Tensor) -> str:
+    return keras.backend.standardize_dtype(value.dtype)

@@ -1,0 +1,119 @@
+"""The No-U-Turn sampler."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from kprob.errors import CompileError, explain
+from kprob.samplers.adaptation.adaptive import Tuning, tuned
+from kprob.samplers.kernels.trajectory import Point, evaluate, trajectory
+from kprob.samplers.sampler import Info, Kernel, Sampler
+from kprob.saving import register
+from kprob.types import Seed, Tensor
+
+
+@register
+class NUTS(Sampler):
+    """The No-U-Turn sampler: Hamiltonian trajectories as long as they need to be.
+
+    Step size and mass matrix are tuned in Stan's windows while warming up.
+
+    Args:
+        num_warmup: Transitions of each chain that tune the sampler.
+        num_samples: Draws that each chain keeps.
+        num_chains: Chains.
+        step_size: Where the step size starts.
+        target_accept_rate: Acceptance probability that the step size is tuned to; nearer to 1 where trajectories diverge.
+        max_tree_depth: Doublings of a trajectory at most.
+        dense_mass: Whether the mass matrix is a full one rather than a diagonal.
+        **options: `init`, `chain_method`, `block_size` (see `Sampler`).
+
+    Example:
+        ```python
+        import kprob
+        from kprob import tfd
+
+        @kprob.probmodel
+        def temperature():
+            temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
+            kprob.sample("sensor", tfd.Normal(temp, 1.0))
+
+        model = temperature().compile(kprob.NUTS(num_warmup=200, num_samples=200, num_chains=2))
+        model.fit({"sensor": 18.0}, verbose=0)
+        assert abs(model.posterior("temp").mean() - 17.4) < 0.5
+        ```
+
+    Reference:
+        Hoffman and Gelman (2014), "The No-U-Turn sampler"; Betancourt (2017), "A conceptual introduction to Hamiltonian
+        Monte Carlo".
+    """
+
+    def __init__(
+        self,
+        num_warmup: int = 1000,
+        num_samples: int = 1000,
+        num_chains: int = 4,
+        *,
+        step_size: float = 0.1,
+        target_accept_rate: float = 0.8,
+        max_tree_depth: int = 10,
+        dense_mass: bool = False,
+        **options: Any,
+    ):
+        super().__init__(num_warmup, num_samples, num_chains, **options)
+        check_rate(self, target_accept_rate)
+        self.step_size, self.target_accept_rate = step_size, target_accept_rate
+        self.max_tree_depth, self.dense_mass = max_tree_depth, dense_mass
+
+    def kernel(self, log_density: Callable) -> Kernel:
+        def move(seed: Seed, position: Tensor, known: tuple, scale: Tensor, step_size: Tensor) -> tuple:
+            found = trajectory(seed, Point(position, *known), log_density, scale, step_size, self.max_tree_depth)
+            info = Info(
+                log_density=found.point.log_density,
+                accept_rate=found.accept_rate,
+                step_size=step_size,
+                num_steps=found.num_steps,
+                tree_depth=found.depth,
+                diverging=found.diverging,
+                energy=found.energy,
+            )
+            return found.point.position, tuple(found.point)[1:], info
+
+        return tuned(
+            move,
+            lambda position: tuple(evaluate(position, log_density))[1:],
+            Tuning(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass),
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "step_size": self.step_size,
+            "target_accept_rate": self.target_accept_rate,
+            "max_tree_depth": self.max_tree_depth,
+            "dense_mass": self.dense_mass,
+        }
+
+
+def proper(log_density: Callable) -> Callable:
+    """Returns a log-density that is -inf where the given one is no number: an impossible place, not an end."""
+
+    def target(z: Tensor) -> Tensor:
+        value = log_density(z)
+        return ops.where(ops.isnan(value), ops.full_like(value, -float("inf")), value)
+
+    return target
+
+
+def check_rate(sampler: Sampler, rate: float, argument: str = "target_accept_rate") -> None:
+    """Raises where a probability is none."""
+    if isinstance(rate, bool) or not isinstance(rate, float) or not 0.0 < rate < 1.0:
+        raise CompileError(
+            explain(
+                f"{type(sampler).__name__}'s `{argument}` is a probability.",
+                received=f"{argument}={rate!r}",
+                expected="a number between 0 and 1",
+                fix=f"write {argument}=0.8",
+            )
+        )
