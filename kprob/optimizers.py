@@ -1,6 +1,6 @@
 """`kprob.optimizers`: what trains several parts of a model, each in its own way."""
 
-from kprob.models.optimizers import Optimizers
+from kprob.training.optimizers import Optimizers
 from kprob.namespaces import listing
 
 __all__ = ["Optimizers"]

@@ -174,10 +174,9 @@ def find_log_density(
             )
         )
     if any(enumerable(site) for site in trace.random_sites(observed=False)):
-        networks.plan = find_plan(networks, batch, only(trace, [latent.name for latent in latents]))
-    else:
-        networks.plan = None
-    return LogDensity(networks, tuple(latents))
+        plan = find_plan(networks, batch, only(trace, [latent.name for latent in latents]))
+        return LogDensity(networks.summing(plan), tuple(latents))
+    return LogDensity(networks.summing(None), tuple(latents))
 
 
 def _discrete_latent(site: Site, start: int, sampler: str) -> Latent:

@@ -1,29 +1,36 @@
-"""How a model's networks are run on data: names to arrays, one run or many draws, the checks of p against q.
+"""The two networks of a model: how they are built, checked against each other and the data, and run.
 
-May import: errors, checks, backend, saving, distributions, effects, layers, objectives, guides.
+May import: errors, checks, backend, saving, distributions, data, effects, layers, objectives, guides.
 """
 
+from kprob.engine.building import build, build_generative, find_structure
 from kprob.engine.evaluation import evaluate
-from kprob.engine.matching import check_pair, check_supports
 from kprob.engine.networks import Networks
+from kprob.engine.preparation import named_data, prepare_data
 from kprob.engine.probing.dependencies import Dependencies, find_dependencies, latent_parents
 from kprob.engine.probing.few_rows import FEW_ROWS, completed, on_few_rows
-from kprob.engine.probing.structure import SiteInfo, Structure, discover
-from kprob.engine.support import check_support
+from kprob.engine.probing.structure import SiteInfo, Structure
+from kprob.engine.seeds import number_of, random_number, seed_of
+from kprob.engine.spec import Spec
 
 __all__ = [
     "Dependencies",
     "FEW_ROWS",
     "Networks",
     "SiteInfo",
+    "Spec",
     "Structure",
-    "check_pair",
-    "check_support",
-    "check_supports",
+    "build",
+    "build_generative",
     "completed",
-    "discover",
     "evaluate",
     "find_dependencies",
+    "find_structure",
     "latent_parents",
+    "named_data",
+    "number_of",
     "on_few_rows",
+    "prepare_data",
+    "random_number",
+    "seed_of",
 ]

@@ -1,52 +1,148 @@
-"""The two networks of a model and how they are run: for one draw, or for several folded into the batch."""
+"""The two networks of a model: what is known of them, and how they are run.
 
-import inspect
+One run is about one draw, or about several draws that are folded into the rows of the batch.
+"""
+
+import copy
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
 
 import keras
 
+from kprob.backend import map_draws
 from kprob.data.batch import data_of, repeat_rows, rows_of
-from kprob.effects import Handler, Trace, handlers, reparam
+from kprob.effects import Handler, LocScale, Trace, Transform, handlers, reparam
+from kprob.engine.arguments import arguments_of, bind
 from kprob.engine.enumeration import Plan, collapse
+from kprob.engine.host import Host
+from kprob.engine.parameters import NamedParameters, ParameterHandler
+from kprob.engine.precision import in_precision
+from kprob.engine.probing.structure import Structure
+from kprob.engine.programs import Programs
 from kprob.engine.reruns import Runs
-from kprob.errors import DataError, KprobError, SiteError, add_note, explain, names
+from kprob.engine.spec import Spec
+from kprob.errors import KprobError, add_note
 from kprob.guides import Guide
+from kprob.types import Seed
+
+Reparameterization = LocScale | Transform
 
 
 class Networks:
-    """The generative network p and the inference network q of a model.
+    """The generative network p and the inference network q of a model, which live as long as the model.
 
     Args:
-        generative: p, a function of covariates.
-        inference: q, a function of data, a `Guide`, or None while there is none.
-        store: Returns the handler that gives the networks their parameters.
+        host: The Keras model, whose `generative`, `inference` and `guide` these are.
         owner: Name of the model, for messages.
-        variables: Returns the variables that the networks read.
+        generative: p as a function of covariates, where it isn't a method of the host.
+        inference: q as a function of data, where it isn't a method of the host.
+
+    Attributes:
+        parameters: Values of what the networks declare by `kprob.param`.
+        programs: Compiled programs.
         reparam: `LocScale` or `Transform` by site: the form in which the generative network runs.
+        reparam_is_open: Whether `reparam` is still to be chosen, once data says what is observed.
+        structure: Sites of the generative network, or None before its first run.
+        spec: What the build was made from, or None before it.
         plan: Which discrete latents are summed out, and how; None for none.
+        checked: Fingerprint of the data that was last checked.
+        guide_is_automatic: Whether the guide, where there is one, stands in for an inference network that nobody gave.
+        dtype: Type of numbers that the model is computed in, where its inference asks for more digits.
+        jit: Whether to compile with XLA.
     """
 
     def __init__(
-        self,
-        generative: Callable,
-        inference,
-        store: Callable[[], Handler],
-        owner: str,
-        variables: Callable,
-        reparam: Mapping | None = None,
-        plan: Plan | None = None,
-    ):
-        self.generative = generative
-        self.inference = inference
-        self.store = store
-        self.owner = owner
-        self.variables = variables
-        self.reparam = dict(reparam or {})
-        self.plan = plan
-        self.generative_arguments = arguments_of(generative, f"the generative network of {owner}")
-        self.inference_arguments = {}
-        if inference is not None and not isinstance(inference, Guide):
-            self.inference_arguments = arguments_of(inference, f"the inference network of {owner}")
+        self, host: Host, owner: str, generative: Callable | None = None, inference: Callable | None = None
+    ) -> None:
+        self.host, self.owner = host, owner
+        self._generative, self._inference = generative, inference
+        self.parameters = NamedParameters()
+        self.programs = Programs(self.variables, lambda: self.phase, lambda: self.run_eagerly)
+        self.reparam: dict[str, Reparameterization] = {}
+        self.reparam_is_open = False
+        self.structure: Structure | None = None
+        self.spec: Spec | None = None
+        self.plan: Plan | None = None
+        self.checked: tuple | None = None
+        self.guide_is_automatic = True
+        self.dtype, self.jit = "float32", True
+
+    @cached_property
+    def generative(self) -> Callable:
+        """The generative network, a function of covariates."""
+        return self.host.generative if self._generative is None else self._generative
+
+    @property
+    def inference(self) -> Callable | Guide | None:
+        """The inference network: a guide, a function of data, or None while there is none."""
+        return self._handwritten if self.guide is None else self.guide
+
+    @property
+    def guide(self) -> Guide | None:
+        """The guide that is the inference network, or None."""
+        return self.host.guide
+
+    @property
+    def phase(self) -> str | None:
+        """What the guide does at the moment, where that changes."""
+        return None if self.guide is None else self.guide.phase
+
+    @cached_property
+    def generative_arguments(self) -> dict[str, bool]:
+        """Arguments of the generative network: whether each is required."""
+        return arguments_of(self.generative, f"the generative network of {self.owner}")
+
+    @property
+    def inference_arguments(self) -> dict[str, bool]:
+        """Arguments of a handwritten inference network: whether each is required."""
+        return {} if self.guide is not None else self._handwritten_arguments
+
+    @property
+    def run_eagerly(self) -> bool:
+        """Whether Python decides anew, in each run, what the networks do."""
+        return self.host.run_eagerly
+
+    @property
+    def built(self) -> bool:
+        """Whether the variables have been made."""
+        return self.host.built
+
+    def variables(self) -> list:
+        """Returns the variables that the networks may read."""
+        return self.host.variables
+
+    def store(self) -> Handler:
+        """Returns the handler that gives the networks their parameters, for one run."""
+        return ParameterHandler(self.host, self.parameters)
+
+    def precision(self) -> AbstractContextManager[None]:
+        """Returns the context in which the model computes in `dtype`."""
+        return in_precision(self.host, self.dtype)
+
+    def map_draws(self, function: Callable, seeds: Seed):
+        """Runs `function(seed)` for each seed and stacks the results: in one loop, or one by one where Python decides.
+
+        Args:
+            function: From a seed to a structure of tensors.
+            seeds: Seeds (S, 2).
+        """
+        if not self.run_eagerly:
+            return map_draws(function, seeds, self.variables())
+        each = [function(seed) for seed in keras.ops.unstack(seeds)]
+        return keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each)
+
+    def summing(self, plan: Plan | None) -> "Networks":
+        """Returns the same networks with another plan of what is summed out."""
+        other = copy.copy(self)
+        other.plan = plan
+        return other
+
+    def rewritten(self, reparam: Mapping[str, Reparameterization]) -> "Networks":
+        """Returns the same networks with the generative one in another form."""
+        other = copy.copy(self)
+        other.reparam = dict(reparam)
+        return other
 
     def pair(
         self, batch: dict, seed, num_draws: int | None = None, shared: bool = False, given: Mapping | None = None
@@ -91,15 +187,15 @@ class Networks:
             given: Values of latents, still latent.
         """
         trace = handlers.trace(num_draws=num_draws)
-        pinned, fixed = handlers.do(values=data_of(batch)), handlers.substitute(values=given)
+        data = data_of(batch)
+        pinned, fixed = handlers.do(values=data), handlers.substitute(values=given)
         with plate_of(batch, num_draws, size), trace, self.store(), handlers.seed(seed=seed), pinned, fixed:
-            if isinstance(self.inference, Guide):
-                arguments = {"network": lambda: self._rewritten(batch), "data": data_of(batch)}
-                self._call("inference", trace, self.inference.run, arguments, batch)
+            if self.guide is not None:
+                arguments = {"network": lambda: self._rewritten(batch), "data": data}
+                self._call("inference", trace, self.guide.run, arguments, batch)
             else:
-                self._call(
-                    "inference", trace, self.inference, self._bind(self.inference_arguments, batch, "inference"), batch
-                )
+                arguments = bind(self.inference_arguments, data, "inference", self.owner)
+                self._call("inference", trace, self._handwritten, arguments, batch)
         return trace.result
 
     def run_generative(
@@ -133,28 +229,21 @@ class Networks:
                     self._call("generative", trace, self._generate, {"batch": batch}, batch)
         return trace.result
 
+    @cached_property
+    def _handwritten(self) -> Callable | None:
+        return self.host.inference if self._inference is None else self._inference
+
+    @cached_property
+    def _handwritten_arguments(self) -> dict[str, bool]:
+        network = self._handwritten
+        return {} if network is None else arguments_of(network, f"the inference network of {self.owner}")
+
     def _rewritten(self, batch: dict):
         with reparam(config=self.reparam):
             return self._generate(batch)
 
     def _generate(self, batch: dict):
-        return self.generative(**self._bind(self.generative_arguments, batch, "generative"))
-
-    def _bind(self, arguments: dict[str, bool], batch: dict, network: str) -> dict:
-        values, bound = data_of(batch), {}
-        for name, required in arguments.items():
-            if name in values:
-                bound[name] = values[name]
-            elif required:
-                raise DataError(
-                    explain(
-                        f"`{network}` of {self.owner} needs `{name}`, which the data lacks.",
-                        received=f"data for {names(values)}",
-                        expected=f"data for {names(n for n, r in arguments.items() if r)}",
-                        fix=f'add "{name}" to the data',
-                    )
-                )
-        return bound
+        return self.generative(**bind(self.generative_arguments, data_of(batch), "generative", self.owner))
 
     def _call(self, network: str, trace, function: Callable, arguments: dict, batch: dict) -> None:
         try:
@@ -170,41 +259,6 @@ class Networks:
                 f"{f'after site `{reached[-1]}`' if reached else 'before its first site'}; data: {shapes or 'none'}.",
             )
             raise
-
-
-def arguments_of(function: Callable, network: str) -> dict[str, bool]:
-    """Returns a network's arguments: whether each is required.
-
-    Args:
-        function: The network.
-        network: What it is, for messages.
-
-    Raises:
-        SiteError: It takes *args or **kwargs, or isn't a function.
-    """
-    if not callable(function) or isinstance(function, type):
-        raise SiteError(
-            explain(
-                f"What should be {network} is no function.",
-                received=repr(function),
-                expected="a function that declares random variables"
-                + (", or a guide" if "inference" in network else ""),
-                fix=f"make one: {function.__name__}()" if isinstance(function, type) else "pass the function itself",
-            )
-        )
-    found = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise SiteError(
-                explain(
-                    f"The arguments of {network} have no names.",
-                    received=str(parameter),
-                    expected="named arguments: each is looked up in the data by its name",
-                    fix="write one argument for each covariate or site that the network takes, such as (self, x)",
-                )
-            )
-        found[name] = parameter.default is parameter.empty
-    return found
 
 
 def plate_of(batch: dict, num_draws: int | None = None, size=None) -> handlers.rows:

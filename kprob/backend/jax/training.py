@@ -14,11 +14,13 @@ COMPILER_ERRORS: tuple = ()
 BLOCK = 16
 
 
-def make_program(model, batch_size: int, num_rows: int | None, take: Callable, jit: bool) -> Callable:
+def make_program(
+    loss: Callable, model: keras.Model, width: int, batch_size: int, num_rows: int | None, take: Callable, jit: bool
+) -> Callable:
     """Compiles epochs of training; see the TensorFlow twin of this function for arguments and result."""
     del jit
     # Nothing is donated: a failing call leaves the model's own arrays alive, and a copy to give away takes as much memory.
-    compiled = jax.jit(_Loops(model, batch_size, num_rows, take).program)
+    compiled = jax.jit(_Loops(loss, model, width, batch_size, num_rows, take).program)
 
     def run(data, orders, epochs: int, first: int, last: int, carry):
         groups = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
@@ -34,16 +36,24 @@ def make_program(model, batch_size: int, num_rows: int | None, take: Callable, j
 
 class _Loops:
     # From the inside out: a step, the steps of an epoch, the epochs of a block, the blocks of a call.
-    def __init__(self, model, batch_size: int, num_rows: int | None, take: Callable):
-        self.model, self.batch_size, self.take = model, batch_size, take
+    def __init__(
+        self,
+        loss: Callable,
+        model: keras.Model,
+        width: int,
+        batch_size: int,
+        num_rows: int | None,
+        take: Callable,
+    ):
+        self.evaluate, self.model, self.width = loss, model, width
+        self.batch_size, self.take = batch_size, take
         self.rows = num_rows or 1
         self.full, self.rest = divmod(self.rows, batch_size)
         self.single = num_rows is None or batch_size >= num_rows
-        self.width = len(model.log_names)
 
     def loss(self, trainable, non_trainable, optimizer, batch):
         model = self.model
-        value, logs, bad, non_trainable = _stateless_loss(model, trainable, non_trainable, batch, training=True)
+        value, logs, bad, non_trainable = _stateless_loss(self.evaluate, model, trainable, non_trainable, batch, training=True)
         with keras.StatelessScope(state_mapping=list(zip(model.optimizer.variables, optimizer, strict=True))):
             scaled = model.optimizer.scale_loss(value)
         return scaled, (logs, bad, non_trainable)
@@ -100,11 +110,11 @@ def _restart(carry, going_on):
     return totals * going_on, count * going_on, bad
 
 
-def _stateless_loss(model, trainable, non_trainable, batch, training: bool):
+def _stateless_loss(evaluate: Callable, model, trainable, non_trainable, batch, training: bool):
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     values = [*trainable, *non_trainable]
     with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)), collect_losses=True) as scope:
-        loss, logs, bad = model.loss_and_logs(batch, training=training)
+        loss, logs, bad = evaluate(batch, training=training)
     after = [scope.get_current_value(variable) for variable in model.non_trainable_variables]
     after = [old if new is None else new for new, old in zip(after, non_trainable, strict=True)]
     return loss, logs, bad, after
@@ -120,22 +130,27 @@ def _mean(carry):
     return totals / count
 
 
-def make_evaluator(model: keras.Model) -> Callable:
-    """Compiles one evaluation: `evaluator(batch)` returns the logs of that batch alone."""
+def make_evaluator(loss: Callable, model: keras.Model) -> Callable:
+    """Compiles one evaluation: `evaluator(batch)` returns the vector of the logs of that batch alone.
+
+    Args:
+        loss: As for `make_program`.
+        model: The model that is evaluated.
+    """
 
     def evaluate(trainable, non_trainable, batch):
-        _, logs, _, after = _stateless_loss(model, trainable, non_trainable, batch, training=False)
+        _, logs, _, after = _stateless_loss(loss, model, trainable, non_trainable, batch, training=False)
         return logs, after
 
     if not model.run_eagerly:
         evaluate = jax.jit(evaluate)
 
-    def run(batch) -> dict:
+    def run(batch) -> np.ndarray:
         groups = (model.trainable_variables, model.non_trainable_variables)
         logs, after = evaluate(*[[variable.value for variable in group] for group in groups], batch)
         for variable, value in zip(model.non_trainable_variables, after, strict=True):
             variable.assign(value)
-        return dict(zip(model.log_names, np.asarray(logs), strict=True))
+        return np.asarray(logs)
 
     return run
 

@@ -14,11 +14,16 @@ COMPILER_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError,
 BLOCK = 16
 
 
-def make_program(model, batch_size: int, num_rows: int | None, take: Callable, jit: bool) -> Callable:
+def make_program(
+    loss: Callable, model: keras.Model, width: int, batch_size: int, num_rows: int | None, take: Callable, jit: bool
+) -> Callable:
     """Compiles epochs of training.
 
     Args:
-        model: A compiled model, with `loss_and_logs` and `log_names`.
+        loss: `(batch, training=) -> (loss, logs, bad)`: the loss, a vector of what is logged, and the number of the first
+            term that wasn't finite.
+        model: The model that is trained, with its optimizer.
+        width: How many numbers are logged.
         batch_size: Rows of a step.
         num_rows: Rows of the data set, or None where it is one batch without rows.
         take: `(data, rows) -> batch`, the batch of some rows (None for all).
@@ -29,7 +34,7 @@ def make_program(model, batch_size: int, num_rows: int | None, take: Callable, j
         epochs, whose rows come in the order of `orders[epoch]`. It returns the logs, an array (epochs, names), and what
         to `carry` into the next call: the sums of the epoch so far and the number of the first term that wasn't finite.
     """
-    loops = _Loops(model, batch_size, num_rows, take)
+    loops = _Loops(loss, model, width, batch_size, num_rows, take)
     program = tf.function(loops.program, jit_compile=jit, reduce_retracing=False, autograph=False)
 
     def run(data, orders, epochs: int, first: int, last: int, carry):
@@ -43,17 +48,25 @@ def make_program(model, batch_size: int, num_rows: int | None, take: Callable, j
 
 class _Loops:
     # From the inside out: a step, the steps of an epoch, the epochs of a block, the blocks of a call.
-    def __init__(self, model, batch_size: int, num_rows: int | None, take: Callable):
-        self.model, self.batch_size, self.take = model, batch_size, take
+    def __init__(
+        self,
+        loss: Callable,
+        model: keras.Model,
+        width: int,
+        batch_size: int,
+        num_rows: int | None,
+        take: Callable,
+    ):
+        self.evaluate, self.model, self.width = loss, model, width
+        self.batch_size, self.take = batch_size, take
         self.rows = num_rows or 1
         self.full, self.rest = divmod(self.rows, batch_size)
         self.single = num_rows is None or batch_size >= num_rows
-        self.width = len(model.log_names)
 
     def step(self, data, order, start, size, carry):
         rows = None if self.single else tf.slice(order, [start], [size])
         with tf.GradientTape() as tape:
-            loss, logs, bad = self.model.loss_and_logs(self.take(data, rows))
+            loss, logs, bad = self.evaluate(self.take(data, rows), training=True)
             scaled = self.model.optimizer.scale_loss(loss)
         variables = self.model.trainable_weights
         if variables:  # all latents may be summed out, and all parameters known
@@ -112,15 +125,20 @@ def _mean(carry):
     return totals / count
 
 
-def make_evaluator(model: keras.Model) -> Callable:
-    """Compiles one evaluation: `evaluator(batch)` returns the logs of that batch alone."""
+def make_evaluator(loss: Callable, model: keras.Model) -> Callable:
+    """Compiles one evaluation: `evaluator(batch)` returns the vector of the logs of that batch alone.
+
+    Args:
+        loss: As for `make_program`.
+        model: The model that is evaluated.
+    """
 
     def evaluate(batch):
-        return model.loss_and_logs(batch, training=False)[1]
+        return loss(batch, training=False)[1]
 
     if not model.run_eagerly:
         evaluate = tf.function(evaluate, reduce_retracing=False, autograph=False)
-    return lambda batch: dict(zip(model.log_names, evaluate(batch).numpy(), strict=True))
+    return lambda batch: evaluate(batch).numpy()
 
 
 def is_distributed(model: keras.Model) -> bool:

@@ -2,7 +2,37 @@
 
 import keras
 
+from kprob.types import Tensor
+
 NAMES = ("elbo", "log_likelihood", "kl")
+
+
+class Monitors:
+    """The Keras metrics of a model: running means of what is logged, and the first term that was not finite.
+
+    Attributes:
+        means: By name, in the order of `NAMES`.
+        non_finite: The first term that was not finite.
+    """
+
+    def __init__(self) -> None:
+        self.means = {name: keras.metrics.Mean(name=name) for name in NAMES}
+        self.non_finite = FirstNonFinite()
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """All of them."""
+        return [*self.means.values(), self.non_finite]
+
+    def update(self, values: dict[str, Tensor], weight) -> None:
+        """Adds values to the running means.
+
+        Args:
+            values: By name.
+            weight: How much they count.
+        """
+        for name, mean in self.means.items():
+            mean.update_state(values[name], sample_weight=weight)
 
 
 class FirstNonFinite(keras.metrics.Metric):

@@ -3,9 +3,10 @@
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import Trace
-from kprob.engine import Networks, check_pair, check_support
+from kprob.engine.matching import check_pair
+from kprob.engine.networks import Networks
+from kprob.engine.support import check_support
 from kprob.errors import DataError, did_you_mean, explain, names
-from kprob.models.owner import owner_of
 
 
 def check_covariates(networks: Networks, named: dict) -> None:
@@ -28,19 +29,19 @@ def check_covariates(networks: Networks, named: dict) -> None:
         )
 
 
-def check_networks(model, batch: dict, p: Trace, q: Trace, data: Data) -> None:
+def check_networks(networks: Networks, batch: dict, p: Trace, q: Trace, data: Data) -> None:
     """Checks the two networks of a model against each other.
 
     Args:
-        model: The model.
+        networks: The networks.
         batch: The batch that they ran on.
         p: A trace of the generative network.
         q: A trace of the inference network.
         data: All data.
     """
-    if model.run_eagerly:  # a Python `if` on a drawn value: p must take the branch that q took
-        p = model.networks.run_generative(batch, random.seed(2), latents=q)
-    check_pair(p, q, [*data.rows, *data.whole], model.networks.owner)
+    if networks.run_eagerly:  # a Python `if` on a drawn value: p must take the branch that q took
+        p = networks.run_generative(batch, random.seed(2), latents=q)
+    check_pair(p, q, [*data.rows, *data.whole], networks.owner)
 
 
 def check_data(networks: Networks, trace: Trace, data: Data, checked: int, num_data: int | None) -> None:
@@ -91,19 +92,19 @@ def check_whole_sums(networks: Networks, rows: int | None, size: int) -> None:
         )
 
 
-def check_rows_of_guide(model, data: Data, validation: bool = False) -> None:
+def check_rows_of_guide(networks: Networks, data: Data, validation: bool = False) -> None:
     """Checks that data is about the rows that a guide with parameters per row was made for.
 
     Raises:
         DataError: It is about others.
     """
-    guide = getattr(model, "guide", None)
+    guide = networks.guide
     if guide is None or not guide.built or not guide.has_rows or data.num_rows is None:
         return
     if validation or data.num_rows != guide.num_data:
         raise DataError(
             explain(
-                f"The guide of {owner_of(model)} has parameters of its own for each row that it was fitted to.",
+                f"The guide of {networks.owner} has parameters of its own for each row that it was fitted to.",
                 received=f"{data.num_rows} other rows",
                 expected=f"the {guide.num_data} rows of the fit",
                 fix="give the guide an encoder, or write `inference` with one, which gives a posterior for any row",

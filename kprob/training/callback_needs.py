@@ -2,7 +2,7 @@
 
 import keras
 
-from kprob.models.backups import guarded
+from kprob.training.backups import guarded
 
 _RECORDERS = (keras.callbacks.History, keras.callbacks.ProgbarLogger)
 
@@ -45,7 +45,7 @@ def epochs_between(callbacks) -> list[int]:
 def savers_last(callbacks):
     """Puts callbacks that save the model behind History, so that what they save has the epoch that just ended.
 
-    Backups are guarded (see `kprob.models.backups`).
+    Backups are guarded (see `kprob.training.backups`).
     """
     listed = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks
     if isinstance(callbacks, keras.callbacks.CallbackList) or not any(isinstance(c, _SAVERS) for c in listed or ()):

@@ -11,18 +11,17 @@ import os
 
 import keras
 
-EPOCH = "_restored_epoch"
 METADATA = "training_metadata.json"
 
 
-class _Before(keras.callbacks.Callback):
+class _DropHalfWrittenEpoch(keras.callbacks.Callback):
     # Drops numbers of epochs that were only half written.
     def __init__(self, backup: keras.callbacks.BackupAndRestore):
         super().__init__()
         self.path = os.path.join(os.fspath(backup.backup_dir), METADATA)
 
     def on_train_begin(self, logs=None):
-        self.model.__dict__.pop(EPOCH, None)
+        self.model.restored_epoch = None
         if "://" in self.path or not os.path.exists(self.path):
             return
         try:
@@ -33,10 +32,10 @@ class _Before(keras.callbacks.Callback):
                 os.remove(self.path)
 
 
-class _After(keras.callbacks.Callback):
+class _BeginAtRestoredEpoch(keras.callbacks.Callback):
     # Begins with the epoch that the weights have come to.
     def on_train_begin(self, logs=None):
-        epoch = self.model.__dict__.pop(EPOCH, None)
+        epoch, self.model.restored_epoch = self.model.restored_epoch, None
         if epoch is not None:
             self.model._initial_epoch = epoch
 
@@ -45,4 +44,4 @@ def guarded(callback: keras.callbacks.Callback) -> list[keras.callbacks.Callback
     """Returns a callback with what makes its backups safe around it, where it is one that makes backups."""
     if not isinstance(callback, keras.callbacks.BackupAndRestore):
         return [callback]
-    return [_Before(callback), callback, _After()]
+    return [_DropHalfWrittenEpoch(callback), callback, _BeginAtRestoredEpoch()]

@@ -1,11 +1,21 @@
 """Several optimizers for one model: each has its own part."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import keras
 
 from kprob.errors import CompileError, explain, names
 from kprob.saving import register
+
+
+@dataclass(slots=True)
+class _Record:
+    # The optimizers, what variables a name stands for, and which of all variables each optimizer has.
+    groups: dict[str, keras.optimizers.Optimizer]
+    rest: keras.optimizers.Optimizer | None
+    find: Callable[[str], list] | None = None
+    members: dict[str | None, list[int]] = field(default_factory=dict)
 
 
 @register
@@ -50,18 +60,29 @@ class Optimizers(keras.optimizers.Optimizer):
                     fix="pass one entry for each part of the model",
                 )
             )
-        private = self.__dict__  # past Keras's tracking: `variables` says what belongs to it
-        private["groups"] = {key: keras.optimizers.get(optimizer) for key, optimizer in groups.items()}
-        private["rest"] = None if rest is None else keras.optimizers.get(rest)
-        private["find"], private["members"] = None, {}
+        # Past Keras's tracking: `variables` says what belongs to it.
+        self._record = _Record(
+            {key: keras.optimizers.get(optimizer) for key, optimizer in groups.items()},
+            None if rest is None else keras.optimizers.get(rest),
+        )
+
+    @property
+    def groups(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The optimizers, by part."""
+        return self._record.groups
+
+    @property
+    def rest(self) -> keras.optimizers.Optimizer | None:
+        """The optimizer of everything that no group has."""
+        return self._record.rest
 
     def bind(self, find: Callable[[str], list]) -> None:
         """Tells the optimizer which variables a name stands for: a model does, before it builds the optimizer."""
-        self.__dict__["find"] = find
+        self._record.find = find
 
     def build(self, variables):
         variables = list(variables)
-        if self.find is None:
+        if self._record.find is None:
             raise CompileError(
                 explain(
                     "`Optimizers` needs a kprob model, which knows its parts by name.",
@@ -72,7 +93,7 @@ class Optimizers(keras.optimizers.Optimizer):
             )
         owner: dict[int, str | None] = {}
         for key in self.groups:
-            for variable in self.find(key):
+            for variable in self._record.find(key):
                 owner.setdefault(id(variable), key)
         members: dict[str | None, list[int]] = {key: [] for key in [*self.groups, None]}
         for position, variable in enumerate(variables):
@@ -86,7 +107,7 @@ class Optimizers(keras.optimizers.Optimizer):
                     fix="name their part, or pass kprob.optimizers.Optimizers({...}, rest=keras.optimizers.Adam())",
                 )
             )
-        self.__dict__["members"] = members
+        self._record.members = members
         for key, optimizer in self.parts():
             if members[key or None]:
                 optimizer.build([variables[i] for i in members[key or None]])
@@ -98,7 +119,7 @@ class Optimizers(keras.optimizers.Optimizer):
             self.build(variables)
         place = {id(variable): i for i, variable in enumerate(variables)}
         for key, optimizer in self.parts():
-            chosen = [place[id(self._trainable_variables[i])] for i in self.members[key or None]]
+            chosen = [place[id(self._trainable_variables[i])] for i in self._record.members[key or None]]
             chosen = [i for i in chosen if grads[i] is not None]
             if chosen:
                 optimizer.apply([grads[i] for i in chosen], [variables[i] for i in chosen])
@@ -127,7 +148,7 @@ class Optimizers(keras.optimizers.Optimizer):
     def finalize_variable_values(self, var_list):
         for key, optimizer in self.parts():
             if optimizer.built:
-                optimizer.finalize_variable_values([self._trainable_variables[i] for i in self.members[key or None]])
+                optimizer.finalize_variable_values([self._trainable_variables[i] for i in self._record.members[key or None]])
 
     def parts(self) -> Iterator[tuple[str, keras.optimizers.Optimizer]]:
         """Yields each optimizer with its group's name, which is empty for the rest."""
@@ -151,10 +172,15 @@ class Optimizers(keras.optimizers.Optimizer):
         return cls(groups, rest, config["name"])
 
 
-def bound(model, optimizer, find: Callable):
-    """Returns what Keras's `compile` takes: a dict becomes `Optimizers`, which learn the parts of the model."""
+def bound(optimizer: object, find: Callable[[str], list]) -> object:
+    """Returns what Keras's `compile` takes: a dict becomes `Optimizers`, which learn the parts of the model.
+
+    Args:
+        optimizer: What `compile` received.
+        find: Returns the variables of a part of the model.
+    """
     if isinstance(optimizer, Mapping) and "class_name" not in optimizer:
         optimizer = Optimizers(optimizer)
     if isinstance(optimizer, Optimizers):
-        optimizer.bind(lambda name: find(model, name))
+        optimizer.bind(find)
     return optimizer

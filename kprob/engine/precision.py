@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import keras
 
 from kprob.backend import float_type, precision
+from kprob.engine.host import Host
 
 
-class _Following(keras.DTypePolicy):
+class _PolicyInFloat64(keras.DTypePolicy):
     # Computes in float64 where that is Keras's float type, else as the policy that it stands for.
     def __init__(self, policy: keras.DTypePolicy):
         super().__init__(policy.name)
@@ -20,19 +21,20 @@ class _Following(keras.DTypePolicy):
 
 
 @contextlib.contextmanager
-def in_precision(model) -> Iterator[None]:
-    """Runs a model in the type that its sampler asks for.
+def in_precision(host: Host, dtype: str) -> Iterator[None]:
+    """Runs a model in a type.
 
     Args:
-        model: A model; one without a sampler stays as it is.
+        host: The model.
+        dtype: "float64"; in any other the model stays as it is.
     """
-    if model.sampler is None or model.sampler.dtype != "float64":
+    if dtype != "float64":
         yield
         return
-    layers = [layer for layer in model._flatten_layers() if _is_plain(layer.dtype_policy)]
+    layers = [layer for layer in host._flatten_layers() if _is_plain(layer.dtype_policy)]
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
-        layer.dtype_policy = _Following(layer.dtype_policy)
+        layer.dtype_policy = _PolicyInFloat64(layer.dtype_policy)
     try:
         with precision("float64"):
             yield

@@ -5,7 +5,7 @@ import numpy as np
 from kprob.backend import float_type
 from kprob.checks import check_whole_numbers
 from kprob.data import Data, Whole, to_array, to_dict
-from kprob.engine import Structure
+from kprob.engine.probing.structure import Structure
 from kprob.errors import DataError, did_you_mean, explain, names
 
 

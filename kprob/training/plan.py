@@ -10,7 +10,7 @@ from kprob.errors import CompileError, did_you_mean, explain, names
 
 
 @dataclass
-class Plan:
+class FitPlan:
     """What one `fit` is to do; the fields are Keras's arguments."""
 
     epochs: int = 1
@@ -31,19 +31,19 @@ class Plan:
     check: bool = True
 
 
-def make_plan(options: dict) -> Plan:
+def make_plan(options: dict) -> FitPlan:
     """Returns the plan that the arguments of `fit` make.
 
     Raises:
         TypeError: An argument is unknown.
         CompileError: A value isn't what it should be.
     """
-    known = list(Plan.__dataclass_fields__)
+    known = list(FitPlan.__dataclass_fields__)
     unknown = [name for name in options if name not in known]
     if unknown:
         guess = did_you_mean(unknown[0], known)
         raise TypeError(f"fit() got an unexpected argument `{unknown[0]}`.{guess} It takes {names(known)}.")
-    plan = Plan(**options)
+    plan = FitPlan(**options)
     if plan.class_weight is not None:
         raise CompileError(
             explain(

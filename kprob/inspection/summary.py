@@ -1,5 +1,6 @@
 """The table that `model.summary()` prints: sites, families, shapes, plates and parameters of p and of q."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,21 +10,15 @@ import numpy as np
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import Trace
-from kprob.engine import SiteInfo, Structure, completed, on_few_rows
+from kprob.engine import Networks, SiteInfo, Spec, Structure, completed, on_few_rows
 from kprob.engine.enumeration import enumerable
 from kprob.engine.probing.structure import structure_of
 from kprob.errors import names
 from kprob.guides import Guide
 from kprob.layers import RandomVariable
-from kprob.models.anatomy import (
-    example_data,
-    guide_of,
-    is_automatic,
-    latents_of,
-    named_layers,
-    observed_sites,
-    signature_of,
-)
+from kprob.inspection.example_data import example_data
+from kprob.inspection.named_parts import named_layers
+from kprob.inspection.roles import latents_of, observed_sites
 
 WIDTH = 100
 _GAP = "   "
@@ -32,37 +27,39 @@ _SITE_COLUMNS = ("Site", "Family", "Event shape", "Plates", "Parameters", "Role"
 _SAME_SIZE = {"bfloat16": "float16", "float8_e4m3fn": "int8", "float8_e5m2": "int8", "int4": "int8", "uint4": "int8"}
 
 
-def print_summary(model, structure: Structure, print_fn: Callable[[str], object], data: Mapping | None = None) -> None:
+def print_summary(
+    networks: Networks, structure: Structure, print_fn: Callable[[str], object], data: Mapping | None = None
+) -> None:
     """Prints what a model is made of.
 
     Both networks run on a few rows, so that layers which weren't built are.
 
     Args:
-        model: The model.
+        networks: The model's networks.
         structure: Sites of its generative network.
         print_fn: Prints a line.
         data: Covariates, and values of observed sites, where the model isn't built.
     """
-    p = _read(model.networks.run_generative, example_data(model, data))
-    q = _read_inference(model, p)
+    p = _read(networks.run_generative, example_data(networks, data))
+    q = _read_inference(networks, p)
     latents = None if q is None or q.trace is None else latents_of(q.trace)
-    observed = observed_sites(model, data, latents)
-    networks = {"p": p} if q is None else {"p": p, "q": q}
-    summed = _summed_out(model, p, latents, data)
-    lines = [_title(model), "", f"Generative network p: {signature_of(model.generative)}"]
+    observed = observed_sites(networks, data, latents)
+    runs = {"p": p} if q is None else {"p": p, "q": q}
+    summed = _summed_out(networks, p, latents, data)
+    lines = [_title(networks), "", f"Generative network p: {_signature(networks.generative)}"]
     if observed is None:
-        lines += _site_table(model, structure, p, _SITE_COLUMNS[:-1])
+        lines += _site_table(networks, structure, p, _SITE_COLUMNS[:-1])
     else:
-        lines += _site_table(model, structure, p, _SITE_COLUMNS, observed - {*summed}, summed)
-    lines += ["", *_inference_lines(model, q)]
+        lines += _site_table(networks, structure, p, _SITE_COLUMNS, observed - {*summed}, summed)
+    lines += ["", *_inference_lines(networks, q)]
     if summed:
         lines += [f"Summed out exactly, having finitely many values: {names(summed)}."]
-    lines += [*_layer_lines(model, networks), *_totals(model, networks)]
+    lines += [*_layer_lines(networks.host, runs), *_totals(networks.host, runs)]
     for line in lines:
         print_fn(line)
 
 
-class Reading(keras.StatelessScope):
+class VariableReads(keras.StatelessScope):
     """Notes which variables are read; updates are dropped."""
 
     def __init__(self):
@@ -75,7 +72,7 @@ class Reading(keras.StatelessScope):
 
 
 @dataclass
-class _Network:
+class _NetworkRun:
     # A run of a network, and the variables that it read; no trace while it can't run.
     trace: Trace | None
     variables: dict[int, keras.Variable]
@@ -86,18 +83,17 @@ class _Network:
         return sum(_size(v) for v in layer.weights if id(v) in self.variables)
 
 
-def _read(run: Callable[[dict, object], Trace], data: Data) -> _Network:
+def _read(run: Callable[[dict, object], Trace], data: Data) -> _NetworkRun:
     def once(few: Data) -> Trace:
         return run(batch_of(few), random.seed(0))
 
     _, few = on_few_rows(once, data)  # makes the variables that aren't there yet
-    with Reading() as scope:
+    with VariableReads() as scope:
         trace = once(few)
-    return _Network(trace, scope.variables, few)
+    return _NetworkRun(trace, scope.variables, few)
 
 
-def _read_inference(model, p: _Network) -> _Network | None:
-    networks = model.networks
+def _read_inference(networks: Networks, p: _NetworkRun) -> _NetworkRun | None:
     inference = networks.inference
     if inference is None or (isinstance(inference, Guide) and not inference.built):
         return None
@@ -106,23 +102,22 @@ def _read_inference(model, p: _Network) -> _Network | None:
     given = {*data.rows, *data.whole}
     missing = [name for name, required in networks.inference_arguments.items() if required and name not in given]
     if missing:
-        return _Network(None, {}, data, names(missing))
+        return _NetworkRun(None, {}, data, names(missing))
     return _read(networks.run_inference, data)
 
 
-def _summed_out(model, p: _Network, latents: Sequence[str] | None, data: Mapping | None) -> list[str]:
+def _summed_out(networks: Networks, p: _NetworkRun, latents: Sequence[str] | None, data: Mapping | None) -> list[str]:
     # While the model isn't built these are the discrete latents that neither the data nor q has.
-    spec = model.__dict__["_spec"]
-    if spec is not None:
-        return list(spec.summed)
-    if p.trace is None or not data or (latents is None and guide_of(model) is None):
+    if networks.spec is not None:
+        return list(networks.spec.summed)
+    if p.trace is None or not data or (latents is None and _guide(networks) is None):
         return []
     sites = p.trace.random_sites(observed=False)
     return [s.name for s in sites if s.name not in (latents or ()) and s.name not in (data or {}) and enumerable(s)]
 
 
-def _title(model) -> str:
-    spec = model.__dict__["_spec"]
+def _title(networks: Networks) -> str:
+    model, spec = networks.host, networks.spec
     if spec is None:
         state = "not built yet"
     else:
@@ -130,12 +125,12 @@ def _title(model) -> str:
     return f'Model "{model.name}" ({type(model).__name__}), {state}'
 
 
-def _inference_lines(model, q: _Network | None) -> list[str]:
-    guide = guide_of(model)
+def _inference_lines(networks: Networks, q: _NetworkRun | None) -> list[str]:
+    guide = _guide(networks)
     if guide is None:
-        title = f"Inference network q: {signature_of(model.networks.inference)}"
+        title = f"Inference network q: {_signature(networks.inference)}"
     else:
-        kind = "the automatic guide" if is_automatic(model) else "the guide"
+        kind = "the automatic guide" if networks.guide_is_automatic else "the guide"
         module = "kprob.guides." if type(guide).__module__.startswith("kprob.") else ""
         title = f"Inference network q: {kind} {module}{type(guide).__name__}"
     if q is None:
@@ -144,34 +139,43 @@ def _inference_lines(model, q: _Network | None) -> list[str]:
         return [title, f"Its sites are known once there is data for {q.lacking}: summary(data)."]
     # A guide's latents may share their parameters: only the guide itself has a number of them.
     columns = _SITE_COLUMNS[:4] if guide else _SITE_COLUMNS[:5]
-    return [title, *_site_table(model, structure_of(q.trace), q, columns)]
+    return [title, *_site_table(networks, structure_of(q.trace), q, columns)]
 
 
 def _site_table(
-    model, structure: Structure, network: _Network, columns: Sequence[str], observed=(), summed=()
+    networks: Networks, structure: Structure, network: _NetworkRun, columns: Sequence[str], observed=(), summed=()
 ) -> list[str]:
-    spec = model.__dict__["_spec"]
     rows = []
     for site in structure.sites.values():
         role = "" if site.kind != "sample" else _role(site.name, observed, summed)
-        shapes = [str(site.event_shape), _plates(site, spec)]
-        row = [site.name, site.family, *shapes, _weights(model, site, network), role]
+        shapes = [str(site.event_shape), _plates(site, networks.spec)]
+        row = [site.name, site.family, *shapes, _weights(networks, site, network), role]
         rows.append(row[: len(columns)])
     return _table(columns, rows)
+
+
+def _guide(networks: Networks) -> Guide | None:
+    # The guide that is q, or will be.
+    return networks.host.default_guide() if networks.inference is None else networks.guide
+
+
+def _signature(network: Callable) -> str:
+    # How a network is called: `generative(features)`.
+    return f"{getattr(network, '__name__', 'network')}({', '.join(inspect.signature(network).parameters)})"
 
 
 def _role(name: str, observed, summed) -> str:
     return "observed" if name in observed else "summed out" if name in summed else "latent"
 
 
-def _weights(model, site: SiteInfo, network: _Network) -> str:
+def _weights(networks: Networks, site: SiteInfo, network: _NetworkRun) -> str:
     if site.kind == "param":
-        return f"{_size(model.__dict__['_named_parameters'][site.name]):,}"
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, RandomVariable)]
+        return f"{_size(networks.parameters.variables[site.name]):,}"
+    layers = [layer for layer in networks.host._flatten_layers() if isinstance(layer, RandomVariable)]
     return f"{sum(network.count(layer) for layer in layers if layer.site_name == site.name):,}"
 
 
-def _plates(site: SiteInfo, spec) -> str:
+def _plates(site: SiteInfo, spec: Spec | None) -> str:
     if not site.plates:
         return "-"
     number = None if spec is None else spec.num_data
@@ -179,7 +183,7 @@ def _plates(site: SiteInfo, spec) -> str:
     return ", ".join(name if size is None else f"{name} ({size:,})" for name, size in sizes)
 
 
-def _layer_lines(model, networks: dict[str, _Network]) -> list[str]:
+def _layer_lines(model, networks: dict[str, _NetworkRun]) -> list[str]:
     rows = []
     for name, layer in named_layers(model).items():
         used = [key for key, network in networks.items() if network.count(layer)]
@@ -190,7 +194,7 @@ def _layer_lines(model, networks: dict[str, _Network]) -> list[str]:
     return ["", *_table(["Layer", "Class", "Network", "Parameters"], rows)] if rows else []
 
 
-def _totals(model, networks: dict[str, _Network]) -> list[str]:
+def _totals(model, networks: dict[str, _NetworkRun]) -> list[str]:
     own = {id(v) for v in model.weights}
     shares = []
     for key, network in networks.items():

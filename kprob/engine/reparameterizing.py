@@ -1,17 +1,17 @@
 """The form in which a model's generative network runs: `compile(..., reparam=...)`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import LocScale, Transform
-from kprob.engine import Networks, Structure, find_dependencies
+from kprob.engine.inputs import Inputs
+from kprob.engine.networks import Networks, Reparameterization
+from kprob.engine.probing.dependencies import find_dependencies
+from kprob.engine.probing.structure import Structure
 from kprob.errors import CompileError, SiteError, did_you_mean, explain, names
-from kprob.models.inputs import Inputs
-from kprob.models.owner import owner_of
 
 AUTO = "auto"
-Reparameterization = LocScale | Transform
 
 
 def check_reparam(reparam) -> dict[str, Reparameterization] | str:
@@ -37,47 +37,40 @@ def check_reparam(reparam) -> dict[str, Reparameterization] | str:
     return dict(reparam)
 
 
-def set_reparam(model, reparam) -> None:
+def set_reparam(networks: Networks, reparam) -> None:
     """Sets the form in which a model's generative network runs.
 
     Raises:
         CompileError: It is no such setting, or the model has been built in another form.
     """
     wanted = check_reparam(reparam)
-    private = model.__dict__
-    if model.built and wanted not in (AUTO, private["_reparam"]):
+    if networks.built and wanted not in (AUTO, networks.reparam):
         raise CompileError(
             explain(
-                f"{owner_of(model)} has been built with other latents.",
+                f"{networks.owner} has been built with other latents.",
                 received=f"reparam={reparam!r}",
-                expected=f"reparam={private['_reparam']!r}, as it was fitted",
+                expected=f"reparam={networks.reparam!r}, as it was fitted",
                 fix="make the model anew and compile it so before the first fit",
             )
         )
-    if not model.built:
-        private["_reparam"], private["_structure"] = wanted, None
+    if not networks.built:
+        networks.reparam_is_open = wanted == AUTO
+        networks.reparam = {} if isinstance(wanted, str) else wanted
+        networks.structure = None
 
 
-def is_open(model, named: Mapping) -> bool:
-    """Whether the choice of `reparam="auto"` is to be made now: once data says what is observed."""
-    structure = model.__dict__["_structure"]
-    return (
-        model.__dict__["_reparam"] == AUTO and structure is not None and any(name in structure.sites for name in named)
-    )
-
-
-def choose(model, named: Mapping) -> dict[str, Reparameterization]:
+def choose(networks: Networks, named: Mapping) -> dict[str, Reparameterization]:
     """Chooses the sites that are worth rewriting: those with a location and a scale that depend on other latents.
 
     Their centring is learned. Which sites depend on which is found from the computation.
 
     Args:
-        model: The model, whose structure is known as it was written.
+        networks: The model's networks, whose structure is known as it was written.
         named: Data by name.
     """
-    networks = model.networks
     arguments = networks.generative_arguments, networks.inference_arguments
-    data = Inputs(*arguments, model.__dict__["_structure"], networks.owner).data(dict(named))
+    structure = networks.structure or Structure({})
+    data = Inputs(*arguments, structure, networks.owner).data(dict(named))
     dependencies, _ = find_dependencies(networks, data, inference=False)
     sites, given = dependencies.structure.sites, {*data.rows, *data.whole}
     latents = [name for name, site in sites.items() if site.kind == "sample" and name not in given]
@@ -103,16 +96,19 @@ def check_sites(reparam: Mapping, structure: Structure, owner: str) -> None:
             )
 
 
-def shown_names(model, latents) -> list[str]:
-    """Returns the names by which a user knows latents: those of the sites that were rewritten."""
-    written = {how.latent_name(name): name for name, how in model.reparam.items()}
+def shown_names(reparam: Mapping, latents: Iterable[str]) -> list[str]:
+    """Returns the names by which a user knows latents: those of the sites that were rewritten.
+
+    Args:
+        reparam: `LocScale` or `Transform` by site.
+        latents: Names of latents as they run.
+    """
+    written = {how.latent_name(name): name for name, how in reparam.items()}
     return list(dict.fromkeys(written.get(name, name) for name in latents))
 
 
 def _has_loc_scale(networks: Networks, name: str, data: Data) -> bool:
-    rewritten = Networks(
-        networks.generative, None, networks.store, networks.owner, networks.variables, {name: LocScale(centered=0.0)}
-    )
+    rewritten = networks.rewritten({name: LocScale(centered=0.0)})
     try:
         rewritten.run_generative(batch_of(data), random.seed(0))
     except SiteError:  # a family without location and scale

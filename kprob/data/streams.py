@@ -1,0 +1,169 @@
+"""Data that comes in batches: a class for each kind of source."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kprob.backend import data as backend_data
+
+
+class Stream(ABC):
+    """A source of batches.
+
+    To subclass, override what is abstract, and enter the class in `STREAMS`.
+
+    Args:
+        source: What the user passed.
+    """
+
+    #: Whether it can be gone through more than once.
+    repeats = True
+
+    def __init__(self, source: Any):
+        self.source = source
+
+    @staticmethod
+    @abstractmethod
+    def accepts(x: object) -> bool:
+        """Whether something is a source of this kind."""
+
+    @property
+    def kind(self) -> str:
+        """What the source is called in messages."""
+        return type(self.source).__name__
+
+    @abstractmethod
+    def elements(self) -> Iterator:
+        """Returns one pass over the batches, as the source gives them."""
+
+    @abstractmethod
+    def num_batches(self) -> int | None:
+        """Returns the number of batches of a pass, or None where nobody knows it."""
+
+    @abstractmethod
+    def num_rows(self) -> int | None:
+        """Returns the number of rows of a pass, or None where nobody knows it."""
+
+    def first(self) -> Any:
+        """Returns the first batch, which the pass that follows still has."""
+        return next(iter(self.elements()))
+
+    def end_pass(self) -> None:
+        """Tells the source that a pass has ended."""
+
+
+class DatasetStream(Stream):
+    """A `tf.data.Dataset`."""
+
+    @staticmethod
+    def accepts(x: object) -> bool:
+        return backend_data.is_dataset(x)
+
+    def elements(self) -> Iterator:
+        return self.source.as_numpy_iterator()
+
+    def num_batches(self) -> int | None:
+        number = int(self.source.cardinality())
+        return number if number >= 0 else None
+
+    def num_rows(self) -> int | None:
+        return backend_data.count_rows(self.source)
+
+
+class SequenceStream(Stream):
+    """A Keras `PyDataset`."""
+
+    @staticmethod
+    def accepts(x: object) -> bool:
+        return isinstance(x, keras.utils.PyDataset)
+
+    def first(self) -> Any:
+        return self.source[0]
+
+    def elements(self) -> Iterator:
+        return (self.source[i] for i in range(len(self.source)))
+
+    def num_batches(self) -> int | None:
+        return len(self.source) if hasattr(self.source, "__len__") else None
+
+    def num_rows(self) -> int | None:
+        batches = self.num_batches()
+        if batches is None:
+            return None
+        return rows_of_element(self.source[0]) * (batches - 1) + rows_of_element(self.source[batches - 1])
+
+    def end_pass(self) -> None:
+        self.source.on_epoch_end()
+
+
+class LoaderStream(Stream):
+    """A torch `DataLoader`, or what has the same attributes."""
+
+    @staticmethod
+    def accepts(x: object) -> bool:
+        return hasattr(x, "dataset") and hasattr(x, "batch_size")
+
+    def elements(self) -> Iterator:
+        return iter(self.source)
+
+    def num_batches(self) -> int | None:
+        return len(self.source) if hasattr(self.source, "__len__") else None
+
+    def num_rows(self) -> int | None:
+        return len(self.source.dataset) if hasattr(self.source.dataset, "__len__") else None
+
+
+class IteratorStream(Stream):
+    """A generator, or another iterator: it can be gone through once."""
+
+    repeats = False
+
+    def __init__(self, source: Any):
+        super().__init__(source)
+        self._pending: list = []
+
+    @staticmethod
+    def accepts(x: object) -> bool:
+        return hasattr(x, "__next__")
+
+    def first(self) -> Any:
+        self._pending.append(next(self.source))
+        return self._pending[0]
+
+    def elements(self) -> Iterator:
+        while self._pending:
+            yield self._pending.pop()
+        yield from self.source
+
+    def num_batches(self) -> int | None:
+        return None
+
+    def num_rows(self) -> int | None:
+        return None
+
+
+STREAMS: tuple[type[Stream], ...] = (DatasetStream, SequenceStream, LoaderStream, IteratorStream)
+
+
+def stream_of(x: object) -> Stream | None:
+    """Returns data that comes in batches as a stream, or None where it doesn't."""
+    return next((kind(x) for kind in STREAMS if kind.accepts(x)), None)
+
+
+def parts_of_element(element: Any) -> tuple:
+    """Returns what a source's batch has: x, y and weights, of which the last two may be None."""
+    if isinstance(element, list):
+        element = tuple(element)
+    if isinstance(element, tuple) and len(element) <= 3:
+        x, y, weights = (*element, None, None)[:3]
+        return x, y, weights
+    return element, None, None
+
+
+def rows_of_element(element: Any) -> int:
+    """Returns the number of rows of a source's batch."""
+    x, _, _ = parts_of_element(element)
+    return len(np.asarray(next(iter(x.values()))) if isinstance(x, dict) else x)

@@ -1,0 +1,35 @@
+"""What a build was made from, and what it found."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a build was made from, and what it found.
+
+    Attributes:
+        rows: Shape of one row and type, by name.
+        whole: Shape and type, by name.
+        num_data: Rows of the data set.
+        latents: Names of the latents, those of q.
+        foldable: Whether all latents are inside the data plate, so that draws can be folded into the batch.
+        shared: Whether q may then run once for all draws.
+        terms: Names of the terms of the objective, q's and then p's, in order.
+        sampled: Whether it was built for a sampler, without an inference network.
+        summed: Names of the discrete latents of p that q lacks, which are summed out.
+    """
+
+    rows: dict[str, tuple[tuple[int, ...], str]]
+    whole: dict[str, tuple[tuple[int, ...], str]]
+    num_data: int | None
+    latents: tuple[str, ...]
+    foldable: bool
+    shared: bool
+    terms: tuple[str, ...]
+    sampled: bool = False
+    summed: tuple[str, ...] = ()
+
+    @property
+    def unobserved(self) -> tuple[str, ...]:
+        """Names of all latents of p, whether q has them or they are summed out."""
+        return (*self.latents, *self.summed)
