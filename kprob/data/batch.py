@@ -12,6 +12,7 @@ A batch is a dict of tensors, the one thing that travels through Keras's loops a
 """
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import keras
@@ -75,6 +76,26 @@ def batch_of(data: Data, num_data: int | None = None, with_index: bool = True) -
         batch["weights"] = convert(data.weights)
     batch["whole"] = {name: convert(value) for name, value in data.whole.items()}
     return batch
+
+
+def batches_of(data: Data, size: int, num_data: int | None = None, indices: np.ndarray | None = None) -> Iterator[dict]:
+    """Yields a data set batch by batch, in order; where it has no rows, all of it as one batch.
+
+    Args:
+        data: The data.
+        size: Rows of a batch; the last one may have fewer.
+        num_data: Rows of the data set that each batch stands for; where it's left out a batch stands for its own rows,
+            so that over all batches each row counts once.
+        indices: Which rows of the fitted data set these are; by default the first ones, in order.
+    """
+    for start in range(0, data.num_rows or 1, size):
+        part = data if data.num_rows is None else data.take(slice(start, start + size))
+        batch = batch_of(part, num_data)
+        if part.num_rows is not None:
+            end = start + part.num_rows
+            index = np.arange(start, end) if indices is None else indices[start:end]
+            batch["index"] = keras.ops.convert_to_tensor(index.astype("int32"))
+        yield batch
 
 
 def take_rows(batch: dict, number: int, seed: Seed) -> dict:

@@ -8,6 +8,7 @@ import numpy as np
 
 from kprob.backend import random
 from kprob.checks import check_count
+from kprob.data import batches_of
 from kprob.diagnostics.smoothing import log_mean_exp, pareto_smooth
 from kprob.models import weighing
 from kprob.models.programs import compiled, map_all
@@ -63,7 +64,7 @@ def log_predictive_density(model, x, num_samples: int, seed) -> Estimate:
     size = max(1, MAX_NUMBERS // max(num_samples, 100 * weighing.runs_of(model)))
     key_of = ("density", num_samples)
     program = compiled(model, key_of, _densities(model, num_samples))
-    parts = [program(batch, key) for _, batch in weighing.parts_of(data, size)]
+    parts = [program(batch, key) for batch in batches_of(data, size, data.num_rows)]
     return _pointwise([np.array(keras.ops.convert_to_numpy(part)) for part in parts])
 
 

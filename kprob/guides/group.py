@@ -1,11 +1,13 @@
 """Group: a different guide for each set of latents."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 
 import keras
 
 from kprob import effects
 from kprob.errors import MismatchError, did_you_mean, explain, names
+from kprob.guides.fitted_networks import FittedNetworks
 from kprob.guides.guide import Guide
 from kprob.guides.laplace import Laplace
 from kprob.guides.normal import Normal
@@ -77,6 +79,26 @@ class Group(Guide):
     @property
     def starts_at_random(self) -> bool:
         return any(guide.starts_at_random for guide in (*self.members, self.default))
+
+    @property
+    def rereads_data(self) -> bool:  # type: ignore[override]
+        return any(guide.rereads_data for guide in (*self.members, self.default))
+
+    @property
+    def phase(self) -> str | None:
+        phases = [guide.phase for guide in (*self.members, self.default)]
+        return None if not any(phases) else ", ".join(map(str, phases))
+
+    def on_fit_begin(self) -> None:
+        for guide in self._used():
+            guide.on_fit_begin()
+
+    def on_fit_end(self, networks: FittedNetworks, batches: Iterable[dict]) -> None:
+        readers = [guide for guide in self._used() if guide.rereads_data]
+        # A stream can be gone through once alone: what one member has read is kept until the last one has.
+        copies = dict(zip(readers, itertools.tee(batches, len(readers)), strict=True))
+        for guide in self._used():
+            guide.on_fit_end(networks, copies.get(guide, ()))
 
     def start_of(self, name: str):
         return self._owner(name).start_of(name)

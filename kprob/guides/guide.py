@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -12,6 +12,7 @@ from kprob.backend import float_type, is_tensor, tfd
 from kprob.errors import KprobError, MismatchError, explain
 from kprob.guides.block import Latent
 from kprob.guides.encoding import features_of, input_names
+from kprob.guides.fitted_networks import FittedNetworks
 from kprob.guides.quantiles import exact_quantiles
 from kprob.guides.run import Run
 from kprob.guides.starts import check_init, has_rows
@@ -58,6 +59,8 @@ class Guide(keras.layers.Layer):
 
     #: Whether `setup` wants to know which latents depend on which.
     needs_parents = False
+    #: Whether `on_fit_end` goes through the data once more, which a stream without an end doesn't allow.
+    rereads_data: bool = False
 
     def setup(
         self,
@@ -95,6 +98,23 @@ class Guide(keras.layers.Layer):
     def has_rows(self) -> bool:
         """Whether any latent has parameters of its own for each row of the data set."""
         return self.encoder is None and any(latent.in_rows for latent in self.latents.values())
+
+    @property
+    def phase(self) -> str | None:
+        """What the guide is at the moment, where that changes: a compiled program is of one phase."""
+        return None
+
+    def on_fit_begin(self) -> None:
+        """Called before a fit's first step, when the variables have been made."""
+
+    def on_fit_end(self, networks: FittedNetworks, batches: Iterable[dict]) -> None:
+        """Called after a fit's last step.
+
+        Args:
+            networks: The networks, to be run on batches.
+            batches: All data of the fit as batches of the engine, whose rows count once each. Data that comes as a
+                stream is read as it is iterated over: only a guide that says so, by `rereads_data`, may do so, and once.
+        """
 
     def start_of(self, name: str):
         """Returns what a latent starts from: a rule's name, or a value."""

@@ -7,18 +7,21 @@ H_rr for each row and blocks H_rg that tie it to the latents outside, g. With th
     u_g ~ N(mode_g, (H_gg − Σ_r H_gr H_rr⁻¹ H_rg)⁻¹),      u_r | u_g ~ N(mode_r − H_rr⁻¹ H_rg (u_g − mode_g), H_rr⁻¹).
 """
 
+from collections.abc import Iterable
+
+import keras
 import numpy as np
 from keras import ops
 
 from kprob.errors import KprobError, explain
 from kprob.guides.block import Block
+from kprob.guides.curvature import INSIDE, OUTSIDE, negative_hessian
+from kprob.guides.fitted_networks import FittedNetworks
 from kprob.guides.joint import JointGuide
 from kprob.guides.multivariate_normal import marginal_of, normal_given_before
 from kprob.guides.parts import Point, product
 from kprob.guides.run import Run
 from kprob.saving import register
-
-OUTSIDE, INSIDE = "loc", "row_loc"
 
 
 @register
@@ -55,6 +58,8 @@ class Laplace(JointGuide):
     Reference:
         Tierney and Kadane (1986), "Accurate approximations for posterior moments and marginal densities".
     """
+
+    rereads_data = True
 
     def __init__(self, init="median", **kwargs):
         super().__init__(init, **kwargs)
@@ -94,26 +99,27 @@ class Laplace(JointGuide):
             return None
         return marginal_of(block, name, loc, self.parameter(f"{block.prefix}tril", run))
 
-    def modes(self) -> dict:
+    def modes(self) -> dict[str, keras.Variable]:
         """Returns the variables that hold the mode: "loc" outside the data plate, "row_loc" inside."""
         return {key: self.parameters[key] for key in (OUTSIDE, INSIDE) if key in self.parameters}
 
-    def begin(self) -> None:
-        """Makes the guide a point, whose place `fit` finds."""
+    def on_fit_begin(self) -> None:
+        # A point, whose place `fit` finds.
         self.__dict__["at_mode"] = True
         if self.built:
             self.parameters["ready"].assign(0.0)
 
-    def finish(self, hessian: dict[tuple[str, str], np.ndarray]) -> None:
-        """Makes the guide a normal around the mode.
+    def on_fit_end(self, networks: FittedNetworks, batches: Iterable[dict]) -> None:
+        total: dict[tuple[str, str], np.ndarray] = {}
+        for number, batch in enumerate(batches):
+            # What is outside the data plate counts once, whatever the number of batches.
+            blocks = negative_hessian(networks, self.modes(), batch, count_outside=number == 0)
+            for key, block in blocks.items():
+                total[key] = total.get(key, 0.0) + block
+        self._become_normal(total)
 
-        Args:
-            hessian: Minus the Hessian of the log-joint density at the mode, in blocks: (outside, outside), one matrix;
-                (inside, inside), one for each row, and (inside, outside), shape (rows, inside, outside).
-
-        Raises:
-            KprobError: The log-density isn't curved downwards there.
-        """
+    def _become_normal(self, hessian: dict[tuple[str, str], np.ndarray]) -> None:
+        # Raises where the log-density isn't curved downwards at the mode.
         outer, inner = hessian.get((OUTSIDE, OUTSIDE)), hessian.get((INSIDE, INSIDE))
         tie = hessian.get((INSIDE, OUTSIDE))
         if inner is not None:

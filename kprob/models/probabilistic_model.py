@@ -367,7 +367,7 @@ class ProbabilisticModel(Queryable):
     @property
     def phase_of_guide(self) -> str | None:
         """What the guide does at the moment, where that changes: compiled programs are of one phase."""
-        return getattr(getattr(self, "guide", None), "phase", None)
+        return self.guide.phase if hasattr(self, "guide") else None
 
     def default_guide(self):
         """Returns the guide that stands in where there is no inference network."""

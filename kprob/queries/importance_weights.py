@@ -4,7 +4,7 @@ Where every site is inside the data plate, rows are independent and each has wei
 Everything that is said of a fit's quality, and the evidence, is made of these numbers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import keras
@@ -12,7 +12,7 @@ import numpy as np
 
 from kprob import checks
 from kprob.backend import random
-from kprob.data import Data, batch_of
+from kprob.data import Data, batch_of, batches_of
 from kprob.effects import Trace
 from kprob.engine.enumeration import num_runs
 from kprob.engine.networks import repeat_rows
@@ -85,9 +85,9 @@ def weigh(
         program = compiled(model, ("weigh", num_samples, *wanted), _one_by_one(model, num_samples, *wanted))
         return Weighed(**_to_numpy(program(batch_of(data), seed)))
     program = compiled(model, ("weigh rows", num_samples, *wanted), _folded(model, num_samples, *wanted))
-    parts = []
-    for start, batch in parts_of(data, max(1, MAX_FOLDED_ROWS // (num_samples * runs_of(model))), rows):
-        parts.append(_to_numpy(program(batch, random.fold_in(seed, start))))
+    size = max(1, MAX_FOLDED_ROWS // (num_samples * runs_of(model)))
+    batches = batches_of(data, size, data.num_rows, rows)
+    parts = [_to_numpy(program(batch, random.fold_in(seed, i * size))) for i, batch in enumerate(batches)]
     return Weighed(**keras.tree.map_structure(lambda *each: np.concatenate(each, axis=1), *parts))
 
 
@@ -95,25 +95,6 @@ def runs_of(model) -> int:
     """Returns how often the generative network runs for one draw: once for each value of what is summed out."""
     plan = model.networks.plan
     return 1 if plan is None else num_runs(plan)
-
-
-def parts_of(data: Data, size: int, rows: np.ndarray | None = None) -> Iterator[tuple[int, dict]]:
-    """Yields the first row and the batch of each part of a data set.
-
-    Args:
-        data: The data.
-        size: Rows of a part; the last one may be shorter.
-        rows: Which rows of the fit's data these are, where not all.
-    """
-    number = data.num_rows or 1
-    for start in range(0, number, size):
-        stop = min(start + size, number)
-        part = data if data.num_rows is None else data.take(slice(start, stop))
-        batch = batch_of(part, data.num_rows)
-        if "index" in batch:
-            chosen = np.arange(start, stop) if rows is None else rows[start:stop]
-            batch["index"] = keras.ops.convert_to_tensor(chosen.astype("int32"))
-        yield start, batch
 
 
 def _folded(model, number: int, sites: tuple, predicted: tuple) -> Callable:

@@ -1,12 +1,16 @@
 """`fit` and `evaluate`: Keras's loop and callbacks, with many steps in one compiled program wherever that's possible."""
 
+import itertools
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
 import keras
 import numpy as np
 
 from kprob.backend import random, training
-from kprob.data import Data, batch_of
+from kprob.data import Data, batches_of, rows_of
 from kprob.errors import CompileError, DataError, KprobError, explain, names
-from kprob.models import agreement, building, curvature, streams
+from kprob.models import agreement, building, streams
 from kprob.models.callback_kinds import savers_last
 from kprob.models.compiled_loop import CompiledLoop, row_order
 from kprob.models.fit_check import check_fit
@@ -15,6 +19,12 @@ from kprob.models.plan import Plan, make_plan
 from kprob.models.programs import cached
 
 KERAS_BATCH_SIZE = 32
+REREAD_ROWS = 10_000  # in a batch of those that a guide goes through at the end
+
+
+class _FittedNetworks(NamedTuple):
+    pair: Callable
+    run_eagerly: bool
 
 
 def fit(model, x, y, **options) -> keras.callbacks.History:
@@ -45,7 +55,7 @@ def _fit_arrays(model, x, y, plan: Plan) -> tuple[keras.callbacks.History, int]:
     _check_given(model, x, data, plan)
     data, validation = _split(model, data, plan)
     building.build(model, data)
-    curvature.begin(model)
+    _begin_guide(model)
     if validation is not None:
         agreement.check_rows_of_guide(model, validation, validation=True)
         building.build(model, validation)
@@ -57,7 +67,7 @@ def _fit_arrays(model, x, y, plan: Plan) -> tuple[keras.callbacks.History, int]:
         epochs.set_model(model)
         loop = CompiledLoop(model, data, plan, size, epochs.on_epoch_end, validation is not None)
         history = loop.run()
-        curvature.finish(model, curvature.parts_of(data))
+        _end_guide(model, batches_of(data, REREAD_ROWS))
         return history, loop.steps
     rows = data.num_rows or 1
     shuffle = plan.shuffle and size < rows
@@ -65,7 +75,7 @@ def _fit_arrays(model, x, y, plan: Plan) -> tuple[keras.callbacks.History, int]:
     epochs = _epochs(model, validation, plan, size, order)
     steps = plan.steps_per_epoch or -(-rows // size)
     history = _keras_loop(model, streams.array_dataset(data, size, lambda: epochs.rows), epochs, plan)
-    curvature.finish(model, curvature.parts_of(data))
+    _end_guide(model, batches_of(data, REREAD_ROWS))
     return history, steps
 
 
@@ -95,16 +105,44 @@ def _check_given(model, x, data: Data, plan: Plan) -> None:
 def _fit_stream(model, x, plan: Plan) -> tuple[keras.callbacks.History, int]:
     stream = streams.Stream(model, x, plan.num_data)
     streams.build(model, stream)
-    curvature.require_finite(model, stream)
-    curvature.begin(model)
+    _require_end(model, stream)
+    _begin_guide(model)
     model.__dict__["_non_finite"].clear()
     validation = plan.validation_data
     if validation is not None and not streams.is_stream(validation):
         validation = _split(model, Data(), plan)[1]
     epochs = _epochs(model, validation, plan, plan.batch_size or KERAS_BATCH_SIZE)
     history = _keras_loop(model, stream.dataset(), epochs, plan)
-    curvature.finish(model, (batch for data in stream.data() for batch in curvature.parts_of(data)))
+    _end_guide(model, (batch for data in stream.data() for batch in batches_of(data, REREAD_ROWS)))
     return history, 2  # of a stream, no epoch is known to be one step
+
+
+def _begin_guide(model) -> None:
+    if hasattr(model, "guide"):
+        model.guide.on_fit_begin()
+
+
+def _end_guide(model, batches: Iterable[dict]) -> None:
+    if not hasattr(model, "guide"):
+        return
+    phase = model.guide.phase
+    model.guide.on_fit_end(_FittedNetworks(model.networks.pair, model.run_eagerly), batches)
+    if model.guide.phase != phase:
+        # Keras's own programs of the guide as it was.
+        model.test_function = model.predict_function = None
+
+
+def _require_end(model, stream: streams.Stream) -> None:
+    endless = hasattr(stream.x, "__next__") or (stream.num_data is None and stream.num_batches is None)
+    if endless and hasattr(model, "guide") and model.guide.rereads_data:
+        raise DataError(
+            explain(
+                f"{type(model.guide).__name__} goes through the data once more after the fit, and can't with this stream.",
+                received=f"a {type(stream.x).__name__} that ends nobody knows where, or that can't be gone through twice",
+                expected="arrays, or a tf.data.Dataset, PyDataset or DataLoader of known length",
+                fix="pass one, or num_data= for a Dataset of unknown length",
+            )
+        )
 
 
 def _epochs(model, validation, plan: Plan, size: int, order=lambda: None) -> streams.Epochs:
@@ -171,14 +209,8 @@ def evaluate_data(model, data: Data, size: int, steps: int | None = None) -> dic
     evaluator = cached(model, ("evaluate", data.num_rows is None), lambda: training.make_evaluator(model))
     totals: dict[str, float] = {}
     count = 0
-    for i, start in enumerate(range(0, data.num_rows or 1, size)):
-        if steps is not None and i >= steps:
-            break
-        part = data if data.num_rows is None else data.take(slice(start, start + size))
-        batch = batch_of(part, data.num_rows)
-        if "index" in batch:
-            batch["index"] = batch["index"] + start
-        rows = part.num_rows or 1
+    for batch in itertools.islice(batches_of(data, size, data.num_rows), steps):
+        rows = rows_of(batch) or 1
         for name, value in evaluator(batch).items():
             totals[name] = totals.get(name, 0.0) + float(value) * rows
         count += rows
