@@ -1,14 +1,11 @@
-"""How many digits floating-point numbers have: Keras's float type, and JAX's leave to use 64 bits."""
+"""How many digits floating-point numbers have: Keras's float type, and permission to use 64 bits on JAX."""
 
 import contextlib
 from collections.abc import Iterator
 
 import keras
 
-if keras.backend.backend() == "jax":
-    from kprob.backend.jax.operations import wide_numbers
-else:
-    from kprob.backend.tensorflow.operations import wide_numbers
+from kprob.backend.active import wide_numbers
 
 
 def float_type() -> str:
@@ -20,8 +17,8 @@ def float_type() -> str:
 def precision(dtype: str) -> Iterator[None]:
     """Makes a type the one that new tensors have.
 
-    On JAX that includes the leave to use 64 bits, which belongs to a thread: a thread opens the context once more. Keras's
-    float type belongs to the process, and is only touched where it differs.
+    On JAX that includes permission to use 64 bits, which belongs to a thread: a thread opens the context once more. Keras's
+    float type belongs to the process, and only changes where it differs.
 
     Args:
         dtype: "float32" or "float64".

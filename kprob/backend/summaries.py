@@ -1,4 +1,6 @@
-"""Numbers for TensorBoard, written by TensorFlow, which is there on either backend."""
+"""Numbers for TensorBoard. TensorFlow writes them, on either backend: kprob requires it."""
+
+from typing import Any
 
 from kprob.errors import KprobError, explain
 
@@ -11,7 +13,7 @@ class Writer:
         folder: The folder.
     """
 
-    def __init__(self, summary, folder: str):
+    def __init__(self, summary: Any, folder: str):
         self._summary = summary
         self._writer = summary.create_file_writer(folder)
 

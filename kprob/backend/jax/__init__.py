@@ -1,1 +1,1 @@
-"""The JAX backend. Every module has a twin of the same name in `kprob.backend.tensorflow`."""
+"""The JAX backend; `kprob/backend/contract.py` says what its modules offer."""

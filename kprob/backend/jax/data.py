@@ -1,36 +1,38 @@
 """Streams of batches on JAX: Python iterators that yield the engine's batches of NumPy arrays."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import keras
 
 
-def is_dataset(value) -> bool:
-    """Whether a value is a `tf.data.Dataset`, told by its looks, so that TensorFlow needn't be there."""
+def is_dataset(value: object) -> bool:
+    # Known by two attributes of `tf.data.Dataset`, so that TensorFlow needn't be installed.
     return hasattr(value, "element_spec") and hasattr(value, "as_numpy_iterator")
 
 
-def map_dataset(dataset, function: Callable):
-    """Not on JAX: batches of a dataset are read as NumPy arrays instead."""
+def map_dataset(dataset: Any, function: Callable) -> Any:
     raise NotImplementedError("JAX reads tf.data datasets as NumPy arrays.")
 
 
-def dataset_of(batches: Callable[[], Iterable[dict]], example: dict, number: int | None, whole: tuple[str, ...]):
-    """Makes a data set that Keras's loop can run over again and again; see the TensorFlow twin for the arguments."""
-    return _Batches(batches, number)
+def dataset_of(
+    batches: Callable[[], Iterable[dict[str, Any]]], example: dict[str, Any], number: int | None, whole: tuple[str, ...]
+) -> keras.utils.PyDataset:
+    return _BatchSequence(batches, number)
 
 
-class _Batches(keras.utils.PyDataset):
-    # Keras asks for batches by number; they come in order, so an iterator serves.
-    def __init__(self, batches, number):
+class _BatchSequence(keras.utils.PyDataset):
+    # Keras asks for batches by number, in order, so an iterator serves.
+    def __init__(self, batches: Callable[[], Iterable[dict[str, Any]]], number: int | None):
         super().__init__()
-        self.batches, self.number, self.iterator = batches, number, None
+        self.batches, self.number = batches, number
+        self.iterator: Iterator[dict[str, Any]] | None = None
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         return self.number
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[dict[str, Any]]:
         if index == 0 or self.iterator is None:
             self.iterator = iter(self.batches())
         try:
@@ -40,8 +42,8 @@ class _Batches(keras.utils.PyDataset):
             return (next(self.iterator),)
 
 
-def count_rows(dataset) -> int | None:
-    """Returns the rows of a batched dataset where every batch but the last has as many; None where that can't be told."""
+def count_rows(dataset: Any) -> int | None:
+    # Every batch but the last has as many rows as the first one.
     batches = int(dataset.cardinality())
     if batches < 1:
         return None
@@ -50,5 +52,5 @@ def count_rows(dataset) -> int | None:
     return first * (batches - 1) + last
 
 
-def _rows(element) -> int:
+def _rows(element: Any) -> int:
     return len(next(leaf for leaf in keras.tree.flatten(element) if leaf is not None))

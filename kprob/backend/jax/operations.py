@@ -1,16 +1,15 @@
-"""JAX: TFP's JAX substrate, compiled functions, maps over draws, gradients."""
+"""Operations on JAX."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
+import tensorflow_probability.substrates.jax as tfp  # importable only after `apply_patches`
 
-# TFP 0.25 reads a table that JAX 0.10 has moved (tensorflow/probability#2040); its home is looked up again here.
-if not hasattr(jax.interpreters.xla, "pytype_aval_mappings"):
-    jax.interpreters.xla.pytype_aval_mappings = jax._src.core.pytype_aval_mappings
-
-import tensorflow_probability.substrates.jax as tfp  # noqa: E402
+from kprob.types import Distribution, Shape
 
 __all__ = [
     "accumulate",
@@ -30,36 +29,27 @@ __all__ = [
 
 
 def executing_eagerly() -> bool:
-    """Whether operations run at once, rather than being recorded by a transformation."""
     return not isinstance(jnp.zeros(()) + jnp.zeros(()), jax.core.Tracer)
 
 
-def wide_numbers():
-    """Returns a context in which this thread may use numbers of 64 bits."""
+def wide_numbers() -> AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-def is_tensor(value) -> bool:
-    """Whether a value is a tensor of the backend or a Keras variable."""
+def is_tensor(value: object) -> bool:
     return isinstance(value, jax.Array | keras.Variable)
 
 
-def static_shape(value) -> tuple[int | None, ...]:
-    """Returns the shape; JAX always knows it."""
+def static_shape(value: jax.Array) -> tuple[int | None, ...]:
     return tuple(value.shape)
 
 
-def compile_function(function: Callable, variables: Callable = lambda: (), jit: bool = False) -> Callable:
-    """Compiles a function of arrays; it is traced once per structure and shape of its arguments.
+def compile_function(
+    function: Callable, variables: Callable[[], Sequence[keras.Variable]] = lambda: (), jit: bool = False
+) -> Callable:
+    del jit  # JAX always compiles with XLA
 
-    Args:
-        function: The function; it may read Keras variables and must not write them.
-        variables: Returns the variables that `function` reads: JAX would otherwise take their values of today for ever.
-        jit: Accepted for the sake of TensorFlow; JAX always compiles.
-    """
-    del jit
-
-    def stateless(values, *arguments):
+    def stateless(values: list, *arguments: Any) -> Any:
         with keras.StatelessScope(state_mapping=list(zip(variables(), values, strict=True))):
             return function(*arguments)
 
@@ -67,99 +57,64 @@ def compile_function(function: Callable, variables: Callable = lambda: (), jit: 
     return lambda *arguments: compiled([variable.value for variable in variables()], *arguments)
 
 
-def map_draws(function: Callable, draws, variables):
-    """Runs a function once per draw and stacks what it returns along a new first axis.
+def map_draws(function: Callable, draws: Any, variables: Sequence[keras.Variable]) -> Any:
+    return jax.lax.map(_with_values(function, variables), draws)
 
-    Args:
-        function: From what belongs to one draw, such as a seed, to a structure of arrays.
-        draws: An array or a structure of them, draws along axis 0, such as seeds (S, 2).
-        variables: Variables that the function reads or updates: of others it would see the values of today for ever.
-            Updates inside a map can't leave it and are dropped.
-    """
+
+def vectorized_map(function: Callable, elements: jax.Array, variables: Sequence[keras.Variable]) -> Any:
+    return jax.vmap(_with_values(function, variables))(elements)
+
+
+def _with_values(function: Callable, variables: Sequence[keras.Variable]) -> Callable:
+    # The values that variables have now, as constants of the map; without the scope, updates inside it would leak tracers.
     values = [(variable, variable.value) for variable in variables]
 
-    def once(draw):
-        with keras.StatelessScope(state_mapping=values):
-            return function(draw)
-
-    return jax.lax.map(once, draws)
-
-
-def gradients(function: Callable, *arguments):
-    """Returns the value of a scalar function and its gradients with respect to its arguments."""
-    value, found = jax.value_and_grad(function, argnums=tuple(range(len(arguments))))(*arguments)
-    return value, found
-
-
-def batch_shape(distribution) -> tuple:
-    """Returns a distribution's batch shape; JAX always knows it."""
-    return tuple(distribution.batch_shape)
-
-
-def find_influences(function: Callable, inputs: dict) -> dict[str, set[str]]:
-    """Finds which inputs of a function its outputs can depend on, from the recorded computation.
-
-    Args:
-        function: From arrays by name to arrays by name.
-        inputs: Arrays by name.
-
-    Returns:
-        Names of inputs by name of output: all that have an influence, perhaps some that have none.
-    """
-    order = list(inputs)
-    keys: list[str] = []
-
-    def listed(*values):
-        found = function(dict(zip(order, values, strict=True)))
-        keys[:] = list(found)
-        return [found[key] for key in keys]
-
-    recorded = jax.make_jaxpr(listed)(*(inputs[name] for name in order)).jaxpr
-    sources = {variable: {name} for variable, name in zip(recorded.invars, order, strict=True)}
-
-    def of(variables) -> set[str]:
-        return set().union(*(sources.get(v, ()) for v in variables if not hasattr(v, "val")))
-
-    for equation in recorded.eqns:
-        reached = of(equation.invars)
-        sources |= {variable: reached for variable in equation.outvars}
-    return {key: of([variable]) for key, variable in zip(keys, recorded.outvars, strict=True)}
-
-
-def vectorized_map(function: Callable, elements: jax.Array, variables):
-    """Runs `function(element)` for all elements at once, by operations with one more axis.
-
-    Args:
-        function: From an element to a structure of arrays.
-        elements: Elements along the first axis.
-        variables: Variables that the function reads (see `map_draws`). Updates inside can't leave it and are dropped.
-    """
-    values = [(variable, variable.value) for variable in variables]
-
-    def once(element):
+    def once(element: Any) -> Any:
         with keras.StatelessScope(state_mapping=values):
             return function(element)
 
-    return jax.vmap(once)(elements)
+    return once
 
 
-def accumulate(function: Callable, initial, elements):
-    """Runs `state = function(state, element)` for one element after the other and stacks the states.
-
-    Args:
-        function: From a state and an element to the next state, a structure of arrays.
-        initial: The state before the first element.
-        elements: Elements along the first axis of a structure of arrays.
-    """
-
-    def once(state, element):
+def accumulate(function: Callable, initial: Any, elements: Any) -> Any:
+    def once(state: Any, element: Any) -> tuple[Any, Any]:
         following = function(state, element)
         return following, following
 
     return jax.lax.scan(once, initial, elements)[1]
 
 
+def gradients(function: Callable, *arguments: jax.Array) -> tuple[jax.Array, Sequence[jax.Array]]:
+    return jax.value_and_grad(function, argnums=tuple(range(len(arguments))))(*arguments)
+
+
+def batch_shape(distribution: Distribution) -> Shape:
+    return tuple(distribution.batch_shape)
+
+
+def find_influences(function: Callable, inputs: dict[str, jax.Array]) -> dict[str, set[str]]:
+    order = list(inputs)
+    keys: list[str] = []
+
+    def listed(*values: jax.Array) -> list[jax.Array]:
+        outputs = function(dict(zip(order, values, strict=True)))
+        keys[:] = list(outputs)
+        return [outputs[key] for key in keys]
+
+    recorded = jax.make_jaxpr(listed)(*(inputs[name] for name in order)).jaxpr
+    sources: dict[Any, set[str]] = {variable: {name} for variable, name in zip(recorded.invars, order, strict=True)}
+
+    def sources_of(variables: Iterable[Any]) -> set[str]:
+        # Constants, which have a `val`, come from no input.
+        return set().union(*(sources.get(v, ()) for v in variables if not hasattr(v, "val")))
+
+    for equation in recorded.eqns:
+        reached = sources_of(equation.invars)
+        sources |= {variable: reached for variable in equation.outvars}
+    return {key: sources_of([variable]) for key, variable in zip(keys, recorded.outvars, strict=True)}
+
+
 def softplus(value: jax.Array) -> jax.Array:
-    """Returns log(1 + exp(value)), in a form whose gradient takes a third of the time of `jax.nn.softplus`'s."""
-    # At 0 both parts take the derivative from the right, so that their sum has the right one.
+    # The gradient of this form takes a third of the time of `jax.nn.softplus`'s. At 0 both terms take the derivative from the
+    # right, so that their sum has the right one.
     return jnp.where(value >= 0.0, value, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(value)))

@@ -1,35 +1,34 @@
 """Random numbers on JAX: the counter-based Threefry generator, which JAX uses eagerly and compiled alike.
 
-A seed is a raw key, a uint32 array of shape (2,), as TFP's JAX substrate takes it.
+A seed is a raw key, a uint32 array of shape (2,).
 """
 
 import random as python_random
 
 import jax
 import jax.numpy as jnp
+import keras
+
+from kprob.types import Shape
 
 _GOLDEN = 0x9E3779B9
 
 
 def seed(number: int) -> jax.Array:
-    """Returns the seed that belongs to an integer."""
     number = int(number)
     return jnp.array([(number >> 31) & 0x7FFFFFFF, number & 0x7FFFFFFF], dtype=jnp.uint32)
 
 
 def fresh_seed() -> jax.Array:
-    """Returns a new seed from Python's generator, which `keras.utils.set_random_seed` sets."""
     return seed(python_random.getrandbits(62))
 
 
-def from_generator(generator) -> jax.Array:
-    """Returns the next seed of a `keras.random.SeedGenerator`."""
+def from_generator(generator: keras.random.SeedGenerator) -> jax.Array:
     # Ordered: the state is (seed, draws so far), and the seed, which orders the rows in `fit`, stays.
     return jnp.asarray(generator.next(), dtype=jnp.uint32)
 
 
-def fold_in(seed: jax.Array, number) -> jax.Array:
-    """Returns a seed made from another seed and an integer; different integers give independent streams."""
+def fold_in(seed: jax.Array, number: int | jax.Array) -> jax.Array:
     # As on TensorFlow, by a hash: JAX's own way is a Threefry block, and a loop in the compiled program, per seed.
     if isinstance(number, int):
         step = jnp.uint32(((number + 1) * _GOLDEN) & 0xFFFFFFFF)
@@ -47,22 +46,18 @@ def _mix(word: jax.Array) -> jax.Array:
 
 
 def split(seed: jax.Array, number: int) -> jax.Array:
-    """Returns `number` independent seeds, shape (number, 2)."""
     return fold_in(seed, jnp.arange(number))
 
 
-def normal(shape, seed: jax.Array, dtype="float32") -> jax.Array:
-    """Returns standard normal numbers of a shape."""
+def normal(shape: Shape, seed: jax.Array, dtype: str = "float32") -> jax.Array:
     return jax.random.normal(seed, tuple(shape), dtype=dtype)
 
 
-def uniform(shape, seed: jax.Array, dtype="float32") -> jax.Array:
-    """Returns numbers uniform in the open interval (0, 1), so that logarithms of them are finite."""
+def uniform(shape: Shape, seed: jax.Array, dtype: str = "float32") -> jax.Array:
     low = 1e-7 if jnp.dtype(dtype).itemsize <= 4 else 1e-16
     return jax.random.uniform(seed, tuple(shape), dtype=dtype, minval=low, maxval=1.0)
 
 
-def mixed_uniform(seed: jax.Array, number, dtype="float32") -> jax.Array:
-    """Returns a number uniform in the open interval (0, 1) from a seed and an integer: quicker than `uniform`."""
+def mixed_uniform(seed: jax.Array, number: int | jax.Array, dtype: str = "float32") -> jax.Array:
     word = fold_in(seed, number)[..., 1]
     return ((word >> 9).astype(dtype) + 0.5) * jnp.asarray(2.0**-23, dtype)

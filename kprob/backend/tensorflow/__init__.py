@@ -1,1 +1,1 @@
-"""The TensorFlow backend. Every module has a twin of the same name in `kprob.backend.jax`."""
+"""The TensorFlow backend; `kprob/backend/contract.py` says what its modules offer."""

@@ -1,32 +1,24 @@
 """Streams of batches on TensorFlow: `tf.data` datasets that yield the engine's batches."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 
-def is_dataset(value) -> bool:
-    """Whether a value is a `tf.data.Dataset`."""
+def is_dataset(value: object) -> bool:
     return isinstance(value, tf.data.Dataset)
 
 
 def map_dataset(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
-    """Maps a function over a dataset, and prepares the next batch while one is trained on."""
     return dataset.map(lambda *element: (function(element if len(element) > 1 else element[0]),)).prefetch(2)
 
 
-def dataset_of(batches: Callable[[], Iterable[dict]], example: dict, number: int | None, whole: tuple[str, ...]):
-    """Makes a dataset that Keras's loop can run over again and again.
-
-    Args:
-        batches: Starts an epoch: returns an iterable of batches of NumPy arrays.
-        example: One batch, for the structure.
-        number: Batches of an epoch, or None where it isn't known.
-        whole: Keys of a batch whose first axis isn't rows.
-    """
-
-    def spec(key: str, value) -> tf.TensorSpec:
+def dataset_of(
+    batches: Callable[[], Iterable[dict[str, Any]]], example: dict[str, Any], number: int | None, whole: tuple[str, ...]
+) -> tf.data.Dataset:
+    def spec(key: str, value: Any) -> tf.TensorSpec:
         value = np.asarray(value)
         return tf.TensorSpec(value.shape if key in whole else (None, *value.shape[1:]), value.dtype)
 
@@ -39,7 +31,7 @@ def dataset_of(batches: Callable[[], Iterable[dict]], example: dict, number: int
 
 
 def count_rows(dataset: tf.data.Dataset) -> int | None:
-    """Returns the rows of a batched dataset without running it, or None where that can't be told."""
+    # Without running it: back through the maps that keep the number of elements, to the rows that were put into batches.
     batches = int(dataset.cardinality())
     if batches < 0:
         return None

@@ -1,36 +1,36 @@
 """Random numbers on TensorFlow, from the counter-based generator Philox2x32-10, written in TensorFlow's own integers.
 
-TensorFlow's generators give other numbers under XLA than in graphs, whatever algorithm is asked for (with a seed that
+TensorFlow's generators give other numbers under XLA than in graphs, whatever algorithm one asks for (with a seed that
 isn't a constant, "philox" too: XLA scrambles the key once more), and its default is slow there on the CPU. Written out,
 the draws are the same eagerly, in graphs and under XLA, up to the last bit of a logarithm or cosine, and XLA fuses them
-into what they are used for. (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".)
+into what uses them. (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".)
 
-A seed is an int32 tensor of shape (2,), as TFP takes it.
+A seed is an int32 tensor of shape (2,).
 """
 
 import math
 import random as python_random
 
+import keras
 import tensorflow as tf
 
-FEW = 16
+from kprob.types import Shape
+
+_FEW = 16
 _GOLDEN = 0x9E3779B9
 
 
 def seed(number: int) -> tf.Tensor:
-    """Returns the seed that belongs to an integer."""
     number = int(number)
     low, high = number & 0x7FFFFFFF, (number >> 31) & 0x7FFFFFFF
     return tf.constant([high, low], dtype=tf.int32)
 
 
 def fresh_seed() -> tf.Tensor:
-    """Returns a new seed from Python's generator, which `keras.utils.set_random_seed` sets."""
     return seed(python_random.getrandbits(62))
 
 
-def from_generator(generator) -> tf.Tensor:
-    """Returns the next seed of a `keras.random.SeedGenerator`."""
+def from_generator(generator: keras.random.SeedGenerator) -> tf.Tensor:
     # Ordered: the state is (seed, draws so far). Keras's unordered sequence changes the seed too, which orders the rows
     # in `fit`, and it comes round after less than a million steps.
     seed = tf.cast(generator.next(), tf.int32)
@@ -51,8 +51,7 @@ def _mix(word: tf.Tensor) -> tf.Tensor:
     return tf.bitwise.bitwise_xor(word, shift(word, tf.constant(16, tf.uint32)))
 
 
-def fold_in(seed: tf.Tensor, number) -> tf.Tensor:
-    """Returns a seed made from another seed and an integer; different integers give independent streams."""
+def fold_in(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
     words = tf.bitcast(seed, tf.uint32)
     if isinstance(number, int):
         step = tf.constant(((number + 1) * _GOLDEN) & 0xFFFFFFFF, tf.uint32)
@@ -64,12 +63,11 @@ def fold_in(seed: tf.Tensor, number) -> tf.Tensor:
 
 
 def split(seed: tf.Tensor, number: int) -> tf.Tensor:
-    """Returns `number` independent seeds, shape (number, 2)."""
     return fold_in(seed, tf.range(number))
 
 
-def normal(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
-    """Returns standard normal numbers of a shape (its entries may be tensors), by Box and Muller's transformation."""
+def normal(shape: Shape, seed: tf.Tensor, dtype: str = "float32") -> tf.Tensor:
+    # By Box and Muller's transformation.
     wide = _wide(dtype)
     total = _total(shape)
     pairs = (total + 1) // 2
@@ -79,8 +77,8 @@ def normal(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
     return tf.cast(tf.reshape(numbers, _as_shape(shape)), dtype)
 
 
-def _few(total) -> bool:
-    return isinstance(total, int) and total <= FEW
+def _few(total: int | tf.Tensor) -> bool:
+    return isinstance(total, int) and total <= _FEW
 
 
 def _around(radius: tf.Tensor, turn: tf.Tensor, few: bool) -> list[tf.Tensor]:
@@ -95,23 +93,21 @@ def _around(radius: tf.Tensor, turn: tf.Tensor, few: bool) -> list[tf.Tensor]:
     return [radius * (1.0 - square) / (1.0 + square), 2.0 * radius * tangent / (1.0 + square)]
 
 
-def uniform(shape, seed: tf.Tensor, dtype="float32") -> tf.Tensor:
-    """Returns numbers uniform in the open interval (0, 1), so that logarithms of them are finite."""
+def uniform(shape: Shape, seed: tf.Tensor, dtype: str = "float32") -> tf.Tensor:
     total = _total(shape)
     numbers = tf.concat(_uniforms((total + 1) // 2, seed, _wide(dtype)), 0)[:total]
     return tf.cast(tf.reshape(numbers, _as_shape(shape)), dtype)
 
 
-def mixed_uniform(seed: tf.Tensor, number, dtype="float32") -> tf.Tensor:
-    """Returns a number uniform in the open interval (0, 1) from a seed and an integer: quicker than `uniform`."""
-    return tf.cast(_part(tf.bitcast(fold_in(seed, number), tf.uint32)[..., 1], 9, tf.float32), dtype)
+def mixed_uniform(seed: tf.Tensor, number: int | tf.Tensor, dtype: str = "float32") -> tf.Tensor:
+    return tf.cast(_fraction(tf.bitcast(fold_in(seed, number), tf.uint32)[..., 1], 9, tf.float32), dtype)
 
 
-def _uniforms(number, seed: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+def _uniforms(number: int | tf.Tensor, seed: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
     # Two independent vectors of uniform numbers: the middles of 2^23 (or 2^52) equal parts of (0, 1). With a bit more the
     # last middle would be rounded to 1, whose logistic or Gumbel number is infinite.
     if dtype == tf.float32:
-        return tuple(_part(word, 9, dtype) for word in _philox(number, seed))
+        return tuple(_fraction(word, 9, dtype) for word in _philox(number, seed))
     high, low = _philox(number, seed), _philox(number, fold_in(seed, 0))
     scale = tf.constant(2.0**-52, dtype)
     return tuple(
@@ -125,11 +121,11 @@ def _uniforms(number, seed: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.T
     )
 
 
-def _part(word: tf.Tensor, shift: int, dtype: tf.DType) -> tf.Tensor:
+def _fraction(word: tf.Tensor, shift: int, dtype: tf.DType) -> tf.Tensor:
     return (tf.cast(tf.bitwise.right_shift(word, _word(shift)), dtype) + 0.5) * tf.constant(2.0 ** (shift - 32), dtype)
 
 
-def _philox(number, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _philox(number: int | tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     # Philox2x32-10: the first word of the seed is the key, the second one and the position are the counter.
     words = tf.bitcast(seed, tf.uint32)
     key = words[0]
@@ -147,15 +143,15 @@ def _word(number: int) -> tf.Tensor:
     return tf.constant(number, tf.uint32)
 
 
-def _wide(dtype) -> tf.DType:
+def _wide(dtype: str) -> tf.DType:
     return tf.float64 if tf.as_dtype(dtype) == tf.float64 else tf.float32
 
 
-def _total(shape):
+def _total(shape: Shape) -> int | tf.Tensor:
     if all(isinstance(size, int) for size in shape):
         return math.prod(shape)
     return tf.reduce_prod(_as_shape(shape))
 
 
-def _as_shape(shape) -> tf.Tensor:
+def _as_shape(shape: Shape) -> tf.Tensor:
     return tf.convert_to_tensor(shape, dtype=tf.int32) if len(shape) else tf.zeros([0], tf.int32)
