@@ -12,20 +12,22 @@ from pathlib import Path
 # import each other; inside a part anything goes but a cycle; `kprob/__init__` imports everything.
 ORDER = (
     ("errors", "types"),
-    ("namespaces",),
-    ("checks",),
-    ("backend", "saving"),
-    ("distributions", "diagnostics", "data"),
+    ("namespaces", "delegation", "checks"),
+    ("backend",),
+    ("saving", "diagnostics", "data"),
+    ("distributions",),
     ("effects",),
     ("handlers", "layers", "objectives"),
     ("guides",),
     ("engine",),
-    ("density",),
-    ("samplers", "queries"),
-    ("filtering",),
+    ("density", "inspection"),
+    ("training",),
+    ("optimizers", "samplers", "plots"),
+    ("queries",),
+    ("evaluation", "filtering"),
+    ("inference",),
     ("models",),
-    ("optimizers",),
-    ("callbacks", "plots"),
+    ("callbacks",),
 )
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}
 

@@ -51,7 +51,7 @@ class Stream(ABC):
         """Returns the first batch, which the pass that follows still has."""
         return next(iter(self.elements()))
 
-    def end_pass(self) -> None:
+    def end_pass(self) -> None:  # noqa: B027  (most sources needn't know)
         """Tells the source that a pass has ended."""
 
 

@@ -22,11 +22,13 @@ from kprob.engine.probing.structure import Structure
 from kprob.engine.programs import Programs
 from kprob.engine.reruns import Runs
 from kprob.engine.spec import Spec
-from kprob.errors import KprobError, add_note
+from kprob.errors import KprobError, add_note, explain
 from kprob.guides import Guide
 from kprob.types import Seed
 
 Reparameterization = LocScale | Transform
+
+MAX_FOLDED_ROWS = 100_000  # of a run in which draws are folded into the rows
 
 
 class Networks:
@@ -39,6 +41,7 @@ class Networks:
         inference: q as a function of data, where it isn't a method of the host.
 
     Attributes:
+        function: p, where it is a function rather than a method of the host.
         parameters: Values of what the networks declare by `kprob.param`.
         programs: Compiled programs.
         reparam: `LocScale` or `Transform` by site: the form in which the generative network runs.
@@ -56,7 +59,7 @@ class Networks:
         self, host: Host, owner: str, generative: Callable | None = None, inference: Callable | None = None
     ) -> None:
         self.host, self.owner = host, owner
-        self._generative, self._inference = generative, inference
+        self.function, self._inference = generative, inference
         self.parameters = NamedParameters()
         self.programs = Programs(self.variables, lambda: self.phase, lambda: self.run_eagerly)
         self.reparam: dict[str, Reparameterization] = {}
@@ -71,7 +74,7 @@ class Networks:
     @cached_property
     def generative(self) -> Callable:
         """The generative network, a function of covariates."""
-        return self.host.generative if self._generative is None else self._generative
+        return self.host.generative if self.function is None else self.function
 
     @property
     def inference(self) -> Callable | Guide | None:
@@ -107,6 +110,23 @@ class Networks:
     def built(self) -> bool:
         """Whether the variables have been made."""
         return self.host.built
+
+    def require_spec(self) -> Spec:
+        """Returns what the build found.
+
+        Raises:
+            KprobError: The variables haven't been made.
+        """
+        if self.spec is None:
+            raise KprobError(
+                explain(
+                    f"{self.owner} has no variables yet.",
+                    received="a model that was never fitted, evaluated or loaded",
+                    expected="a model that has seen data",
+                    fix="call model.compile(...).fit(data) first",
+                )
+            )
+        return self.spec
 
     def variables(self) -> list:
         """Returns the variables that the networks may read."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from kprob.backend import random
 from kprob.data import Data, batch_of
-from kprob.effects import LocScale, Transform
+from kprob.effects import LocScale
 from kprob.engine.inputs import Inputs
 from kprob.engine.networks import Networks, Reparameterization
 from kprob.engine.probing.dependencies import find_dependencies

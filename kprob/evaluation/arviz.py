@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kprob.engine import Structure
+from kprob.engine import Networks, Structure, find_structure, named_data, seed_of
 from kprob.errors import KprobError, explain
-from kprob.models import joint_draws, weighing
+from kprob.evaluation.joint_draws import JointDraws, data_of_draws, draw_jointly
+from kprob.queries.ask import prior_query
+from kprob.samplers.chains.draws import Draws
 
 # ArviZ's names of what samplers tell.
 _STATISTICS = {
@@ -24,25 +26,42 @@ _STATISTICS = {
 _TYPES = {"diverging": bool, "tree_depth": int, "n_steps": int}
 
 
-def to_arviz(model, x, num_samples: int | None, num_prior_samples: int, coords: Mapping | None, seed: int | None):
-    """Makes the data structure (see `Assessable.to_arviz`)."""
+def to_arviz(
+    networks: Networks,
+    draws: Draws | None,
+    x: Any,
+    num_samples: int | None,
+    num_prior_samples: int,
+    coords: Mapping | None,
+    seed: int | None,
+) -> Any:
+    """Returns a fit as ArviZ's data structure.
+
+    Args:
+        networks: The networks of a fitted model.
+        draws: A sampler's draws; None for draws of q.
+        x: The data of the fit.
+        num_samples: Draws.
+        num_prior_samples: Draws of the prior; 0 for none.
+        coords: Labels by plate, in place of 0, 1, 2, ...
+        seed: Makes the result repeatable.
+    """
     arviz = import_arviz()
-    structure = model.structure(dict(model.name_data(x)) if x is not None else None)
-    data = joint_draws.prepare(model, "to_arviz", x)
-    key = weighing.seed_of(model, seed)
-    found = joint_draws.draw(model, data, num_samples, key)
-    shape = (found.num_chains, -1)
+    structure = find_structure(networks, named_data(networks, x) if x is not None else None)
+    data = data_of_draws(networks, draws, "to_arviz", x)
+    joint = draw_jointly(networks, draws, data, num_samples, seed_of(networks.host, seed))
+    shape = (joint.num_chains, -1)
     groups: dict[str, dict[str, np.ndarray]] = {
-        "posterior": _in_chains(found.posterior, shape),
-        "posterior_predictive": _in_chains(found.predictive, shape),
-        "log_likelihood": _in_chains(found.log_likelihood, shape),
-        "sample_stats": _statistics(model, found, shape),
+        "posterior": _in_chains(joint.posterior, shape),
+        "posterior_predictive": _in_chains(joint.predictive, shape),
+        "log_likelihood": _in_chains(joint.log_likelihood, shape),
+        "sample_stats": _statistics(draws, joint, shape),
     }
     arrays = {**data.rows, **data.whole}
-    groups["observed_data"] = {name: arrays[name] for name in found.log_likelihood}
+    groups["observed_data"] = {name: arrays[name] for name in joint.log_likelihood}
     groups["constant_data"] = {name: np.asarray(v) for name, v in arrays.items() if name not in structure.sites}
     if num_prior_samples:
-        groups |= _prior(model, x, data.num_rows, list(found.log_likelihood), num_prior_samples, seed)
+        groups |= _prior(networks, x, data.num_rows, list(joint.log_likelihood), num_prior_samples, seed)
     named = _Dimensions(structure, data, coords)
     dims = {name: named.of_site(name) for name in structure.sites}
     dims |= {name: named.of_covariate(name, value) for name, value in groups["constant_data"].items()}
@@ -79,27 +98,28 @@ def _in_chains(values: dict, shape: tuple) -> dict[str, np.ndarray]:
     return {name: value.reshape(*shape, *value.shape[1:]) for name, value in values.items()}
 
 
-def _statistics(model, found: joint_draws.JointDraws, shape: tuple) -> dict[str, np.ndarray]:
-    if model.sampler is None:
-        return _in_chains(found.statistics, shape)
-    draws = model.draws
-    number = len(next(iter(found.statistics.values()))) // found.num_chains
+def _statistics(draws: Draws | None, joint: JointDraws, shape: tuple) -> dict[str, np.ndarray]:
+    if draws is None:
+        return _in_chains(joint.statistics, shape)
+    number = len(next(iter(joint.statistics.values()))) // joint.num_chains
     if number != draws.num_draws:  # what a transition told belongs to all draws, or to none
-        return _in_chains(found.statistics, shape)
-    told = {_STATISTICS[name]: value for name, value in draws.statistics.items()}
-    told = {name: value for name, value in told.items() if not np.isnan(value).all()}
-    return {name: value.astype(_TYPES.get(name, value.dtype)) for name, value in told.items()}
+        return _in_chains(joint.statistics, shape)
+    statistics = {_STATISTICS[name]: value for name, value in draws.statistics.items()}
+    statistics = {name: value for name, value in statistics.items() if not np.isnan(value).all()}
+    return {name: value.astype(_TYPES.get(name, value.dtype)) for name, value in statistics.items()}
 
 
-def _prior(model, x, num_rows: int | None, observed: list[str], number: int, seed: int | None) -> dict[str, dict]:
-    sites = model.structure().sites
-    covariates = {name: value for name, value in model.name_data(x).items() if name not in sites}
+def _prior(
+    networks: Networks, x: Any, num_rows: int | None, observed: list[str], number: int, seed: int | None
+) -> dict[str, dict]:
+    sites = find_structure(networks).sites
+    covariates = {name: value for name, value in named_data(networks, x).items() if name not in sites}
     wanted = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
-    drawn = model.prior(wanted, covariates, size=num_rows or 1).sample(number, seed=seed)
-    drawn = {name: np.asarray(value)[None] for name, value in drawn.items()}
+    draws = prior_query(networks, wanted, covariates, size=num_rows or 1).sample(number, seed=seed)
+    draws = {name: np.asarray(value)[None] for name, value in draws.items()}
     return {
-        "prior": {name: value for name, value in drawn.items() if name not in observed},
-        "prior_predictive": {name: value for name, value in drawn.items() if name in observed},
+        "prior": {name: value for name, value in draws.items() if name not in observed},
+        "prior_predictive": {name: value for name, value in draws.items() if name in observed},
     }
 
 

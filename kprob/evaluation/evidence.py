@@ -3,6 +3,9 @@
 p(x) = E_q[p(x, z)/q(z)]:  the mean of the weights, whose logarithm is estimated, with a standard error (delta method).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -10,8 +13,11 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.data import batches_of
 from kprob.diagnostics.smoothing import log_mean_exp, pareto_smooth
-from kprob.models import weighing
-from kprob.models.programs import compiled, map_all
+from kprob.engine import Networks, seed_of
+from kprob.errors import KprobError, explain
+from kprob.queries import importance_weights
+from kprob.samplers.chains.draws import Draws
+from kprob.types import Seed, Tensor
 
 MAX_NUMBERS = 10_000_000
 
@@ -41,11 +47,23 @@ class Estimate(float):
     __str__ = __repr__
 
 
-def log_marginal_likelihood(model, x, num_samples: int, seed) -> Estimate:
-    """Estimates the log-evidence (see `ProbabilisticModel.log_marginal_likelihood`)."""
+def log_marginal_likelihood(networks: Networks, data: Any, num_samples: int, seed: int | None) -> Estimate:
+    """Returns the log-evidence log p(data), estimated by importance sampling with q as the proposal.
+
+    Args:
+        networks: The networks of a fitted model.
+        data: What is observed, and covariates.
+        num_samples: Draws of q.
+        seed: Makes the result repeatable.
+
+    Returns:
+        A float with `standard_error`, `k_hat`, and `per_datum` where all latents are inside the data plate.
+    """
     check_count("num_samples", num_samples, 2)
-    data = weighing.prepare(model, "log_marginal_likelihood", x)
-    weights = weighing.weigh(model, data, num_samples, weighing.seed_of(model, seed)).log_weights.astype("float64")
+    prepared = importance_weights.weighable_data(networks, "log_marginal_likelihood", data)
+    weights = importance_weights.weigh(
+        networks, prepared, num_samples, seed_of(networks.host, seed)
+    ).log_weights.astype("float64")
     k_hat = pareto_smooth(weights).k_hat
     found, errors = log_mean_exp(weights), _errors(weights)
     if weights.ndim == 1:
@@ -53,34 +71,73 @@ def log_marginal_likelihood(model, x, num_samples: int, seed) -> Estimate:
     return Estimate(np.sum(found), np.sqrt(np.sum(errors**2)), found, k_hat)
 
 
-def log_predictive_density(model, x, num_samples: int, seed) -> Estimate:
-    """Estimates the log-density of data that wasn't fitted (see `ProbabilisticModel.log_predictive_density`)."""
+def log_predictive_density(networks: Networks, data: Any, num_samples: int, seed: int | None) -> Estimate:
+    """Returns the log-density that the fitted model gives to new data, row by row: Σ_i log E[p(x_i | latents)].
+
+    Latents outside the data plate are drawn from q; a row's own latents are integrated out by importance sampling.
+
+    Args:
+        networks: The networks of a fitted model.
+        data: Data that wasn't fitted: what is observed, and covariates.
+        num_samples: Draws of q.
+        seed: Makes the result repeatable.
+
+    Returns:
+        A float, the sum over rows, with `per_datum`, `standard_error` and `k_hat`.
+    """
     check_count("num_samples", num_samples, 2)
-    data = weighing.prepare(model, "log_predictive_density", x)
-    key = weighing.seed_of(model, seed)
-    if weighing.has_rows(model):
-        weights = weighing.weigh(model, data, num_samples, key).log_weights
+    prepared = importance_weights.weighable_data(networks, "log_predictive_density", data)
+    key = seed_of(networks.host, seed)
+    if importance_weights.has_row_weights(networks):
+        weights = importance_weights.weigh(networks, prepared, num_samples, key).log_weights
         return _pointwise([weights])
-    size = max(1, MAX_NUMBERS // max(num_samples, 100 * weighing.runs_of(model)))
+    size = max(1, MAX_NUMBERS // max(num_samples, 100 * importance_weights.runs_of(networks)))
     key_of = ("density", num_samples)
-    program = compiled(model, key_of, _densities(model, num_samples))
-    parts = [program(batch, key) for batch in batches_of(data, size, data.num_rows)]
+    program = networks.programs.compiled(key_of, _densities(networks, num_samples))
+    parts = [program(batch, key) for batch in batches_of(prepared, size, prepared.num_rows)]
     return _pointwise([np.array(keras.ops.convert_to_numpy(part)) for part in parts])
 
 
-def _densities(model, number: int):
+def evidence_of_draws(owner: str, draws: Draws | None) -> Estimate:
+    """Returns the log-evidence that sequential Monte Carlo found: the mean of the populations' evidence.
+
+    Args:
+        owner: Name of the model, for messages.
+        draws: The draws.
+
+    Raises:
+        KprobError: They aren't of sequential Monte Carlo.
+    """
+    record = {} if draws is None else draws.record
+    estimates = np.array([value for name, value in record.items() if name.startswith("log_evidence_")])
+    if not estimates.size:
+        raise KprobError(
+            explain(
+                f"{owner} has no evidence by sequential Monte Carlo.",
+                received="a model that wasn't fitted by kprob.samplers.SMC, or whose fit ended before the posterior",
+                expected="model.compile(kprob.samplers.SMC(...)).fit(data) before",
+                fix="fit with kprob.samplers.SMC, or use model.log_marginal_likelihood(data) where there is an inference network",
+            )
+        )
+    largest = estimates.max()
+    each = np.exp(estimates - largest)
+    error = each.std(ddof=1) / each.mean() / np.sqrt(each.size) if each.size > 1 else float("nan")
+    return Estimate(largest + np.log(each.mean()), error)
+
+
+def _densities(networks: Networks, number: int) -> Callable:
     # Per draw of what is outside the data plate, the density of each row; latents of the rows are weighed.
-    def program(batch, seed):
-        def once(seed):
-            p, q = model.networks.pair(batch, seed)
-            weighing.require_observed(p, q, model.networks.owner)
+    def program(batch: dict, seed: Seed) -> Tensor:
+        def once(seed: Seed) -> Tensor:
+            p, q = networks.pair(batch, seed)
+            importance_weights.require_observed(p, q, networks.owner)
             local = [site for site in p.weighed_sites() if site.in_data_plate]
             if not local:  # no data plate: what is observed, one number for each place of the plates
                 return sum(site.log_prob() for site in p.weighed_sites() if site.name not in q)
             rows = p.log_prob_rows([site.name for site in local])
             return rows - q.log_prob_rows([site.name for site in q.weighed_sites() if site.in_data_plate])
 
-        return map_all(model, once, random.split(seed, number))
+        return networks.map_draws(once, random.split(seed, number))
 
     return program
 

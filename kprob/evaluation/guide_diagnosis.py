@@ -1,6 +1,8 @@
 """`model.diagnose(data)`: how far a fit is to be trusted, and what to do about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,9 +11,9 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.diagnostics.smoothing import GOOD_K, Smoothed, pareto_smooth
 from kprob.diagnostics.trend import Trend, trend
+from kprob.engine import Networks, seed_of
 from kprob.errors import names
-from kprob.models import weighing
-from kprob.models.owner import owner_of
+from kprob.queries.importance_weights import has_row_weights, weigh, weighable_data
 
 MANY_BAD = 0.1
 # A rise that noise doesn't explain may still be too small to matter: of the whole posterior, and of the rise so far.
@@ -156,25 +158,35 @@ class Diagnosis:
         return abs(shift) > 0.2 or abs(np.log(ratio)) > 0.15
 
 
-def diagnose(model, x, num_samples: int, max_rows: int, seed) -> Diagnosis:
-    """Diagnoses a fit (see `ProbabilisticModel.diagnose`)."""
+def diagnose(
+    networks: Networks, record: Sequence[float], x: Any, num_samples: int, max_rows: int, seed: int | None
+) -> Diagnosis:
+    """Diagnoses the fit of an inference network.
+
+    Args:
+        networks: The networks of a fitted model.
+        record: ELBO of each epoch of the last fit, or nothing.
+        x: The data of the fit, or other data that the inference network takes.
+        num_samples: Draws of q.
+        max_rows: Rows to look at, where each row has its own k-hat.
+        seed: Makes the result repeatable.
+    """
     check_count("num_samples", num_samples, 2)
     check_count("max_rows", max_rows)
-    data = weighing.prepare(model, "diagnose", x)
-    key = weighing.seed_of(model, seed)
+    data = weighable_data(networks, "diagnose", x)
+    key = seed_of(networks.host, seed)
     rows, number = None, data.num_rows or 1
-    if weighing.has_rows(model):
+    if has_row_weights(networks):
         rows = np.arange(number)
         if number > max_rows:
             entropy = keras.ops.convert_to_numpy(random.fold_in(key, 1)).astype("int64") & 0xFFFFFFFF
             rows = np.sort(np.random.default_rng(entropy.tolist()).choice(number, max_rows, replace=False))
             data = data.take(rows)
-    latents = model.__dict__["_spec"].latents
-    weighed = weighing.weigh(model, data, num_samples, key, latents, rows=rows)
-    weights = weighed.log_weights.astype("float64")
+    latents = networks.require_spec().latents
+    weighted = weigh(networks, data, num_samples, key, latents, rows=rows)
+    weights = weighted.log_weights.astype("float64")
     smoothed = pareto_smooth(weights)
     per_draw = weights / number if rows is None else np.mean(weights, axis=1)
-    record = getattr(getattr(model, "history", None), "history", {}).get("elbo")
     return Diagnosis(
         smoothed.k_hat,
         rows,
@@ -182,10 +194,10 @@ def diagnose(model, x, num_samples: int, max_rows: int, seed) -> Diagnosis:
         float(np.std(per_draw, ddof=1) / np.sqrt(num_samples)),
         smoothed.ess,
         None if not record else trend(record),
-        {name: _moved(value, smoothed) for name, value in weighed.values.items()},
+        {name: _moved(value, smoothed) for name, value in weighted.values.items()},
         num_samples,
         number,
-        owner_of(model),
+        networks.owner,
     )
 
 

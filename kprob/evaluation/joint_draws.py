@@ -4,7 +4,9 @@ them, and new observations.
 A sampler's draws are gone through as they are; else q is drawn from.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,13 +14,13 @@ import numpy as np
 from kprob.backend import map_draws, random
 from kprob.data import Data, batch_of
 from kprob.effects import Site, Trace
+from kprob.engine import Networks, find_structure, prepare_data, seed_of
 from kprob.errors import DataError, explain, names
-from kprob.models import weighing
-from kprob.models.drawn import require_draws
-from kprob.models.owner import owner_of
-from kprob.models.precision import in_precision
-from kprob.models.programs import compiled
-from kprob.models.sampled_queries import check_rows
+from kprob.queries.draws_query import check_rows
+from kprob.queries.importance_weights import weighable_data
+from kprob.queries.network_query import to_numpy
+from kprob.samplers.chains.draws import Draws
+from kprob.types import Seed, Tensor
 
 NUM_SAMPLES = 1000
 
@@ -42,28 +44,32 @@ class JointDraws:
     num_chains: int = 1
 
 
-def draw(model, data: Data, number: int | None, seed, predictive: bool = True) -> JointDraws:
+def draw_jointly(
+    networks: Networks, draws: Draws | None, data: Data, number: int | None, seed: Seed, predictive: bool = True
+) -> JointDraws:
     """Draws jointly.
 
     Args:
-        model: A fitted model.
+        networks: The networks of a fitted model.
+        draws: A sampler's draws; None for draws of q.
         data: The data: what is observed, and covariates.
         number: Draws of q; of a sampler's draws, as many spread evenly over them. All of them, or 1,000 of q, if None.
         seed: A seed of `kprob.backend.random`.
         predictive: Whether new observations are wanted too.
     """
-    with in_precision(model):
-        return _draw(model, data, number, seed, predictive)
+    with networks.precision():
+        return _draw_jointly(networks, draws, data, number, seed, predictive)
 
 
-def _draw(model, data: Data, number: int | None, seed, predictive: bool) -> JointDraws:
-    observed = tuple(n for n in model.structure().random_sites() if n in {*data.rows, *data.whole})
-    if model.sampler is None:
+def _draw_jointly(
+    networks: Networks, draws: Draws | None, data: Data, number: int | None, seed: Seed, predictive: bool
+) -> JointDraws:
+    observed = tuple(n for n in find_structure(networks).random_sites() if n in {*data.rows, *data.whole})
+    if draws is None:
         each, values = random.split(seed, number or NUM_SAMPLES), {}
         chains = 1
     else:
-        draws = require_draws(model)
-        check_rows(model, draws, data)
+        check_rows(networks, draws, data)
         chosen = _spread(draws.num_draws, number, draws.num_chains)
         values = {
             name: keras.ops.convert_to_tensor(value[:, chosen].reshape(-1, *value.shape[2:]))
@@ -71,12 +77,11 @@ def _draw(model, data: Data, number: int | None, seed, predictive: bool) -> Join
         }
         chains = draws.num_chains
         each = random.split(seed, chains * len(chosen))
-    latents = tuple(values) or tuple(model.__dict__["_spec"].latents)
+    latents = tuple(values) or networks.require_spec().latents
     key = ("joint", latents, observed, predictive)
-    program = compiled(model, key, _program(model, latents, observed, predictive))
-    batch = batch_of(data) if model.sampler is None else batch_of(data, with_index=False)
-    found = keras.tree.map_structure(lambda v: np.array(keras.ops.convert_to_numpy(v)), program(batch, each, values))
-    return JointDraws(**found, num_chains=chains)
+    program = networks.programs.compiled(key, _program(networks, latents, observed, predictive))
+    batch = batch_of(data, with_index=draws is None)
+    return JointDraws(**to_numpy(program(batch, each, values)), num_chains=chains)
 
 
 def _spread(number: int, wanted: int | None, chains: int) -> np.ndarray:
@@ -86,9 +91,9 @@ def _spread(number: int, wanted: int | None, chains: int) -> np.ndarray:
     return np.unique(np.linspace(0, number - 1, max(1, wanted // chains)).round().astype(int))
 
 
-def _program(model, latents: tuple, observed: tuple, predictive: bool):
-    def once(draw):
-        networks, batch, seed = model.networks, draw["batch"], draw["seed"]
+def _program(networks: Networks, latents: tuple, observed: tuple, predictive: bool) -> Callable:
+    def once(draw: dict) -> dict:
+        batch, seed = draw["batch"], draw["seed"]
         q = None if draw["values"] else networks.run_inference(batch, random.fold_in(seed, 0))
         p = networks.run_generative(batch, random.fold_in(seed, 1), q, given=draw["values"])
         statistics = {"lp": p.log_prob()} | ({} if q is None else {"log_q": q.log_prob()})
@@ -105,10 +110,9 @@ def _program(model, latents: tuple, observed: tuple, predictive: bool):
             "statistics": statistics,
         }
 
-    def program(batch, seeds, values):
-        return map_draws(
-            lambda draw: once({**draw, "batch": batch}), {"seed": seeds, "values": values}, model.variables
-        )
+    def program(batch: dict, seeds: Seed, values: dict) -> dict:
+        draws = {"seed": seeds, "values": values}
+        return map_draws(lambda draw: once({**draw, "batch": batch}), draws, networks.variables())
 
     return program
 
@@ -117,35 +121,45 @@ def _following(trace: Trace) -> list[str]:
     return [site.name for site in trace.sites.values() if site.kind == "deterministic"]
 
 
-def pointwise(site: Site):
+def pointwise(site: Site) -> Tensor:
     """Returns an observed site's log-density, one number for each element of its plates."""
     return keras.ops.broadcast_to(site.log_prob(), tuple(plate.size for plate in site.plates))
 
 
-def log_likelihood(model, x, number: int | None, seed: int | None):
-    """Returns the log-density of each datum given each draw (see `Assessable.log_likelihood`)."""
-    data = prepare(model, "log_likelihood", x)
-    found = draw(model, data, number, weighing.seed_of(model, seed), predictive=False).log_likelihood
-    if not found:
+def log_likelihood(
+    networks: Networks, draws: Draws | None, x: Any, num_samples: int | None, seed: int | None
+) -> np.ndarray | dict[str, np.ndarray]:
+    """Returns the log-density of each datum given each posterior draw: log p(x_i | latents of the draw).
+
+    Args:
+        networks: The networks of a fitted model.
+        draws: A sampler's draws; None for draws of q.
+        x: What is observed, and covariates.
+        num_samples: Draws.
+        seed: Makes the result repeatable.
+    """
+    data = data_of_draws(networks, draws, "log_likelihood", x)
+    key = seed_of(networks.host, seed)
+    densities = draw_jointly(networks, draws, data, num_samples, key, predictive=False).log_likelihood
+    if not densities:
         raise DataError(
             explain(
-                f"`log_likelihood` of {owner_of(model)} needs observed values.",
+                f"`log_likelihood` of {networks.owner} needs observed values.",
                 received=f"data for {names([*data.rows, *data.whole])}",
-                expected=f"values of one of {names(model.structure().random_sites())}",
+                expected=f"values of one of {names(find_structure(networks).random_sites())}",
                 fix="pass the data that the model was fitted to, or new data",
             )
         )
-    return next(iter(found.values())) if len(found) == 1 else found
+    return next(iter(densities.values())) if len(densities) == 1 else densities
 
 
-def prepare(model, verb: str, x) -> Data:
+def data_of_draws(networks: Networks, draws: Draws | None, verb: str, x: Any) -> Data:
     """Returns checked data, of a model that was fitted.
 
     Raises:
         KprobError: The model isn't fitted, or the data doesn't fit it.
     """
-    if model.sampler is None:
-        return weighing.prepare(model, verb, x)
-    require_draws(model)
-    with in_precision(model):
-        return model.prepare_data(x)
+    if draws is None:
+        return weighable_data(networks, verb, x)
+    with networks.precision():
+        return prepare_data(networks, x)

@@ -7,8 +7,7 @@ import numpy as np
 
 from kprob import diagnostics
 from kprob.errors import KprobError, explain, names
-from kprob.models.drawn import require_draws
-from kprob.models.owner import owner_of
+from kprob.samplers import Sampler
 from kprob.samplers.chains.draws import Draws
 
 MAX_RHAT = 1.01
@@ -164,13 +163,17 @@ class SamplerDiagnosis:
         )
 
 
-def diagnose_sampler(model) -> SamplerDiagnosis:
-    """Diagnoses the draws of a model (see `Assessable.diagnose`).
+def diagnose_sampler(owner: str, draws: Draws, sampler: Sampler) -> SamplerDiagnosis:
+    """Diagnoses the draws of a model.
+
+    Args:
+        owner: Name of the model.
+        draws: Its draws.
+        sampler: What made them.
 
     Raises:
         KprobError: There are too few.
     """
-    draws: Draws = require_draws(model)
     if draws.num_draws < LEAST_DRAWS:
         raise KprobError(
             explain(
@@ -184,7 +187,7 @@ def diagnose_sampler(model) -> SamplerDiagnosis:
     with np.errstate(all="ignore"):
         table = {name: row for site, value in draws.values.items() for name, row in _rows(site, value).items()}
         bfmi = diagnostics.bfmi(draws.statistics["energy"])
-    limit = getattr(model.sampler, "max_tree_depth", None)
+    limit = getattr(sampler, "max_tree_depth", None)
     deep = 0.0 if limit is None else float(np.mean(draws.statistics["tree_depth"] >= limit))
     return SamplerDiagnosis(
         table,
@@ -194,8 +197,8 @@ def diagnose_sampler(model) -> SamplerDiagnosis:
         deep,
         draws.num_chains,
         draws.num_draws,
-        type(model.sampler).__name__,
-        owner_of(model),
+        type(sampler).__name__,
+        owner,
     )
 
 

@@ -1,11 +1,11 @@
-"""A handler that takes the scan of a network over, for whoever runs its steps himself."""
+"""A handler that captures the scan of a network, so that a filter can run its steps one by one."""
 
 from kprob.effects import Handler, Site, Steps
 from kprob.errors import SiteError, explain
 
 
-class TakeOver(Handler):
-    """Takes the scan of a network over: keeps it, and returns numbers of the right shape in its place.
+class CapturedScan(Handler):
+    """Captures the scan of a network: keeps it, and returns numbers of the right shape in its place.
 
     Args:
         of: Which network, for messages.

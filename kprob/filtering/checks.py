@@ -5,8 +5,8 @@ import keras
 from kprob.checks import check_count
 from kprob.effects import Steps, Trace
 from kprob.errors import DataError, KprobError, MismatchError, SiteError, did_you_mean, explain, names
+from kprob.filtering.captured_scan import CapturedScan
 from kprob.filtering.resampling import SCHEMES
-from kprob.models.taken_scan import TakeOver
 from kprob.types import Seed, Tensor
 
 ops, tree = keras.ops, keras.tree
@@ -37,7 +37,7 @@ def check_options(num_particles: int, proposal: str, resampling: str, ess_thresh
         )
 
 
-def require_scan(network: TakeOver, owner: str) -> Steps:
+def require_scan(network: CapturedScan, owner: str) -> Steps:
     """Returns the steps of a network that has been run; raises where it has none."""
     if network.steps is None:
         raise SiteError(

@@ -5,73 +5,81 @@ drawn once for each particle. What they do depend on (a parameter with a prior) 
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
-from kprob.backend import compile_function, find_influences, map_draws, random, training
-from kprob.data import batch_of
+from kprob.backend import compile_function, compile_with_fallback, find_influences, map_draws, random
+from kprob.data import Data, batch_of
 from kprob.effects import Site, Steps, Trace
+from kprob.engine import Networks, seed_of
 from kprob.errors import SiteError
-from kprob.filtering.particle_filter import Particles, Step, filter_particles, normalise
-from kprob.models import building, weighing
-from kprob.models.filter_checks import (
+from kprob.filtering.captured_scan import CapturedScan
+from kprob.filtering.checks import (
     check_data,
     check_given,
-    check_options,
     check_scans,
     not_given,
     require_scan,
     run_first,
 )
-from kprob.models.filtered import Filtered, make_filtered
-from kprob.models.owner import owner_of
-from kprob.models.taken_scan import TakeOver
+from kprob.filtering.filtered import Filtered, make_filtered
+from kprob.filtering.particle_filter import Particles, Step, filter_particles, normalise
 from kprob.types import Seed, Tensor
 
 ops, tree = keras.ops, keras.tree
 
 
 def particle_filter(
-    model,
-    x,
+    networks: Networks,
+    data: Data,
     num_particles: int,
     proposal: str,
     resampling: str,
     ess_threshold: float,
-    given: Mapping | None,
+    given: Mapping[str, Any] | None,
     seed: int | None,
 ) -> Filtered:
-    """Filters (see `ProbabilisticModel.particle_filter`)."""
-    check_options(num_particles, proposal, resampling, ess_threshold)
-    data = model.prepare_data(x)
-    guided = proposal == "inference"
-    if guided and not model.built:
-        building.build(model, data)
+    """Filters along the steps of a network's scan.
+
+    Args:
+        networks: The model's networks; built, where the inference network proposes.
+        data: What is observed in the steps, and covariates.
+        num_particles: Number of particles.
+        proposal: "generative", or "inference" for the inference network's steps.
+        resampling: "systematic", "stratified" or "multinomial".
+        ess_threshold: Share of the particles below which their effective sample size must fall for resampling.
+        given: Values of latents on which all steps depend.
+        seed: Makes the result repeatable.
+    """
     batch = batch_of(data, with_index=False)
     values = {name: ops.convert_to_tensor(np.asarray(value, "float32")) for name, value in (given or {}).items()}
-    runner = Runner(model, guided, num_particles, resampling, float(ess_threshold))
+    guided = proposal == "inference"
     key = ("particle filter", guided, num_particles, resampling, ess_threshold, tuple(values), _shapes(batch))
-    programs = model.__dict__["_programs"]
-    if key not in programs:
-        programs[key] = runner.compiled(runner.check(batch, values))
-    told, before = programs[key](batch, weighing.seed_of(model, seed), values)
-    return make_filtered(tree.map_structure(ops.convert_to_numpy, told), ops.convert_to_numpy(before))
+
+    def make() -> Callable:
+        runs = FilterRuns(networks, guided, num_particles, resampling, float(ess_threshold))
+        return runs.compiled(runs.check(batch, values))
+
+    program = networks.programs.cached(key, make)
+    steps, before = program(batch, seed_of(networks.host, seed), values)
+    return make_filtered(tree.map_structure(ops.convert_to_numpy, steps), ops.convert_to_numpy(before))
 
 
-class Runner:
+class FilterRuns:
     """The runs of a model's networks that a filter needs.
 
     Args:
-        model: The model.
+        networks: The networks.
         guided: Whether q proposes.
         number: Particles.
         scheme: How to resample.
         threshold: Share of the particles below which the effective sample size must fall for that.
     """
 
-    def __init__(self, model, guided: bool, number: int, scheme: str, threshold: float):
-        self.model, self.networks, self.owner = model, model.networks, owner_of(model)
+    def __init__(self, networks: Networks, guided: bool, number: int, scheme: str, threshold: float):
+        self.networks, self.owner = networks, networks.owner
         self.guided, self.number, self.scheme, self.threshold = guided, number, scheme, threshold
 
     def compiled(self, beginnings: tuple[str, ...]) -> Callable:
@@ -88,22 +96,9 @@ class Runner:
             with self.networks.store():
                 return filter_particles(p, q, start, random.fold_in(seed, 1), self.scheme, self.threshold), before
 
-        def make(jit: bool) -> Callable:
-            return compile_function(run, lambda: self.model.variables, jit=jit)
-
-        program = make(self.model.__dict__.get("_jit", True))
-        plain: list[Callable] = []
-
-        def attempt(*arguments) -> tuple[Step, Tensor]:
-            # Some families are drawn by rejection, of which there is no XLA version.
-            if not plain:
-                try:
-                    return program(*arguments)
-                except training.COMPILER_ERRORS:
-                    plain.append(make(False))
-            return plain[0](*arguments)
-
-        return attempt
+        return compile_with_fallback(
+            lambda jit: compile_function(run, self.networks.variables, jit=jit), self.networks.jit
+        )
 
     def starts(self, batch: dict, seed, given: dict, beginnings: tuple) -> tuple[Particles, Steps, Steps | None]:
         """Returns the particles before the first step, and the steps of p and of q."""
@@ -115,7 +110,7 @@ class Runner:
             return {"p": p.start, "q": () if q is None else q.start, "log_weights": ops.expand_dims(log_weights, axis)}
 
         if beginnings:
-            drawn = map_draws(once, random.split(random.fold_in(seed, 1), self.number), self.model.variables)
+            drawn = map_draws(once, random.split(random.fold_in(seed, 1), self.number), self.networks.variables())
             drawn = tree.map_structure(lambda v: ops.moveaxis(ops.squeeze(v, axis + 1), 0, axis), drawn)
         else:
             one = {"p": p.start, "q": () if q is None else q.start, "log_weights": ops.expand_dims(log_weights, axis)}
@@ -137,12 +132,12 @@ class Runner:
         values, q = {**given, **(found or {})}, None
         drawn = Trace()
         if self.guided:
-            with TakeOver("the inference network") as inference:
+            with CapturedScan("the inference network") as inference:
                 whole = self.networks.run_inference(batch, random.fold_in(seed, 0), given=values)
             q = require_scan(inference, self.owner)
             for site in inference.before:
                 drawn.add(whole[site.name])
-        with TakeOver("the generative network") as generative:
+        with CapturedScan("the generative network") as generative:
             trace = self.networks.run_generative(batch, random.fold_in(seed, 1), drawn, given=values)
         p = require_scan(generative, self.owner)
         sizes = tuple(plate.size for plate in p.plates)
@@ -166,7 +161,7 @@ class Runner:
         p, _, _ = self.run(batch, seed, given)
         with self.networks.store():
             check_data(p, seed, self.owner)
-        with TakeOver("the generative network") as generative:
+        with CapturedScan("the generative network") as generative:
             trace = self.networks.run_generative(batch, seed, given=given)
         check_given(given, trace, p, self.owner)
         open_ = {s.name: s for s in generative.before if s.kind == "sample" and not s.observed and s.name not in given}

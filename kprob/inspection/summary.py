@@ -10,15 +10,15 @@ import numpy as np
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import Trace
-from kprob.engine import Networks, SiteInfo, Spec, Structure, completed, on_few_rows
+from kprob.engine import Networks, SiteInfo, Spec, Structure, completed, find_structure, on_few_rows
 from kprob.engine.enumeration import enumerable
 from kprob.engine.probing.structure import structure_of
 from kprob.errors import names
 from kprob.guides import Guide
-from kprob.layers import RandomVariable
 from kprob.inspection.example_data import example_data
 from kprob.inspection.named_parts import named_layers
 from kprob.inspection.roles import latents_of, observed_sites
+from kprob.layers import RandomVariable
 
 WIDTH = 100
 _GAP = "   "
@@ -27,19 +27,17 @@ _SITE_COLUMNS = ("Site", "Family", "Event shape", "Plates", "Parameters", "Role"
 _SAME_SIZE = {"bfloat16": "float16", "float8_e4m3fn": "int8", "float8_e5m2": "int8", "int4": "int8", "uint4": "int8"}
 
 
-def print_summary(
-    networks: Networks, structure: Structure, print_fn: Callable[[str], object], data: Mapping | None = None
-) -> None:
-    """Prints what a model is made of.
+def print_summary(networks: Networks, data: Mapping | None, print_fn: Callable[[str], object]) -> None:
+    """Prints the sites, their families, shapes and plates, and the parameters.
 
     Both networks run on a few rows, so that layers which weren't built are.
 
     Args:
         networks: The model's networks.
-        structure: Sites of its generative network.
-        print_fn: Prints a line.
         data: Covariates, and values of observed sites, where the model isn't built.
+        print_fn: Function that prints a line; `print` by default.
     """
+    structure = find_structure(networks, data)
     p = _read(networks.run_generative, example_data(networks, data))
     q = _read_inference(networks, p)
     latents = None if q is None or q.trace is None else latents_of(q.trace)

@@ -78,10 +78,9 @@ class FunctionModel(ProbabilisticModel):
     def __init__(
         self, function: Callable, arguments: dict | None = None, inference=None, name: str | None = None, **kwargs
     ):
-        self.__dict__["function"] = function  # first: messages name it
         name = name or (function.__name__ if function.__name__.isidentifier() else None)
         super().__init__(generative=_bind(function, arguments or {}), inference=inference, name=name, **kwargs)
-        self.__dict__["arguments"] = dict(arguments or {})
+        self._state.context.networks.owner = function.__name__  # by which users know it
         for key, value in (arguments or {}).items():
             if isinstance(value, keras.layers.Layer):
                 self.modules[key] = value

@@ -1,34 +1,42 @@
-"""The model: a generative network p(x, z) paired with an inference network q(z | x), as a Keras model."""
+"""The model: a generative network p(x, z) paired with an inference network q(z | x), as a Keras model.
 
-from collections.abc import Callable
+Keras's hooks, and the verbs of users: each of these is handed on to what the model has: its networks, which are what is
+modelled; an inference, which is how it is learnt; and queries, which are what is asked.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
-from kprob import objectives
+from kprob import saving
 from kprob.backend import random
-from kprob.backend import training as training_backend
-from kprob.data import Data, batch_of, rows_of
-from kprob.engine import Networks, Structure, evaluate
-from kprob.errors import CompileError, explain
+from kprob.data import batch_of
+from kprob.delegation import documented_by
+from kprob.engine import Networks, Structure, find_structure, prepare_data
+from kprob.engine.building import track_closure
+from kprob.evaluation import evidence
+from kprob.filtering import Filtered
 from kprob.guides import Guide, Normal
-from kprob.models import building, fitting, population, reparameterizing, sampling
-from kprob.models.attributes import claim_names, require_initialised
-from kprob.models.inputs import Inputs, name_data
-from kprob.models.metrics import NAMES, FirstNonFinite
-from kprob.models.objective_state import hold_layers
-from kprob.models.optimizers import bound
-from kprob.models.owner import owner_of
-from kprob.models.parameters import Parameters
-from kprob.models.parts import variables_named
-from kprob.models.queryable import Queryable
-from kprob.models.summary import print_summary
-from kprob.samplers import SMC, Sampler
+from kprob.inference import Context, Inference, inference_by, requirements
+from kprob.inference.build_config import build_from_config, get_build_config
+from kprob.inference.compiling import compile_model
+from kprob.inspection.summary import print_summary
+from kprob.layers.naming import claim_names
+from kprob.models.state import ModelState
+from kprob.objectives import Objective
+from kprob.queries import Query
+from kprob.queries.ask import prior_query
+from kprob.samplers import Sampler
 from kprob.samplers.chains.draws import Draws
-from kprob.saving import register
+from kprob.training.freezing import Freezing, keep_state
+from kprob.training.metrics import Monitors
+from kprob.training.objective_state import ObjectiveState
 
 
-@register
-class ProbabilisticModel(Queryable):
+@saving.register
+class ProbabilisticModel(keras.Model):
     """A probabilistic model: random variables as Keras layers, trained by `compile(...).fit(...)`.
 
     To subclass, make layers in `__init__` and override `generative`, which declares every random variable; its arguments
@@ -63,31 +71,40 @@ class ProbabilisticModel(Queryable):
         ```
     """
 
-    def __init__(self, generative: Callable | None = None, inference=None, **kwargs):
+    #: The guide that is q; None before the model is built, and where q is hand-written.
+    guide: Guide | None = None
+    #: What the objective learns or is given, where it holds something.
+    objective_state: ObjectiveState | None = None
+    #: The hand-written inference network: a method of a subclass.
+    inference: Callable | None = None
+    #: The logs of the last fit.
+    history: keras.callbacks.History | None = None
+
+    def __new__(cls, *args, **kwargs):
+        # Keras's Model drops the constructor's arguments from the saved config.
+        model = keras.layers.Layer.__new__(cls, *args, **kwargs)
+        object.__setattr__(model, "_arguments", saving.record_arguments(cls, args, kwargs))
+        return model
+
+    def __init__(self, generative: Callable | None = None, inference: Any = None, **kwargs):
         super().__init__(**kwargs)
         self.autocast = False
-        private = self.__dict__
-        private["_objective"], private["_programs"] = None, {}
-        private["_sampler"], private["_draws"], private["_reparam"] = None, None, {}
-        private["_named_parameters"], private["_declared_parameters"] = {}, {}
-        private["_phase"], private["_structure"], private["_spec"], private["_plan"] = None, None, None, None
-        private["_inference_given"] = inference
-        private["_monitors"] = [keras.metrics.Mean(name=name) for name in NAMES]
-        private["_non_finite"] = FirstNonFinite()
         self.seed_generator = keras.random.SeedGenerator()
         self.modules: dict[str, keras.layers.Layer] = {}
-        if generative is not None:
-            building.track_closure(self, generative)
-            private["generative"] = generative
+        for function in (generative, inference):
+            track_closure(self, function)
         if isinstance(inference, ProbabilisticModel):
             # InferPy's way: q is a model too, of which only the network is used.
             self.modules["inference"] = inference
-            private["inference"] = inference.generative
+            handwritten = inference.networks.generative
         elif isinstance(inference, Guide):
-            self.guide = inference
-        elif inference is not None:
-            building.track_closure(self, inference)
-            private["inference"] = inference
+            self.guide, handwritten = inference, None
+        else:
+            handwritten = inference
+        networks = Networks(self, type(self).__name__, generative, handwritten)
+        networks.guide_is_automatic = self.guide is None
+        context = Context(self, networks, Monitors(), Freezing(networks))
+        self._state = ModelState(self._arguments, context, inference_by("elbo", context))
 
     def __setattr__(self, name, value):
         claim_names(self, name, value)
@@ -95,200 +112,80 @@ class ProbabilisticModel(Queryable):
 
     def generative(self, **covariates) -> None:
         """The generative network: declares every random variable. To be overridden."""
-        raise NotImplementedError(
-            explain(
-                f"{owner_of(self)} has no generative network.",
-                received="a model without `generative`",
-                expected="a method `generative(self, ...)` that declares the random variables",
-                fix="override it in the subclass, or pass generative=function to the constructor",
-            )
-        )
+        raise NotImplementedError(requirements.no_generative_network(type(self).__name__))
 
     @property
     def networks(self) -> Networks:
         """The two networks, as the engine runs them."""
-        inference = getattr(self, "guide", None) or getattr(self, "inference", None)
-        require_initialised(self)
-        if getattr(self.generative, "__func__", None) is ProbabilisticModel.generative:
-            self.generative()  # says that it must be overridden
-        return Networks(
-            self.generative,
-            inference,
-            lambda: Parameters(self),
-            owner_of(self),
-            lambda: self.variables,
-            self.reparam,
-            self.__dict__["_plan"],
-        )
+        return self._checked_state().context.networks
 
     @property
-    def reparam(self) -> dict:
-        """Sites that run in another form, by name."""
-        reparam = self.__dict__["_reparam"]
-        return reparam if isinstance(reparam, dict) else {}
-
-    def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", reparam=None, **kwargs):
-        """Sets what `fit` maximises, and how.
-
-        Args:
-            objective: An objective such as `kprob.ELBO()`, or a function `(generative_trace, inference_trace)` that
-                returns a scalar to be maximised; or a sampler such as `kprob.NUTS()`, which needs no optimizer.
-            optimizer: A Keras optimizer, or its name; or a dict of them by part of the model (see `kprob.optimizers.Optimizers`).
-            jit_compile: Whether to compile with XLA; "auto" does where it works.
-            reparam: Sites to be written in another form, `kprob.LocScale` or `kprob.Transform` by name; or "auto", which
-                learns the centring of every latent whose location or scale depends on other latents.
-            **kwargs: Keras's `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
-
-        Returns:
-            The model.
-
-        Raises:
-            CompileError: The objective or the optimizer is none, or they are swapped.
-        """
-        for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
-            if kwargs.get(name) is not None:
-                raise CompileError(
-                    explain(
-                        f"`compile` got Keras's `{name}`.",
-                        received=f"{name}={kwargs[name]!r}",
-                        expected="compile(objective, optimizer): the objective takes the place of a loss",
-                        fix="pass an objective, such as kprob.ELBO(), or a function of the two traces",
-                    )
-                )
-        private = self.__dict__
-        require_initialised(self)
-        private["_sampler"] = objective if isinstance(objective, Sampler) else None
-        private["_objective"] = None if isinstance(objective, Sampler) else objectives.get(objective)
-        hold_layers(self, [] if private["_objective"] is None else private["_objective"].layers)
-        private["_jit"] = jit_compile is not False
-        private["_compile_options"] = {"jit_compile": jit_compile, **kwargs}
-        if reparam is not None:
-            reparameterizing.set_reparam(self, reparam)
-        private["_programs"] = {}
-        if not self.built:
-            private["_structure"] = None  # running eagerly, a network may take more than one branch
-        try:
-            optimizer = bound(self, optimizer, variables_named)
-            super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        except ValueError as error:
-            raise CompileError(
-                explain(
-                    "`compile` got no optimizer as its second argument.",
-                    received=repr(optimizer),
-                    expected="a Keras optimizer or its name",
-                    fix='write compile(kprob.ELBO(), "adam")',
-                )
-            ) from error
-        if self.built:
-            building.set_up_objective(self)
-            self.optimizer.build(self.trainable_variables)
-        return self
-
-    @property
-    def objective(self) -> objectives.Objective | None:
+    def objective(self) -> Objective | None:
         """What `fit` maximises."""
-        return self.__dict__["_objective"]
+        return self._state.inference.objective if self.compiled else None
 
     @property
     def sampler(self) -> Sampler | None:
         """What draws from the posterior, where the model was compiled with a sampler."""
-        return self.__dict__["_sampler"]
+        return self._state.inference.sampler
 
     @property
     def draws(self) -> Draws | None:
         """What the sampler has drawn so far."""
-        return self.__dict__["_draws"]
+        return self._state.context.draws
 
     @property
-    def metrics(self):
-        return [*super().metrics, *self.__dict__["_monitors"], self.__dict__["_non_finite"]] if self.compiled else []
+    def frozen(self) -> dict[str, object]:
+        """What is frozen, by name: its layers and variables, once the model is built."""
+        return dict(self._state.context.freezing.parts)
 
-    def get_metrics_result(self):
-        return {m.name: m.result() for m in self.metrics if not isinstance(m, FirstNonFinite)}
+    @documented_by(compile_model)
+    def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", reparam=None, **kwargs):
+        requirements.require_initialised(self)
+        state = self._state
+        state.inference = compile_model(
+            state.context, super().compile, objective, optimizer, jit_compile, reparam, **kwargs
+        )
+        state.compile_options = {"jit_compile": jit_compile, **kwargs}
+        return self
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return self.get_metrics_result()
+    # Keras's own loop. Its steps serve every backend; they only tell `call` that its input is a batch to be evaluated.
 
-    # Keras's own steps serve every backend; these two only tell `call` that its input is a batch to be evaluated.
     def train_step(self, *args):
-        return self._in_phase("train", super().train_step, args)
+        return self._in_phase("train", super().train_step, *args)
 
     def test_step(self, *args):
-        return self._in_phase("test", super().test_step, args)
+        return self._in_phase("test", super().test_step, *args)
 
     def call(self, data, training=None):
-        if self.__dict__["_phase"] is not None:
-            return self.evaluate_objective(data, random.from_generator(self.seed_generator))
-        batch = batch_of(self.prepare_data(data))
-        generative, _ = self.networks.pair(batch, random.from_generator(self.seed_generator))
-        return generative.values()
+        state = self._state
+        if state.phase is not None:
+            seed = random.from_generator(self.seed_generator)
+            return state.inference.loss.terms(data, seed, state.phase == "train")
+        batch = batch_of(prepare_data(self.networks, data))
+        generative_trace, _ = self.networks.pair(batch, random.from_generator(self.seed_generator))
+        return generative_trace.values()
 
     def __call__(self, data, *args, **kwargs):
-        if self.__dict__["_phase"] is not None:
+        if self._state.phase is not None:
             return super().__call__(data, *args, **kwargs)
         return self.call(data)
 
-    def evaluate_objective(self, batch: dict, seed) -> dict:
-        """Evaluates the objective on a batch.
-
-        Returns:
-            "objective", "elbo", "log_likelihood" and "kl", of the whole data set; "first_non_finite", the number of
-            the first site whose log-density isn't finite, or -1.
-        """
-        spec, training = self.__dict__["_spec"], self.__dict__["_phase"] != "test"
-        how = {"foldable": spec.foldable, "shared": spec.shared, "training": training}
-        return evaluate(self.networks, self.objective, batch, seed, **how)
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = self._state.inference.loss
+        loss.note(self._state.context.monitors, x, y_pred)
+        return loss.of_terms(x, y_pred)
 
     @property
-    def log_names(self) -> tuple[str, ...]:
-        """Names of what `fit` logs, in the order of `loss_and_logs`."""
-        return ("loss", *NAMES)
+    def metrics(self):
+        return [*super().metrics, *self._state.context.monitors.metrics] if self.compiled else []
 
-    def loss_and_logs(self, batch: dict, training: bool = True) -> tuple:
-        """Evaluates the objective on a batch, for compiled loops: nothing is kept in Keras's metrics.
+    def get_metrics_result(self):
+        non_finite = self._state.context.monitors.non_finite
+        return {metric.name: metric.result() for metric in self.metrics if metric is not non_finite}
 
-        Returns:
-            The loss, a vector of what is logged (`log_names`), and the number of the first term that isn't finite.
-        """
-        terms = self._in_phase("train" if training else "test", self, (batch,), training=training)
-        loss = self._loss(batch, terms)
-        logs = [terms[name] / batch["num_data"][0] for name in NAMES]
-        unscaled = loss * training_backend.num_replicas()
-        return loss, keras.ops.stack([unscaled, *logs]), terms["first_non_finite"]
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        rows = rows_of(x)
-        weight = 1 if rows is None else rows
-        for metric in self.__dict__["_monitors"]:
-            metric.update_state(y_pred[metric.name] / x["num_data"][0], sample_weight=weight)
-        self.__dict__["_non_finite"].update_state(y_pred["first_non_finite"])
-        return self._loss(x, y_pred)
-
-    def _loss(self, batch: dict, terms: dict):
-        loss = -terms["objective"] / batch["num_data"][0]
-        for extra in self.losses:
-            loss = loss + keras.ops.cast(extra, loss.dtype)
-        # Replicas' gradients are summed: each gives its share.
-        return loss / training_backend.num_replicas()
-
-    def fit(self, x=None, y=None, **options):
-        """Trains the model. See `kprob.models.fitting.fit` for the arguments, which are Keras's.
-
-        Args:
-            x: Data by name: a dict or data frame, or a stream of them; or an array where one reading is possible.
-            y: Observed values, where `x` has only the covariates.
-            **options: Keras's `batch_size`, `epochs`, `verbose`, `callbacks`, `validation_split`, `validation_data`,
-                `shuffle`, `sample_weight`, `initial_epoch`, `steps_per_epoch`, `validation_freq`,
-                `validation_batch_size`, `validation_steps`; `num_data`, the rows of a stream of unknown length; and `check`,
-                False to say nothing where the fit ends badly.
-
-        Returns:
-            Keras's `History`.
-        """
-        self._require_compiled("fit")
-        if self.sampler is not None:
-            return (population if isinstance(self.sampler, SMC) else sampling).fit(self, x, y, **options)
-        return fitting.fit(self, x, y, **options)
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return self.get_metrics_result()
 
     def keras_fit(self, dataset, **options):
         """Runs Keras's own loop over batches of the engine."""
@@ -298,77 +195,211 @@ class ProbabilisticModel(Queryable):
         """Runs Keras's own evaluation over batches of the engine."""
         return super().evaluate(dataset, **options)
 
+    # Learning.
+
+    @documented_by(Inference.fit)
+    def fit(self, x=None, y=None, **options):
+        return self._compiled_inference("fit").fit(x, y, **options)
+
+    @documented_by(Inference.evaluate)
     def evaluate(self, x=None, y=None, **options):
-        """Returns the objective and its parts on data, per datum.
+        return self._compiled_inference("evaluate").evaluate(x, y, **options)
 
-        Args:
-            x: Data, as for `fit`.
-            y: Observed values, as for `fit`.
-            **options: `batch_size`, `verbose`, `sample_weight`, `steps`, `callbacks`, `return_dict`, `num_data`,
-                and `seed`, an int that makes the result repeatable.
-        """
-        self._require_compiled("evaluate")
-        return fitting.evaluate(self, x, y, **options)
+    @documented_by(Freezing.freeze)
+    def freeze(self, *names: str):
+        self._state.context.freezing.freeze(*names)
+        return self._with_new_optimizer()
 
-    def summary(self, data=None, print_fn=None) -> None:
-        """Prints the sites, their families, shapes and plates, and the parameters.
+    @documented_by(Freezing.unfreeze)
+    def unfreeze(self, *names: str):
+        self._state.context.freezing.unfreeze(*names)
+        return self._with_new_optimizer()
 
-        Args:
-            data: Covariates, where the model isn't built and its generative network needs them.
-            print_fn: Function that prints a line; `print` by default.
-        """
-        print_summary(self, self.structure(data), print_fn or print, data)
+    # Asking.
+
+    @documented_by(prior_query)
+    def prior(self, names=None, data=None, size: int = 1) -> Query:
+        return prior_query(self.networks, names, data, size)
+
+    @documented_by(Inference.posterior)
+    def posterior(self, names=None, data=None) -> Query:
+        return self._inference.posterior(names, data)
+
+    @documented_by(Inference.posterior_predictive)
+    def posterior_predictive(self, names=None, data=None, size: int = 1) -> Query:
+        return self._inference.posterior_predictive(names, data, size)
+
+    @documented_by(Inference.predict)
+    def predict(self, x=None, *, num_samples: int = 100, seed: int | None = None, batch_size: int | None = None, **_):
+        return self._inference.predict(x, num_samples, seed, batch_size)
 
     def structure(self, data=None) -> Structure:
         """Returns the sites of the generative network, running it once where that hasn't been done."""
-        return building.structure(self, dict(data or {}))
+        return find_structure(self.networks, data)
 
-    def prepare_data(self, x=None, y=None, sample_weight=None) -> Data:
-        """Returns data by name, checked, split into rows and the rest."""
-        networks = self.networks
-        named = self.name_data(x, y)
-        arguments = networks.generative_arguments, networks.inference_arguments
-        return Inputs(*arguments, self.structure(named), owner_of(self)).data(named, sample_weight)
+    @documented_by(print_summary)
+    def summary(self, data=None, print_fn=None) -> None:
+        print_summary(self.networks, data, print_fn or print)
 
-    def name_data(self, x=None, y=None) -> dict:
-        """Returns data by name; data without names gets the only ones that it can have."""
-        networks = self.networks
-        arguments = networks.generative_arguments, networks.inference_arguments
-        return name_data(x, y, *arguments, self.structure, owner_of(self))
+    # Judging.
+
+    @documented_by(Inference.diagnose)
+    def diagnose(self, data=None, num_samples: int = 1000, max_rows: int = 1000, seed: int | None = None):
+        return self._inference.diagnose(data, num_samples, max_rows, seed)
+
+    @documented_by(evidence.log_marginal_likelihood)
+    def log_marginal_likelihood(self, data=None, num_samples: int = 1000, seed: int | None = None) -> evidence.Estimate:
+        return evidence.log_marginal_likelihood(self.networks, data, num_samples, seed)
+
+    @property
+    def log_evidence(self) -> evidence.Estimate:
+        """The log-evidence log p(data) that `kprob.samplers.SMC` found in `fit`, with its standard error."""
+        return self._inference.log_evidence()
+
+    @documented_by(evidence.log_predictive_density)
+    def log_predictive_density(self, data=None, num_samples: int = 1000, seed: int | None = None) -> evidence.Estimate:
+        return evidence.log_predictive_density(self.networks, data, num_samples, seed)
+
+    @documented_by(Inference.log_likelihood)
+    def log_likelihood(self, data=None, num_samples: int | None = None, seed: int | None = None):
+        return self._inference.log_likelihood(data, num_samples, seed)
+
+    @documented_by(Inference.to_arviz)
+    def to_arviz(
+        self,
+        data=None,
+        num_samples: int | None = None,
+        num_prior_samples: int = 500,
+        coords: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ):
+        return self._inference.to_arviz(data, num_samples, num_prior_samples, coords, seed)
+
+    @documented_by(Inference.particle_filter)
+    def particle_filter(
+        self,
+        data=None,
+        num_particles: int = 1000,
+        *,
+        proposal: str = "generative",
+        resampling: str = "systematic",
+        ess_threshold: float = 0.5,
+        given: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Filtered:
+        options = (num_particles, proposal, resampling, ess_threshold, given, seed)
+        return self._inference.particle_filter(data, *options)
+
+    # Saving.
+
+    @documented_by(saving.save_model)
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        path = os.fspath(filepath)
+        saving.check_target(path, overwrite)
+        requirements.require_all_weights(self, self._state.context.networks)
+        saving.save_model(path, super().save, overwrite, zipped, **kwargs)
+
+    @documented_by(saving.save_model_weights)
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        path = os.fspath(filepath)
+        saving.check_target(path, overwrite)
+        saving.save_model_weights(path, super().save_weights, overwrite, max_shard_size)
+
+    @documented_by(saving.load_model_weights)
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        requirements.require_variables(self._state.context.networks)
+        saving.load_model_weights(filepath, self, super().load_weights, skip_mismatch, **kwargs)
+
+    def get_config(self):
+        plain = type(self).get_config is ProbabilisticModel.get_config
+        return saving.config_of(self, self._arguments, strict=plain)
+
+    @classmethod
+    def from_config(cls, config):
+        return saving.model_from_config(cls, config)
+
+    def get_compile_config(self):
+        state = self._state
+        method = state.inference.method
+        return saving.compile_config(method, self.optimizer, state.compile_options) if self.compiled else None
+
+    def compile_from_config(self, config):
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("objective", "optimizer")}
+        self.compile(**parts, **config["options"])
 
     def build(self, input_shape=None):
-        # Layers and variables are made when the networks first run on data: see `building`.
+        # Layers and variables are made when the networks first run on data: see `kprob.engine.building`.
         return None
 
     def get_build_config(self):
-        return building.get_build_config(self)
+        return get_build_config(self._state.context)
 
     def build_from_config(self, config):
-        building.build_from_config(self, config)
+        build_from_config(self._state.context, self._state.inference, config)
 
-    def _in_phase(self, phase: str, step: Callable, args, **options):
-        previous, self.__dict__["_phase"] = self.__dict__["_phase"], phase
-        try:
-            return step(*args, **options)
-        finally:
-            self.__dict__["_phase"] = previous
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        saving.write_own(store, self, None if self.draws is None else self.draws.to_bytes())
 
-    def _require_compiled(self, verb: str) -> None:
-        if not self.compiled:
-            raise CompileError(
-                explain(
-                    f"`{verb}` needs a compiled model.",
-                    received=f"{owner_of(self)} that was never compiled",
-                    expected="an objective and an optimizer",
-                    fix='call model.compile(kprob.ELBO(), "adam") first',
-                )
-            )
+    def load_own_variables(self, store):
+        own, state = saving.read_own(store), self._state
+        state.context.draws = None if own.draws is None else Draws.from_bytes(own.draws)
+        if own.record is not None:
+            saving.check_layout(self, own.record)
+            saving.restore_seeds(self, own.record)
+            state.record, state.restored_epoch = own.record, own.record.get("epoch")
+        super().load_own_variables(own.variables)
+
+    def save_assets(self, directory):
+        saving.write_history(self.history, directory)
+
+    def load_assets(self, directory):
+        self.history = saving.read_history(self, directory) or self.history
+
+    def take_record(self) -> dict | None:
+        """Returns the record of the file that weights were loaded from, once, for who checks what came of it."""
+        record, self._state.record = self._state.record, None
+        return record
 
     @property
-    def phase_of_guide(self) -> str | None:
-        """What the guide does at the moment, where that changes: compiled programs are of one phase."""
-        return self.guide.phase if hasattr(self, "guide") else None
+    def restored_epoch(self) -> int | None:
+        """The epochs that loaded weights have seen, for a fit that these are a backup of."""
+        return self._state.restored_epoch
 
-    def default_guide(self):
+    @restored_epoch.setter
+    def restored_epoch(self, epoch: int | None) -> None:
+        self._state.restored_epoch = epoch
+
+    def default_guide(self) -> Guide:
         """Returns the guide that stands in where there is no inference network."""
         return Normal()
+
+    def _checked_state(self) -> ModelState:
+        requirements.require_initialised(self)
+        if self._state.context.networks.function is None and type(self).generative is ProbabilisticModel.generative:
+            self.generative()  # says that it must be overridden
+        return self._state
+
+    @property
+    def _inference(self) -> Inference:
+        return self._checked_state().inference
+
+    def _compiled_inference(self, verb: str) -> Inference:
+        requirements.require_compiled(self, self._state.context.networks.owner, verb)
+        return self._inference
+
+    def _in_phase(self, phase: str, step: Callable, *args):
+        state = self._state
+        previous, state.phase = state.phase, phase
+        try:
+            return step(*args)
+        finally:
+            state.phase = previous
+
+    def _with_new_optimizer(self):
+        # An optimizer belongs to the variables that it was built with. The new one keeps the state of those that stay.
+        if self.built and self.compiled:
+            old, state = self.optimizer, self._state
+            self.compile(state.inference.method, type(old).from_config(old.get_config()), **state.compile_options)
+            keep_state(old, self.optimizer)
+        return self

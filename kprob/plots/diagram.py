@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kprob.engine import Dependencies, SiteInfo, find_dependencies
+from kprob.engine import Dependencies, Networks, SiteInfo, find_dependencies
+from kprob.inspection.example_data import example_data
+from kprob.inspection.named_parts import named_layers
+from kprob.inspection.roles import observed_sites
 from kprob.layers import RandomVariable
-from kprob.models.anatomy import example_data, named_layers, observed_sites
 
 _MAX_NAMES = 6
 
@@ -44,11 +46,13 @@ class Panel:
     sizes: dict[tuple[str, ...], int | None]
 
 
-def diagram(model, data: Mapping | None = None, parameters: bool = False, inference: bool = True) -> dict[str, Panel]:
+def diagram(
+    networks: Networks, data: Mapping | None = None, parameters: bool = False, inference: bool = True
+) -> dict[str, Panel]:
     """Finds what a model's diagram shows.
 
     Args:
-        model: The model.
+        networks: The model's networks.
         data: Covariates, and values of observed sites, where the model isn't built.
         parameters: Whether learned parameters and the networks that have weights are shown.
         inference: Whether q is shown.
@@ -56,14 +60,13 @@ def diagram(model, data: Mapping | None = None, parameters: bool = False, infere
     Returns:
         The panels of "p" and, where there is one that can be shown, of "q".
     """
-    found, layers = example_data(model, data), {}
+    found, layers = example_data(networks, data), {}
     if parameters:
-        layers = {n: v for n, v in named_layers(model).items() if not isinstance(v, RandomVariable)}
-    p, q = find_dependencies(model.networks, found, layers, inference)
+        layers = {n: v for n, v in named_layers(networks.host).items() if not isinstance(v, RandomVariable)}
+    p, q = find_dependencies(networks, found, layers, inference)
     latents = None if q is None else [n for n in q.structure.random_sites() if n not in {**found.rows, **found.whole}]
-    observed = observed_sites(model, data, latents) or set()
-    spec = model.__dict__["_spec"]
-    number = None if spec is None else spec.num_data
+    observed = observed_sites(networks, data, latents) or set()
+    number = None if networks.spec is None else networks.spec.num_data
     panels = {"p": _panel("p", p, dict.fromkeys(observed, "observed"), parameters, number)}
     if q is not None:
         roles = {name: "observed" for name in q.arguments if name in p.structure.sites}

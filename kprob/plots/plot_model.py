@@ -86,7 +86,7 @@ def plot_model(
     path = None if to_file is None else _checked_path(to_file)
     digraph = _graphviz().Digraph(name=model.name)
     digraph.attr(**_GRAPH)
-    for key, panel in diagram(model, data, show_parameters, show_inference).items():
+    for key, panel in diagram(model.networks, data, show_parameters, show_inference).items():
         with digraph.subgraph(name=f"cluster_{key}") as cluster:
             cluster.attr(label=panel.title, fontcolor=_COLORS[key], **_PANEL)
             _draw(cluster, key, panel, show_families)

@@ -1,21 +1,26 @@
 """What a query asks for, checked: its sites, the values whose density it wants."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from kprob import checks
 from kprob.data import Data, to_array
+from kprob.engine import Networks, find_structure
+from kprob.engine.reparameterizing import shown_names
 from kprob.errors import KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
-from kprob.models.owner import owner_of
-from kprob.models.reparameterizing import shown_names
+from kprob.queries.target import Target
+from kprob.types import Tensor
 
 
-def require_fitted(model, kind: str) -> None:
+def require_fitted(networks: Networks, kind: str) -> None:
     """Raises where a model has no trained inference network yet."""
-    if not model.built:
+    if not networks.built:
         raise KprobError(
             explain(
-                f"`{kind}` of {owner_of(model)} needs a fitted model.",
+                f"`{kind}` of {networks.owner} needs a fitted model.",
                 received="a model that was never fitted or loaded",
                 expected="a trained inference network",
                 fix="call model.compile(...).fit(data) first; `prior` works at any time",
@@ -23,11 +28,11 @@ def require_fitted(model, kind: str) -> None:
         )
 
 
-def wanted_names(model, kind: str, names, data: Data) -> list[str]:
+def wanted_names(networks: Networks, kind: str, names, data: Data) -> list[str]:
     """Returns the sites that a query is about.
 
     Args:
-        model: The model.
+        networks: The model's networks.
         kind: "prior", "posterior" or "posterior_predictive".
         names: What the user asked for: a name, names, or None.
         data: The query's data.
@@ -36,7 +41,7 @@ def wanted_names(model, kind: str, names, data: Data) -> list[str]:
         SiteError: These are no sites that the query could be about.
     """
     if names is None:
-        return default_names(model, kind, data)
+        return default_names(networks, kind, data)
     found = [names] if isinstance(names, str) else list(names) if isinstance(names, list | tuple) else []
     if not found:
         raise SiteError(
@@ -47,56 +52,56 @@ def wanted_names(model, kind: str, names, data: Data) -> list[str]:
                 fix='write "z", or ["z", "x"]',
             )
         )
-    _check_names(model, kind, found)
+    _check_names(networks, kind, found)
     if kind == "posterior":
-        _check_data_of_summed(model, found, data)
+        _check_data_of_summed(networks, found, data)
     return found
 
 
-def default_names(model, kind: str, data: Data) -> list[str]:
+def default_names(networks: Networks, kind: str, data: Data) -> list[str]:
     """Returns the sites that a query is about where none are named."""
-    random_sites = model.structure().random_sites()
+    random_sites = find_structure(networks).random_sites()
     given = {*data.rows, *data.whole}
     if kind == "prior":
-        return [name for name in shown_names(model, random_sites) if name not in given]
-    spec = model.__dict__["_spec"]
+        return [name for name in shown_names(networks.reparam, random_sites) if name not in given]
+    spec = networks.require_spec()
     if kind == "posterior":
         # What is summed out has a posterior given its own data.
-        sites = model.structure().sites
+        sites = find_structure(networks).sites
         answerable = any(name in given for name in random_sites)
         summed = [n for n in spec.summed if n not in given and (data.num_rows or not sites[n].in_data_plate)]
-        return [*shown_names(model, spec.latents), *(summed if answerable else ())]
+        return [*shown_names(networks.reparam, spec.latents), *(summed if answerable else ())]
     return [name for name in random_sites if name not in spec.unobserved]
 
 
-def rank(model, name: str) -> int:
+def rank(networks: Networks, name: str) -> int:
     """Returns the number of axes of a site's value in one draw."""
-    site = model.structure().sites[name]
+    site = find_structure(networks).sites[name]
     return len(site.plates) + len(site.event_shape)
 
 
-def prepare_values(model, target, batch: dict, values: dict) -> dict:
+def prepare_values(networks: Networks, target: Target, batch: dict, values: Mapping[str, Any]) -> dict[str, Tensor]:
     """Returns the values whose density is asked for as tensors.
 
     Raises:
         KprobError: A name is unknown, a value no number, or one is missing that the density depends on.
     """
-    known = model.structure().sites
+    known = find_structure(networks).sites
     for name in values:
         if name not in known or known[name].kind != "sample":
             raise SiteError(
                 explain(
-                    f"`log_prob` of {owner_of(model)} got a value for `{name}`, which is no random variable."
+                    f"`log_prob` of {networks.owner} got a value for `{name}`, which is no random variable."
                     f"{did_you_mean(name, known)}",
                     received=repr(name),
-                    expected=listed(model.structure().random_sites()),
+                    expected=listed(find_structure(networks).random_sites()),
                     fix="correct the name",
                 )
             )
     arrays = {name: to_array(name, value) for name, value in values.items()}
     for name, array in arrays.items():
         checks.check_whole_numbers(name, array, known[name].dtype)
-    _require_values(model, target, batch, values)
+    _require_values(networks, target, batch, values)
     return {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
 
 
@@ -118,19 +123,19 @@ def number_of_draws(lengths: dict[str, int]) -> int:
     return next(iter(lengths.values()))
 
 
-def _check_names(model, kind: str, wanted) -> None:
-    sites = model.structure().sites
+def _check_names(networks: Networks, kind: str, wanted) -> None:
+    sites = find_structure(networks).sites
     allowed = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
     if kind == "posterior":
         follows = [name for name, site in sites.items() if site.kind == "deterministic"]
-        allowed = [*model.__dict__["_spec"].unobserved, *follows]
+        allowed = [*networks.require_spec().unobserved, *follows]
     elif kind == "posterior_predictive":
-        allowed = [name for name in allowed if name not in model.__dict__["_spec"].unobserved]
+        allowed = [name for name in allowed if name not in networks.require_spec().unobserved]
     for name in wanted:
         if name not in allowed:
             raise SiteError(
                 explain(
-                    f"`{kind}` of {owner_of(model)} has no site `{name}`.{did_you_mean(name, allowed)}",
+                    f"`{kind}` of {networks.owner} has no site `{name}`.{did_you_mean(name, allowed)}",
                     received=repr(name),
                     expected=listed(allowed),
                     fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",
@@ -138,10 +143,10 @@ def _check_names(model, kind: str, wanted) -> None:
             )
 
 
-def _check_data_of_summed(model, wanted, data: Data) -> None:
-    spec, given = model.__dict__["_spec"], {*data.rows, *data.whole}
+def _check_data_of_summed(networks: Networks, wanted, data: Data) -> None:
+    spec, given = networks.require_spec(), {*data.rows, *data.whole}
     summed = [name for name in wanted if name in spec.summed]
-    if summed and not any(name in given for name in model.structure().random_sites()):
+    if summed and not any(name in given for name in find_structure(networks).random_sites()):
         raise KprobError(
             explain(
                 f"The posterior of `{summed[0]}` needs the data: it is summed out, so that nothing is kept of it.",
@@ -152,11 +157,11 @@ def _check_data_of_summed(model, wanted, data: Data) -> None:
         )
 
 
-def _require_values(model, target, batch: dict, values: dict) -> None:
+def _require_values(networks: Networks, target: Target, batch: dict, values: Mapping[str, Any]) -> None:
     # A site that is drawn where a value was needed would make the answer random: all sites that come before the last
     # one asked for need a value, since it may depend on them.
     given = {*values, *batch["rows"], *batch["whole"]}
-    spec, order = model.__dict__["_spec"], model.structure().random_sites()
+    spec, order = networks.require_spec(), find_structure(networks).random_sites()
     asked = {*target.names}
     if target.kind == "posterior":
         # What is summed out has a density only as a whole.

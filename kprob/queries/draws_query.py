@@ -1,6 +1,7 @@
-"""Queries of a model that was fitted by a sampler: about its draws, and what follows from each of them."""
+"""Queries that are answered by a sampler's draws, and what follows from each of them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,58 +10,101 @@ from kprob import checks
 from kprob.backend import compile_function, float_type, map_draws, random
 from kprob.data import Data, batch_of
 from kprob.density import only
-from kprob.engine.enumeration import conditional, find_factors, find_plan
+from kprob.effects import Site
+from kprob.engine import Networks, find_structure, number_of, prepare_data
+from kprob.engine.enumeration import Plan, conditional, find_factors, find_plan
+from kprob.engine.reparameterizing import shown_names
 from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
-from kprob.models.drawn import random_number, require_draws
-from kprob.models.owner import owner_of
-from kprob.models.precision import in_precision
-from kprob.models.reparameterizing import shown_names
-from kprob.queries import Query
+from kprob.queries.network_query import to_numpy
+from kprob.queries.query import Arrays, Query
 from kprob.samplers.chains.draws import Draws
+from kprob.types import Seed, Tensor
 
 
-def query(model, kind: str, names, data, size: int) -> Query:
-    """Makes a query about the posterior, or the posterior predictive, of a model with draws."""
-    draws = require_draws(model)
-    with in_precision(model):
-        prepared = model.prepare_data(data)
-        wanted = _wanted(model, kind, names, draws, prepared)
-        check_rows(model, draws, prepared)
-        batch = batch_of(prepared, with_index=False)
-    return Query(
-        wanted,
-        isinstance(names, str),
-        lambda number, seed: _sample(model, kind, wanted, draws, batch, size, number, seed),
-        lambda values, seed: _no_density(model),
-        lambda seed: _no_density(model),
-        lambda: _moments(wanted, draws) if kind == "posterior" else {},
-    )
+class DrawsQuery(Query):
+    """A query about the posterior, or the posterior predictive, of a model with draws.
+
+    Args:
+        networks: The model's networks.
+        draws: The draws.
+        kind: "posterior" or "posterior_predictive".
+        names: The sites that the user asks for: a name, names, or None for all.
+        data: Data by name.
+        size: Length of the data plate where the data has no rows.
+    """
+
+    def __init__(self, networks: Networks, draws: Draws, kind: str, names: Any, data: Any, size: int):
+        self.networks, self.draws, self.kind, self.size = networks, draws, kind, size
+        with networks.precision():
+            prepared = prepare_data(networks, data)
+            wanted = _wanted(networks, kind, names, draws, prepared)
+            check_rows(networks, draws, prepared)
+            self.batch = batch_of(prepared, with_index=False)
+        super().__init__(wanted, isinstance(names, str))
+
+    def _draw(self, number: int, seed: int | None) -> Arrays:
+        start = number_of(self.networks.host, seed)
+        rows, pooled = _rows_of_draws(self.draws, number, start), self.draws.pooled()
+        if self.kind == "posterior" and all(name in pooled for name in self.names):
+            return {name: pooled[name][rows] for name in self.names}
+        return _run(self.networks, tuple(self.names), self.draws, rows, self.batch, self.size, start, False)
+
+    def _density(self, values: Mapping[str, Any], seed: int | None) -> Arrays:
+        raise KprobError(_no_density(self.networks.owner))
+
+    def _describe(self, seed: int | None) -> dict[str, dict]:
+        raise KprobError(_no_density(self.networks.owner))
+
+    def _exact(self) -> dict[str, tuple]:
+        # Of draws, their own moments are as exact as any.
+        if self.kind != "posterior":
+            return {}
+        pooled = {name: value for name, value in self.draws.pooled().items() if name in self.names}
+        return {name: (value.mean(axis=0), value.std(axis=0, ddof=1)) for name, value in pooled.items()}
 
 
-def predict(model, x, num_samples: int, seed: int | None):
-    """Returns the posterior-predictive mean of what the data doesn't give, over all draws or some of them."""
+def require_draws(owner: str, draws: Draws | None) -> Draws:
+    """Returns a model's draws.
+
+    Raises:
+        KprobError: There are none yet.
+    """
+    if draws is None or not draws.num_draws:
+        raise KprobError(
+            explain(
+                f"{owner} has no draws yet.",
+                received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up",
+                fix="call model.fit(data) first",
+            )
+        )
+    return draws
+
+
+def predict(
+    networks: Networks, draws: Draws, x: Any, num_samples: int, seed: int | None
+) -> np.ndarray | dict[str, np.ndarray]:
+    """Returns the posterior-predictive mean of what the data doesn't give, over all draws or some of them.
+
+    Args:
+        networks: The model's networks.
+        draws: The draws.
+        x: Data by name.
+        num_samples: Draws to average over.
+        seed: Makes the result repeatable.
+    """
     checks.check_count("num_samples", num_samples)
-    draws = require_draws(model)
-    with in_precision(model):
-        data = model.prepare_data(x)
+    with networks.precision():
+        data = prepare_data(networks, x)
         batch = batch_of(data, with_index=False)
-    check_rows(model, draws, data)
-    wanted = [n for n in _allowed(model, "posterior_predictive", draws) if model.structure().sites[n].kind == "sample"]
-    wanted = [n for n in wanted if n not in {*data.rows, *data.whole}] or wanted
-    rows = _rows_of_draws(draws, num_samples, _seed(model, seed))
-    found = _run(model, tuple(wanted), draws, rows, batch, 1, _seed(model, seed), True)
-    means = {name: value.mean(axis=0) for name, value in found.items()}
+    check_rows(networks, draws, data)
+    sites, given = find_structure(networks).sites, {*data.rows, *data.whole}
+    wanted = [n for n in _allowed(networks, "posterior_predictive", draws) if sites[n].kind == "sample"]
+    wanted = [n for n in wanted if n not in given] or wanted
+    rows = _rows_of_draws(draws, num_samples, number_of(networks.host, seed))
+    values = _run(networks, tuple(wanted), draws, rows, batch, 1, number_of(networks.host, seed), True)
+    means = {name: value.mean(axis=0) for name, value in values.items()}
     return means[wanted[0]] if len(wanted) == 1 else means
-
-
-def _sample(model, kind, wanted, draws: Draws, batch, size, number: int, seed) -> dict[str, np.ndarray]:
-    seed = _seed(model, seed)
-    rows = _rows_of_draws(draws, number, seed)
-    pooled = draws.pooled()
-    if kind == "posterior" and all(name in pooled for name in wanted):
-        return {name: pooled[name][rows] for name in wanted}
-    return _run(model, tuple(wanted), draws, rows, batch, size, seed, False)
 
 
 def _rows_of_draws(draws: Draws, number: int, seed: int) -> np.ndarray:
@@ -70,49 +114,57 @@ def _rows_of_draws(draws: Draws, number: int, seed: int) -> np.ndarray:
     return np.concatenate([generator.permutation(total) for _ in range(-(-number // total))])[:number]
 
 
-def _run(model, wanted, draws: Draws, rows, batch, size: int, seed: int, means: bool) -> dict[str, np.ndarray]:
+def _run(
+    networks: Networks,
+    wanted: tuple[str, ...],
+    draws: Draws,
+    rows: np.ndarray,
+    batch: dict,
+    size: int,
+    seed: int,
+    means: bool,
+) -> Arrays:
     # Each predictive draw has its own posterior draw and its own noise.
-    key = ("draws", wanted, size, means)
-    programs = model.__dict__["_programs"]
-    if key not in programs:
-        with in_precision(model):
-            plan = _sums(model, draws, batch)
+    def make() -> Any:
+        with networks.precision():
+            plan = _sums(networks, draws, batch)
 
-        def program(batch, values, seeds):
-            def once(draw):
+        def program(batch: dict, values: dict, seeds: Seed) -> dict:
+            def once(draw: dict) -> dict:
                 seed, given = draw["seed"], draw["values"]
                 if plan is not None:
-                    given = _with_sums(model.networks, plan, batch, seed, given, size)
-                trace = model.networks.run_generative(batch, seed, None, None, size, given=given, unobserved=wanted)
+                    given = _with_sums(networks, plan, batch, seed, given, size)
+                trace = networks.run_generative(batch, seed, None, None, size, given=given, unobserved=wanted)
                 return {name: _value(trace[name], means) for name in wanted}
 
-            return map_draws(once, {"seed": seeds, "values": values}, model.variables)
+            return map_draws(once, {"seed": seeds, "values": values}, networks.variables())
 
-        programs[key] = compile_function(program, lambda: model.variables)
-    with in_precision(model):
+        return compile_function(program, networks.variables)
+
+    program = networks.programs.cached(("draws", wanted, size, means), make)
+    with networks.precision():
         values = {name: keras.ops.convert_to_tensor(value[rows]) for name, value in draws.pooled().items()}
-        found = programs[key](batch, values, random.split(random.seed(seed), len(rows)))
-    return {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in found.items()}
+        return to_numpy(program(batch, values, random.split(random.seed(seed), len(rows))))
 
 
-def _sums(model, draws: Draws, batch: dict):
+def _sums(networks: Networks, draws: Draws, batch: dict) -> Plan | None:
     # Discrete latents, which the sampler summed out.
-    sites = model.structure().sites
+    sites = find_structure(networks).sites
     names = [n for n, site in sites.items() if site.kind == "sample" and site.discrete and n not in draws.sites]
     if all(name in {**batch["rows"], **batch["whole"]} for name in names):
         return None
-    trace = model.networks.run_generative(batch, random.seed(0))
-    return find_plan(model.networks, batch, only(trace, draws.sites))
+    trace = networks.run_generative(batch, random.seed(0))
+    return find_plan(networks, batch, only(trace, draws.sites))
 
 
-def _with_sums(networks, plan, batch: dict, seed, values: dict, size: int) -> dict:
+def _with_sums(networks: Networks, plan: Plan, batch: dict, seed: Seed, values: dict, size: int) -> dict[str, Tensor]:
     # Their values are drawn from their exact distribution given the data and a draw of the other latents.
     trace = networks.run_generative(batch, seed, None, None, size, given=values)
     factors = find_factors(networks, plan, batch, seed, only(trace, values), None, size)
     return {**values, **conditional.draw(factors, random.fold_in(seed, 2))}
 
 
-def _value(site, mean: bool):
+def _value(site: Site, mean: bool) -> Tensor:
     if not mean or site.kind != "sample":
         return site.value
     try:
@@ -122,17 +174,12 @@ def _value(site, mean: bool):
     return keras.ops.broadcast_to(keras.ops.cast(expected, float_type()), keras.ops.shape(site.value))
 
 
-def _moments(wanted, draws: Draws) -> dict[str, tuple]:
-    pooled = draws.pooled()
-    return {name: (pooled[name].mean(axis=0), pooled[name].std(axis=0, ddof=1)) for name in wanted if name in pooled}
-
-
-def _wanted(model, kind: str, names, draws: Draws, data: Data) -> list[str]:
-    allowed = _allowed(model, kind, draws)
+def _wanted(networks: Networks, kind: str, names: Any, draws: Draws, data: Data) -> list[str]:
+    allowed = _allowed(networks, kind, draws)
     if names is None:
-        sites = model.structure().sites
+        sites = find_structure(networks).sites
         return (
-            shown_names(model, draws.sites)
+            shown_names(networks.reparam, draws.sites)
             if kind == "posterior"
             else [n for n in allowed if sites[n].kind == "sample"]
         )
@@ -141,7 +188,7 @@ def _wanted(model, kind: str, names, draws: Draws, data: Data) -> list[str]:
         if name not in allowed:
             raise SiteError(
                 explain(
-                    f"`{kind}` of {owner_of(model)} has no site `{name}`.{did_you_mean(name, allowed)}",
+                    f"`{kind}` of {networks.owner} has no site `{name}`.{did_you_mean(name, allowed)}",
                     received=repr(name),
                     expected=listed(allowed),
                     fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",
@@ -150,8 +197,8 @@ def _wanted(model, kind: str, names, draws: Draws, data: Data) -> list[str]:
     return wanted
 
 
-def _allowed(model, kind: str, draws: Draws) -> list[str]:
-    sites = model.structure().sites
+def _allowed(networks: Networks, kind: str, draws: Draws) -> list[str]:
+    sites = find_structure(networks).sites
     follows = [name for name, site in sites.items() if site.kind == "deterministic"]
     if kind == "posterior":
         summed = [n for n, s in sites.items() if s.kind == "sample" and s.discrete and n not in draws.sites]
@@ -161,9 +208,9 @@ def _allowed(model, kind: str, draws: Draws) -> list[str]:
     ]
 
 
-def check_rows(model, draws: Draws, data: Data) -> None:
+def check_rows(networks: Networks, draws: Draws, data: Data) -> None:
     """Raises where latents that have a value per row are those of other rows."""
-    sites: Mapping = model.structure().sites
+    sites: Mapping = find_structure(networks).sites
     local = [name for name in draws.sites if sites[name].in_data_plate]
     if not local or data.num_rows is None:
         return
@@ -171,7 +218,7 @@ def check_rows(model, draws: Draws, data: Data) -> None:
     if data.num_rows != rows:
         raise DataError(
             explain(
-                f"Latent `{local[0]}` of {owner_of(model)} has a value for each row that was fitted.",
+                f"Latent `{local[0]}` of {networks.owner} has a value for each row that was fitted.",
                 received=f"{data.num_rows} other rows",
                 expected=f"the {rows} rows of the fit",
                 fix="fit the new rows too, or train an inference network, which gives a posterior for any row",
@@ -179,19 +226,10 @@ def check_rows(model, draws: Draws, data: Data) -> None:
         )
 
 
-def _seed(model, seed: int | None) -> int:
-    if seed is None:
-        return random_number(model)
-    checks.check_count("seed", seed, 0)
-    return int(seed)
-
-
-def _no_density(model):
-    raise KprobError(
-        explain(
-            f"The posterior of {owner_of(model)} is known by draws, which have no density.",
-            received="a model compiled with a sampler",
-            expected="sample, mean, stddev or interval",
-            fix="compile with an objective such as kprob.ELBO() where a density of q is wanted",
-        )
+def _no_density(owner: str) -> str:
+    return explain(
+        f"The posterior of {owner} is known by draws, which have no density.",
+        received="a model compiled with a sampler",
+        expected="sample, mean, stddev or interval",
+        fix="compile with an objective such as kprob.ELBO() where a density of q is wanted",
     )

@@ -7,19 +7,22 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.data import Data
 from kprob.diagnostics.smoothing import GOOD_K, pareto_smooth, systematic_resample
+from kprob.engine import Networks, seed_of
 from kprob.errors import FitWarning, warn
-from kprob.models import weighing
-from kprob.models.owner import owner_of
+from kprob.queries.importance_weights import check_latents, weigh
+from kprob.queries.target import Target
 
 PROPOSALS = 20
 LEAST_PROPOSALS = 1000
 
 
-def sample(model, target, data: Data, number: int, proposals: int | bool, seed) -> dict[str, np.ndarray]:
+def sample(
+    networks: Networks, target: Target, data: Data, number: int, proposals: int | bool, seed: int | None
+) -> dict[str, np.ndarray]:
     """Draws by importance resampling.
 
     Args:
-        model: A built model.
+        networks: The networks of a built model.
         target: What the query is about.
         data: The data.
         number: Draws wanted.
@@ -34,30 +37,30 @@ def sample(model, target, data: Data, number: int, proposals: int | bool, seed) 
     check_count("importance_resample", proposals)
     posterior = target.kind == "posterior"
     if posterior:
-        weighing.check_latents(model, target.names)
-    key = weighing.seed_of(model, seed)
+        check_latents(networks, target.names)
+    key = seed_of(networks.host, seed)
     made = max(LEAST_PROPOSALS, number * int(proposals))
     sites, predicted = (target.names, ()) if posterior else ((), target.names)
-    weighed = weighing.weigh(model, data, made, key, sites, predicted)
-    smoothed = pareto_smooth(weighed.log_weights)
-    _warn(model, smoothed.k_hat)
+    weighted = weigh(networks, data, made, key, sites, predicted)
+    smoothed = pareto_smooth(weighted.log_weights)
+    _warn(networks.owner, smoothed.k_hat)
     entropy = keras.ops.convert_to_numpy(random.fold_in(key, 3)).astype("int64") & 0xFFFFFFFF
     generator = np.random.default_rng(entropy.tolist())
     if smoothed.weights.ndim == 1:
         chosen = systematic_resample(smoothed.weights, number, generator)
-        return {name: value[chosen] for name, value in weighed.values.items()}
+        return {name: value[chosen] for name, value in weighted.values.items()}
     each = [systematic_resample(column, number, generator) for column in smoothed.weights.T]
     chosen = np.stack(each, axis=1)  # [number, B]
     rows = np.arange(chosen.shape[1])
-    return {name: value[chosen, rows] for name, value in weighed.values.items()}
+    return {name: value[chosen, rows] for name, value in weighted.values.items()}
 
 
-def _warn(model, k_hat: np.ndarray) -> None:
+def _warn(owner: str, k_hat: np.ndarray) -> None:
     bad = int(np.sum(k_hat > GOOD_K))
     if bad:
         where = f"k-hat {float(np.max(k_hat)):.2f}" if k_hat.ndim == 0 else f"k-hat in {bad} of {k_hat.size} rows"
         warn(
-            f"Importance resampling may not mend this fit of {owner_of(model)}: {where} above {GOOD_K}, so that a few "
+            f"Importance resampling may not mend this fit of {owner}: {where} above {GOOD_K}, so that a few "
             "draws carry all weight. Choose a guide that is closer to the posterior; model.diagnose(data) says more.",
             FitWarning,
         )

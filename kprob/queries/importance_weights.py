@@ -6,26 +6,27 @@ Everything that is said of a fit's quality, and the evidence, is made of these n
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
 
-from kprob import checks
 from kprob.backend import random
 from kprob.data import Data, batch_of, batches_of
+from kprob.data.batch import repeat_rows
 from kprob.effects import Trace
+from kprob.engine import Networks, find_structure, prepare_data
+from kprob.engine.agreement import check_rows_of_guide
 from kprob.engine.enumeration import num_runs
-from kprob.engine.networks import repeat_rows
+from kprob.engine.networks import MAX_FOLDED_ROWS
 from kprob.errors import DataError, SiteError, explain, names
-from kprob.models.agreement import check_rows_of_guide
-from kprob.models.programs import compiled, map_all
-from kprob.models.query_checks import require_fitted
-
-MAX_FOLDED_ROWS = 100_000
+from kprob.queries.checks import require_fitted
+from kprob.queries.network_query import to_numpy
+from kprob.types import Seed, Tensor
 
 
 @dataclass(frozen=True)
-class Weighed:
+class WeightedDraws:
     """Draws of q with their weights.
 
     Attributes:
@@ -39,40 +40,41 @@ class Weighed:
     values: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def prepare(model, verb: str, x) -> Data:
+def weighable_data(networks: Networks, verb: str, x: Any) -> Data:
     """Returns the data that draws are weighed by.
 
     Raises:
         KprobError: The model isn't fitted, or the data doesn't fit it.
     """
-    require_fitted(model, verb)
-    data = model.prepare_data(x)
-    check_rows_of_guide(model, data)
-    if data.num_rows is None and model.structure().has_data_plate and getattr(model, "guide", None) is not None:
-        if model.guide.has_rows:
-            data = Data(data.rows, data.whole, model.__dict__["_spec"].num_data)
+    require_fitted(networks, verb)
+    data = prepare_data(networks, x)
+    check_rows_of_guide(networks, data)
+    guide = networks.guide
+    if data.num_rows is None and guide is not None and guide.has_rows and find_structure(networks).has_data_plate:
+        data = Data(data.rows, data.whole, networks.require_spec().num_data)
     return data
 
 
-def has_rows(model) -> bool:
+def has_row_weights(networks: Networks) -> bool:
     """Whether each row of the data has weights of its own: nothing random is outside the data plate."""
-    sites = [site for site in model.structure().sites.values() if site.kind in ("sample", "factor")]
-    return model.__dict__["_spec"].foldable and not model.run_eagerly and all(site.in_data_plate for site in sites)
+    sites = [site for site in find_structure(networks).sites.values() if site.kind in ("sample", "factor")]
+    foldable = networks.require_spec().foldable and not networks.run_eagerly
+    return foldable and all(site.in_data_plate for site in sites)
 
 
 def weigh(
-    model,
+    networks: Networks,
     data: Data,
     num_samples: int,
-    seed,
+    seed: Seed,
     sites: Iterable[str] = (),
     predicted: Iterable[str] = (),
     rows: np.ndarray | None = None,
-) -> Weighed:
+) -> WeightedDraws:
     """Draws from q and weighs the draws.
 
     Args:
-        model: A built model.
+        networks: The networks of a built model.
         data: The data, with all that is observed.
         num_samples: Number of draws.
         seed: A seed of `kprob.backend.random`.
@@ -81,25 +83,26 @@ def weigh(
         rows: Which rows of the fit's data `data` has, where not all: only where each row has its own weights.
     """
     wanted = tuple(sites), tuple(predicted)
-    if not has_rows(model):
-        program = compiled(model, ("weigh", num_samples, *wanted), _one_by_one(model, num_samples, *wanted))
-        return Weighed(**_to_numpy(program(batch_of(data), seed)))
-    program = compiled(model, ("weigh rows", num_samples, *wanted), _folded(model, num_samples, *wanted))
-    size = max(1, MAX_FOLDED_ROWS // (num_samples * runs_of(model)))
+    if not has_row_weights(networks):
+        program = networks.programs.compiled(
+            ("weigh", num_samples, *wanted), _one_by_one(networks, num_samples, *wanted)
+        )
+        return WeightedDraws(**to_numpy(program(batch_of(data), seed)))
+    program = networks.programs.compiled(("weigh rows", num_samples, *wanted), _folded(networks, num_samples, *wanted))
+    size = max(1, MAX_FOLDED_ROWS // (num_samples * runs_of(networks)))
     batches = batches_of(data, size, data.num_rows, rows)
-    parts = [_to_numpy(program(batch, random.fold_in(seed, i * size))) for i, batch in enumerate(batches)]
-    return Weighed(**keras.tree.map_structure(lambda *each: np.concatenate(each, axis=1), *parts))
+    parts = [to_numpy(program(batch, random.fold_in(seed, i * size))) for i, batch in enumerate(batches)]
+    return WeightedDraws(**keras.tree.map_structure(lambda *each: np.concatenate(each, axis=1), *parts))
 
 
-def runs_of(model) -> int:
+def runs_of(networks: Networks) -> int:
     """Returns how often the generative network runs for one draw: once for each value of what is summed out."""
-    plan = model.networks.plan
+    plan = networks.plan
     return 1 if plan is None else num_runs(plan)
 
 
-def _folded(model, number: int, sites: tuple, predicted: tuple) -> Callable:
-    def program(batch, seed):
-        networks = model.networks
+def _folded(networks: Networks, number: int, sites: tuple, predicted: tuple) -> Callable:
+    def program(batch: dict, seed: Seed) -> dict:
         p, q = networks.pair(batch, seed, number)
         require_observed(p, q, networks.owner)
         found = {name: _unfold(q[name].value, number) for name in sites}
@@ -116,10 +119,9 @@ def _folded(model, number: int, sites: tuple, predicted: tuple) -> Callable:
     return program
 
 
-def _one_by_one(model, number: int, sites: tuple, predicted: tuple) -> Callable:
-    def program(batch, seed):
-        def once(seed):
-            networks = model.networks
+def _one_by_one(networks: Networks, number: int, sites: tuple, predicted: tuple) -> Callable:
+    def program(batch: dict, seed: Seed) -> dict:
+        def once(seed: Seed) -> dict:
             p, q = networks.pair(batch, seed)
             require_observed(p, q, networks.owner)
             found = {name: q[name].value for name in sites}
@@ -129,12 +131,12 @@ def _one_by_one(model, number: int, sites: tuple, predicted: tuple) -> Callable:
             weights = p.log_prob() - q.log_prob()
             return {"log_weights": weights, "log_likelihood": p.log_prob(_observed(p, q)), "values": found}
 
-        return map_all(model, once, random.split(seed, number))
+        return networks.map_draws(once, random.split(seed, number))
 
     return program
 
 
-def _predictive(networks, batch: dict, seed, q: Trace, predicted: tuple, number: int | None) -> Trace:
+def _predictive(networks: Networks, batch: dict, seed: Seed, q: Trace, predicted: tuple, number: int | None) -> Trace:
     again = random.fold_in(seed, 2)
     return networks.run_generative(batch, again, q, number, unobserved=predicted)
 
@@ -157,17 +159,9 @@ def require_observed(p: Trace, q: Trace, owner: str) -> None:
         )
 
 
-def seed_of(model, seed: int | None):
-    """Returns the seed that an int stands for, or the next of the model's own."""
-    if seed is None:
-        return random.from_generator(model.seed_generator)
-    checks.check_count("seed", seed, 0)
-    return random.seed(seed)
-
-
-def check_latents(model, sites: Iterable[str]) -> None:
+def check_latents(networks: Networks, sites: Iterable[str]) -> None:
     """Raises where draws of a site can't be weighed: q doesn't draw it."""
-    latents = model.__dict__["_spec"].latents
+    latents = networks.require_spec().latents
     missing = [name for name in sites if name not in latents]
     if missing:
         raise SiteError(
@@ -180,10 +174,6 @@ def check_latents(model, sites: Iterable[str]) -> None:
         )
 
 
-def _unfold(value, number: int):
+def _unfold(value: Tensor, number: int) -> Tensor:
     shape = keras.ops.shape(value)
     return keras.ops.reshape(value, (number, shape[0] // number, *shape[1:]))
-
-
-def _to_numpy(found):
-    return keras.tree.map_structure(lambda value: np.array(keras.ops.convert_to_numpy(value)), found)

@@ -1,6 +1,7 @@
 """A query: a distribution over some of a model's sites, to be drawn from and measured."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,41 +10,24 @@ from kprob.checks import check_count
 from kprob.errors import KprobError, explain, names
 from kprob.types import ArrayLike
 
+Arrays = dict[str, np.ndarray]
 
-class Query:
+
+class Query(ABC):
     """A distribution over sites: `model.prior(...)`, `model.posterior(...)` or `model.posterior_predictive(...)`.
 
     With one name, results are arrays; with several or none, dicts of arrays by name.
 
+    To subclass, override `_draw`, `_density`, `_describe` and `_exact`; and, where there is such a thing, `_resample`,
+    `_probabilities` and `_most_probable`.
+
     Args:
         names: Sites, in order.
         single: Whether results are bare arrays.
-        draw: `(number, seed) -> dict` of arrays with `number` draws along axis 0.
-        density: `(values, seed) -> dict` of log-densities by site.
-        describe: `(seed) -> dict` of parameters by site.
-        exact: `() -> dict` of mean and standard deviation by site, for those sites where they are exact.
-        resample: `(number, proposals, seed) -> dict` of draws by importance resampling, where there is such a thing.
-        probabilities: `(number, seed) -> dict` of the probabilities of all values, for sites that are summed out.
-        most_probable: `() -> dict` of their most probable values.
     """
 
-    def __init__(
-        self,
-        names: list[str],
-        single: bool,
-        draw: Callable,
-        density: Callable,
-        describe: Callable,
-        exact: Callable,
-        resample: Callable | None = None,
-        probabilities: Callable | None = None,
-        most_probable: Callable | None = None,
-    ):
-        self.names = names
-        self.single = single
-        self._draw, self._density, self._describe, self._exact = draw, density, describe, exact
-        self._resample = resample
-        self._probabilities, self._most_probable = probabilities, most_probable
+    def __init__(self, names: list[str], single: bool):
+        self.names, self.single = names, single
 
     def __repr__(self) -> str:
         return f"Query({', '.join(self.names)})"
@@ -69,15 +53,6 @@ class Query:
         number = 1 if n is None else int(n)
         if importance_resample is False:
             draws = self._draw(number, seed)
-        elif self._resample is None:
-            raise KprobError(
-                explain(
-                    "Draws of the prior need no resampling: they are exact.",
-                    received=f"importance_resample={importance_resample!r}",
-                    expected="a posterior or a posterior predictive query",
-                    fix="leave it out",
-                )
-            )
         else:
             draws = self._resample(number, importance_resample, seed)
         return self._result({name: draws[name][0] if n is None else draws[name] for name in self.names})
@@ -169,7 +144,7 @@ class Query:
             SiteError: A site isn't summed out.
         """
         check_count("num_samples", num_samples)
-        return self._result(_available(self._probabilities, "probs")(num_samples, seed))
+        return self._result(self._probabilities(num_samples, seed))
 
     def mode(self) -> np.ndarray | dict[str, np.ndarray]:
         """Returns the most probable values of sites that are summed out, of all of them together.
@@ -183,7 +158,7 @@ class Query:
         Raises:
             SiteError: A site isn't summed out.
         """
-        return self._result(_available(self._most_probable, "mode")())
+        return self._result(self._most_probable())
 
     def parameters(self, seed: int | None = None) -> dict:
         """Returns the parameters of the sites' distributions, by site, for one joint draw of what they depend on."""
@@ -200,15 +175,52 @@ class Query:
     def _result(self, found: dict) -> Any:
         return found[self.names[0]] if self.single else found
 
+    @abstractmethod
+    def _draw(self, number: int, seed: int | None) -> Arrays:
+        """Returns joint draws by site, `number` of them along axis 0."""
 
-def _available(function: Callable | None, verb: str) -> Callable:
-    if function is None:
+    @abstractmethod
+    def _density(self, values: Mapping[str, Any], seed: int | None) -> Arrays:
+        """Returns log-densities by site, of values by site."""
+
+    @abstractmethod
+    def _describe(self, seed: int | None) -> dict[str, dict]:
+        """Returns the parameters of the sites' distributions, by site."""
+
+    @abstractmethod
+    def _exact(self) -> dict[str, tuple]:
+        """Returns mean and standard deviation by site, for those sites where they are exact."""
+
+    def _resample(self, number: int, proposals: int | bool, seed: int | None) -> Arrays:
+        """Returns draws by importance resampling.
+
+        Args:
+            number: Number of draws.
+            proposals: Draws of q for each draw that is kept, or True.
+            seed: Makes the result repeatable.
+        """
         raise KprobError(
             explain(
-                f"`{verb}` is for discrete latents that are summed out.",
-                received="a posterior that is known by draws",
-                expected="sample, mean, stddev or interval",
-                fix="draw, and count the values",
+                "Draws of the prior need no resampling: they are exact.",
+                received=f"importance_resample={proposals!r}",
+                expected="a posterior or a posterior predictive query",
+                fix="leave it out",
             )
         )
-    return function
+
+    def _probabilities(self, number: int, seed: int | None) -> Arrays:
+        """Returns the probabilities of all values of sites that are summed out, over `number` draws of the others."""
+        raise KprobError(_only_summed_out("probs"))
+
+    def _most_probable(self) -> Arrays:
+        """Returns the most probable values of sites that are summed out."""
+        raise KprobError(_only_summed_out("mode"))
+
+
+def _only_summed_out(verb: str) -> str:
+    return explain(
+        f"`{verb}` is for discrete latents that are summed out.",
+        received="a posterior that is known by draws",
+        expected="sample, mean, stddev or interval",
+        fix="draw, and count the values",
+    )

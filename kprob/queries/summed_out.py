@@ -1,45 +1,55 @@
 """Queries about sites that are summed out: their exact distribution given the data and a draw of the other latents."""
 
+from collections.abc import Mapping
+
 import keras
 
 from kprob.backend import random
 from kprob.effects import Site, Trace
+from kprob.engine import Networks
 from kprob.engine.enumeration import Factors, conditional, find_factors
 from kprob.errors import SiteError, explain, names
 from kprob.guides.starts import Start
+from kprob.queries.target import Target
+from kprob.types import Seed, Tensor
 
 
-def needed(model, target) -> bool:
+def needed(networks: Networks, target: Target) -> bool:
     """Whether a query about the posterior, or what follows from it, has to do with what is summed out."""
-    plan = model.networks.plan
+    plan = networks.plan
     return plan is not None and (target.kind != "posterior" or any(name in plan.variables for name in target.names))
 
 
-def find(model, target, batch: dict, seed) -> Factors:
+def find(networks: Networks, target: Target, batch: dict, seed: Seed) -> Factors:
     """Returns the factors for one draw of the other latents."""
-    networks = model.networks
     latents = networks.run_inference(batch, random.fold_in(seed, 0), None, target.size)
     return find_factors(networks, networks.plan, batch, seed, latents, None, target.size)
 
 
-def complete(model, target, batch: dict, seed, latents: Trace, num_draws: int | None, size, given: dict) -> dict:
+def complete(
+    networks: Networks,
+    target: Target,
+    batch: dict,
+    seed: Seed,
+    latents: Trace,
+    num_draws: int | None,
+    given: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
     """Draws what is summed out given a draw of the other latents, and adds it to their trace.
 
     Args:
-        model: The model.
+        networks: The networks.
         target: What the query is about.
         batch: The data, rows repeated already.
         seed: A seed.
         latents: Trace of q, which gets the sites of what is summed out too.
         num_draws: Draws that the run stands for.
-        size: Length of the data plate where the data has no rows.
         given: Values that the user gave.
 
     Returns:
         The values of all: those given, and those drawn.
     """
-    networks = model.networks
-    factors = find_factors(networks, networks.plan, batch, seed, latents, num_draws, size)
+    factors = find_factors(networks, networks.plan, batch, seed, latents, num_draws, target.size)
     if all(name in given for name in factors.sites):
         values = {name: given[name] for name in factors.sites}
         densities = conditional.log_probs(factors, values)
@@ -53,22 +63,22 @@ def complete(model, target, batch: dict, seed, latents: Trace, num_draws: int | 
     return {**given, **values}
 
 
-def mode(model, target, batch: dict) -> dict:
+def mode(networks: Networks, target: Target, batch: dict) -> dict[str, Tensor]:
     """Returns the most probable values of what is summed out, the other latents at the centre of q."""
-    check_summed(model, target, "mode")
+    check_summed(networks, target, "mode")
     with Start(lambda _: "median"):
-        factors = find(model, target, batch, random.seed(0))
+        factors = find(networks, target, batch, random.seed(0))
     found = conditional.mode(factors)
     return {name: keras.ops.convert_to_tensor(found[name]) for name in target.names}
 
 
-def check_summed(model, target, verb: str) -> None:
+def check_summed(networks: Networks, target: Target, verb: str) -> None:
     """Raises where a query asks for what only sites have that are summed out.
 
     Raises:
         SiteError: A site isn't, or the query isn't about the posterior.
     """
-    summed = model.__dict__["_spec"].summed if model.built else ()
+    summed = () if networks.spec is None else networks.spec.summed
     others = [name for name in target.names if name not in summed]
     if others or target.kind != "posterior":
         raise SiteError(

@@ -19,7 +19,7 @@ import numpy as np
 
 from kprob.errors import ArchiveError, KprobError, add_note, explain
 from kprob.saving.names import find_objects
-from kprob.saving.record import check_values
+from kprob.saving.record import Recorded, check_values
 from kprob.saving.replacing import replacing
 from kprob.saving.seal import check_seal, is_sealed, seal
 
@@ -148,7 +148,7 @@ def load_model(
         objects = find_objects(wanted, custom_objects, safe_mode, path.name)
         with _explained(path.name, "The model in {} can't be made again."), keras.saving.CustomObjectScope(objects):
             model = keras.saving.load_model(source, custom_objects=objects, compile=compile, safe_mode=safe_mode)
-    record = model.__dict__.pop("_record", None)
+    record = model.take_record() if isinstance(model, Recorded) else None
     if record is not None:
         check_values(model, record)
     return model

@@ -49,9 +49,9 @@ def variables_of(model: keras.layers.Layer) -> tuple[dict[str, keras.Variable], 
 
 
 def _children(layer: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Layer]]:
-    names = [name for name in vars(layer) if name not in _KERAS_LISTS and not name.startswith("_self_")]
-    for name in sorted(names, key=lambda name: (name.startswith("_"), name)):
-        yield from _layers_in(name, vars(layer)[name])
+    own = {k: v for k, v in vars(layer).items() if k not in _KERAS_LISTS and not k.startswith("_self_")}
+    for name in sorted(own, key=lambda name: (name.startswith("_"), name)):
+        yield from _layers_in(name, own[name])
     # What no attribute leads to, such as the layers of a Sequential model.
     yield from _layers_in("layers", layer.layers if isinstance(layer, keras.Model) else layer._layers)
 

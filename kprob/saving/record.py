@@ -8,6 +8,7 @@ fingerprint that belongs to its path, so that weights can't change places unnoti
 import hashlib
 import itertools
 import json
+from typing import Protocol, runtime_checkable
 
 import keras
 import numpy as np
@@ -18,6 +19,14 @@ from kprob.saving.paths import variables_of
 VERSION = 1
 OBJECTIVE = "objective_state"  # where a model keeps what belongs to its objective
 SHOWN = 4
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A model that keeps the record of the file that it was loaded from."""
+
+    def take_record(self) -> dict | None:
+        """Returns the record, once."""
 
 
 def make_record(model: keras.Model) -> np.ndarray:
@@ -128,7 +137,7 @@ def check_values(model: keras.Model, record: dict, with_optimizer: bool = True) 
 
 def _wanted(model: keras.Model, record: dict) -> dict:
     # A model that is loaded without its objective has no use for what belongs to that.
-    has_objective = OBJECTIVE in vars(model)
+    has_objective = getattr(model, OBJECTIVE, None) is not None
     return {p: entry for p, entry in record["weights"].items() if has_objective or not p.startswith(f"{OBJECTIVE}.")}
 
 

@@ -23,14 +23,16 @@ _SAVERS = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
+def listed(callbacks) -> list[keras.callbacks.Callback]:
+    """Returns what `fit` got as its callbacks as a list."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [] if callbacks is None else [callbacks]
+
+
 def needs_every_batch(callbacks) -> bool:
     """Whether any of the user's callbacks acts between batches, so that steps must be taken one at a time."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = callbacks.callbacks
-    if callbacks is None:
-        return False
-    callbacks = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-    return any(_acts_between_batches(callback) for callback in callbacks)
+    return any(_acts_between_batches(callback) for callback in listed(callbacks))
 
 
 def epochs_between(callbacks) -> list[int]:

@@ -157,8 +157,6 @@ def _cached_program(trainee: Trainee, data: Data, size: int) -> Callable:
 
 def _make_program(trainee: Trainee, data: Data, size: int) -> Callable:
     def make(jit: bool) -> Callable:
-        return training.make_program(
-            trainee.loss, trainee.model, len(LOG_NAMES), size, data.num_rows, take_rows, jit
-        )
+        return training.make_program(trainee.loss, trainee.model, len(LOG_NAMES), size, data.num_rows, take_rows, jit)
 
     return compile_with_fallback(make, trainee.networks.jit)

@@ -9,8 +9,8 @@ import numpy as np
 
 from kprob.diagnostics.smoothing import pareto_smooth
 from kprob.diagnostics.trend import Trend, trend
-from kprob.errors import FitWarning, warn
 from kprob.engine import Networks
+from kprob.errors import FitWarning, warn
 from kprob.objectives import ELBO, FunctionObjective, Objective
 
 LEAST_EPOCHS = 50  # fits of a few epochs are meant to be short
@@ -35,7 +35,7 @@ def check_fit(networks: Networks, objective: Objective, history: keras.callbacks
     record = np.asarray(history.history.get("elbo", ())[-RECORD_END:], "float64")
     if len(record) < LEAST_EPOCHS or not np.isfinite(record).all():
         return
-    spec = networks.spec
+    spec = networks.require_spec()
     number = spec.num_data or 1
     found = trend(record)
     if _rises_steeply(found, number):

@@ -24,22 +24,35 @@ class Freezing:
         self.networks = networks
         self.parts: dict[str, Part | None] = {}
 
-    def freeze(self, names: tuple[str, ...]) -> None:
-        """Keeps parts from being trained.
+    def freeze(self, *names: str) -> None:
+        """Keeps parts of the model from being trained, until `unfreeze`; saved with the model.
 
         Args:
-            names: Names of sites, networks or parameters.
+            *names: Attributes that hold networks ("decoder", "guide"), latents, which stand for the guide's parameters
+                of them, or names of `kprob.param`.
 
-        Raises:
-            SiteError: Nothing trainable has such a name.
+        Example:
+            ```python
+            import kprob
+            from kprob import tfd
+
+            @kprob.probmodel
+            def temperature():
+                temp = kprob.sample("temp", tfd.Normal(15.0, 2.0))
+                kprob.sample("sensor", tfd.Normal(temp, kprob.param("noise", 1.0, constraint="positive")))
+
+            model = temperature().freeze("noise").compile(kprob.ELBO(), "adam")
+            model.fit({"sensor": 18.0}, epochs=10, verbose=0)
+            assert len(model.trainable_variables) == 2  # the guide's
+            ```
         """
         self._set({**self.parts, **dict.fromkeys(_checked(names))})
 
-    def unfreeze(self, names: tuple[str, ...]) -> None:
-        """Lets parts be trained again, all of them where none is named.
+    def unfreeze(self, *names: str) -> None:
+        """Lets parts of the model be trained again.
 
-        Raises:
-            SiteError: One isn't frozen.
+        Args:
+            *names: What `freeze` got; everything that is frozen where there are none.
         """
         released = _checked(names) if names else list(self.parts)
         unknown = [name for name in released if name not in self.parts]

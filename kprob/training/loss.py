@@ -58,7 +58,7 @@ class Loss(keras.layers.Layer):
             "objective", "elbo", "log_likelihood" and "kl", of the whole data set; "first_non_finite", the number of
             the first site whose log-density isn't finite, or -1.
         """
-        spec = self.networks.spec
+        spec = self.networks.require_spec()
         how = {"foldable": spec.foldable, "shared": spec.shared, "training": training}
         return evaluate(self.networks, self.objective, batch, seed, **how)
 

@@ -48,6 +48,6 @@ def build_objective(networks: Networks, objective: Objective, batch: dict | None
     if not objective.layers:
         return
     if batch is None:
-        spec = networks.spec
+        spec = networks.require_spec()
         batch = batch_of(ones(spec.rows, spec.whole, spec.num_data), spec.num_data)
     objective.build(*networks.pair(batch, random.seed(0)))

@@ -148,7 +148,9 @@ class Optimizers(keras.optimizers.Optimizer):
     def finalize_variable_values(self, var_list):
         for key, optimizer in self.parts():
             if optimizer.built:
-                optimizer.finalize_variable_values([self._trainable_variables[i] for i in self._record.members[key or None]])
+                optimizer.finalize_variable_values(
+                    [self._trainable_variables[i] for i in self._record.members[key or None]]
+                )
 
     def parts(self) -> Iterator[tuple[str, keras.optimizers.Optimizer]]:
         """Yields each optimizer with its group's name, which is empty for the rest."""

@@ -53,7 +53,9 @@ class _Loops:
 
     def loss(self, trainable, non_trainable, optimizer, batch):
         model = self.model
-        value, logs, bad, non_trainable = _stateless_loss(self.evaluate, model, trainable, non_trainable, batch, training=True)
+        value, logs, bad, non_trainable = _stateless_loss(
+            self.evaluate, model, trainable, non_trainable, batch, training=True
+        )
         with keras.StatelessScope(state_mapping=list(zip(model.optimizer.variables, optimizer, strict=True))):
             scaled = model.optimizer.scale_loss(value)
         return scaled, (logs, bad, non_trainable)

@@ -1,0 +1,51 @@
+"""What rebuilds a model's variables without data, in its saved config."""
+
+import keras
+
+from kprob import saving
+from kprob.data import Whole
+from kprob.engine import build_generative, find_structure
+from kprob.engine.building import ones
+from kprob.inference.context import Context
+from kprob.inference.inference import Inference
+
+
+def get_build_config(context: Context) -> dict | None:
+    """Returns what rebuilds the variables of a model without data, or None where it has none yet."""
+    networks, spec = context.networks, context.networks.spec
+    if spec is None:
+        return None
+    return {
+        "rows": {name: [list(shape), dtype] for name, (shape, dtype) in spec.rows.items()},
+        "whole": {name: [list(shape), dtype] for name, (shape, dtype) in spec.whole.items()},
+        "num_data": spec.num_data,
+        "frozen": saving.frozen_layers(context.model),
+        "sampled": spec.sampled,
+        "reparam": {name: keras.saving.serialize_keras_object(how) for name, how in networks.reparam.items()},
+        "frozen_names": list(context.freezing.parts),
+    }
+
+
+def build_from_config(context: Context, inference: Inference, config: dict | None) -> None:
+    """Makes the variables again, on rows of ones: only shapes matter.
+
+    Args:
+        context: The model and what belongs to it.
+        inference: How it is learnt.
+        config: What `get_build_config` returned.
+    """
+    networks = context.networks
+    if not config or networks.built:
+        return
+    if config.get("frozen_names"):
+        context.freezing.freeze(*config["frozen_names"])
+    reparam = config.get("reparam", {})
+    networks.reparam = {n: keras.saving.deserialize_keras_object(how) for n, how in reparam.items()}
+    networks.reparam_is_open = False
+    data = ones(config["rows"], config["whole"], config["num_data"])
+    find_structure(networks, {**data.rows, **{name: Whole(value) for name, value in data.whole.items()}})
+    if config.get("sampled"):
+        build_generative(networks, data, config["num_data"], check_values=False)
+    else:
+        inference.build(data, config["num_data"], check_values=False)
+    saving.freeze_layers(context.model, config["frozen"])

@@ -1,0 +1,112 @@
+"""Inference by Markov chains: `compile(kprob.NUTS())`."""
+
+from typing import Any
+
+import keras
+
+from kprob.data import Data, batch_of
+from kprob.density import LogDensity, find_log_density
+from kprob.engine import build_generative, prepare_data
+from kprob.errors import CompileError, explain
+from kprob.evaluation.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
+from kprob.inference.chain_run import ChainRun
+from kprob.inference.context import Context
+from kprob.inference.fingerprint import fingerprint
+from kprob.inference.inference import Answers, Inference
+from kprob.inference.sampler_checks import check_options
+from kprob.queries import Query
+from kprob.queries.draws_query import DrawsQuery, predict, require_draws
+from kprob.samplers import Sampler
+from kprob.samplers.chains.draws import Draws
+from kprob.training.callback_needs import savers_last
+from kprob.training.plan import FitPlan, make_plan
+
+
+class SampledInference(Inference):
+    """A way to infer whose answers come from draws. To subclass, override `run`.
+
+    Args:
+        context: The model and what belongs to it.
+        sampler: What draws.
+    """
+
+    def __init__(self, context: Context, sampler: Sampler):
+        super().__init__(context)
+        self.sampler, self.dtype = sampler, sampler.dtype
+
+    def run(self, data: Data, plan: FitPlan, epochs: int | None) -> keras.callbacks.History:
+        """Draws from the posterior.
+
+        Args:
+            data: The data.
+            plan: What `fit` is to do.
+            epochs: Epochs at most, or None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must override `run`.")
+
+    def build(self, data: Data, num_data: int | None = None, check_values: bool = True) -> None:
+        built = build_generative(self.networks, data, num_data, check_values)
+        if built and self.context.model.compiled:  # as loading does, which compares the two
+            self.context.model.optimizer.build(self.context.model.trainable_variables)
+
+    def fit(self, x: Any, y: Any, **options: Any) -> keras.callbacks.History:
+        """Draws from the posterior.
+
+        Args:
+            x: Data by name.
+            y: Observed values where `x` has only covariates.
+            **options: `epochs` (blocks of transitions, or temperatures, at most), `verbose`, `callbacks`,
+                `sample_weight`, `initial_epoch`, and `check`, False to say nothing where the draws shouldn't be trusted.
+        """
+        epochs = options.pop("epochs", None)
+        plan = make_plan(options)
+        check_options(self.sampler, options)
+        plan.callbacks = savers_last(plan.callbacks)
+        with self.networks.precision():
+            return self.run(prepare_data(self.networks, x, y, plan.sample_weight), plan, epochs)
+
+    def evaluate(self, x: Any, y: Any, **options: Any) -> dict[str, float] | list[float]:
+        name = type(self.sampler).__name__
+        raise CompileError(
+            explain(
+                "`evaluate` returns the objective, and a sampler has none.",
+                received=f"a model compiled with {name}",
+                expected="a model compiled with an objective",
+                fix='call model.diagnose(), or compile(kprob.ELBO(), "adam") first',
+            )
+        )
+
+    def query(self, kind: str, names: Any, data: Any, size: int = 1) -> Query:
+        return DrawsQuery(self.networks, self.draws_of_fit(), kind, names, data, size)
+
+    def predict(self, x: Any, num_samples: int, seed: int | None, batch_size: int | None) -> Answers:
+        return predict(self.networks, self.draws_of_fit(), x, num_samples, seed)
+
+    def diagnose(self, data: Any, num_samples: int, max_rows: int, seed: int | None) -> SamplerDiagnosis:
+        return diagnose_sampler(self.networks.owner, self.draws_of_fit(), self.sampler)
+
+    def draws_of_fit(self) -> Draws:
+        return require_draws(self.networks.owner, self.context.draws)
+
+
+class ChainInference(SampledInference):
+    """Inference by Markov chains, which a second `fit` to the same data goes on with."""
+
+    def __init__(self, context: Context, sampler: Sampler):
+        super().__init__(context, sampler)
+        self._density: LogDensity | None = None
+        self._data_of_density = ""
+
+    def run(self, data: Data, plan: FitPlan, epochs: int | None) -> keras.callbacks.History:
+        of_data = fingerprint(data)
+        if self._density is None or of_data != self._data_of_density:
+            # A second fit to the same data finds its density: to check it again takes several runs of the network.
+            self.build(data)
+            self._density = None
+        with self.networks.precision():  # of layers too that the build has found
+            if self._density is None:
+                name = type(self.sampler).__name__
+                self._density = find_log_density(self.networks, batch_of(data), name, self.sampler.moves_on)
+                self._data_of_density = of_data
+            run = ChainRun(self.context, self.sampler, self._density, data, of_data, plan, epochs)
+            return run.run()

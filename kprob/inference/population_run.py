@@ -1,0 +1,116 @@
+"""One `fit` by sequential Monte Carlo: temperatures are epochs to Keras's callbacks."""
+
+import keras
+import numpy as np
+
+from kprob import diagnostics
+from kprob.backend import random
+from kprob.data import Data, batch_of
+from kprob.density import LogDensity, find_log_density
+from kprob.engine import Networks, random_number
+from kprob.inference.context import Context
+from kprob.inference.fingerprint import fingerprint
+from kprob.samplers import SMC, Info
+from kprob.samplers.chains.chains import Chains, chain_seeds
+from kprob.samplers.chains.draws import Draws
+from kprob.samplers.chains.tempering import Population, make_stage, make_start
+from kprob.training.epochs import EpochDriver, Logs
+from kprob.training.plan import FitPlan
+
+_MOST_TEMPERATURES = 1000
+
+
+class PopulationRun:
+    """One `fit` by sequential Monte Carlo.
+
+    Args:
+        context: A built model and what belongs to it.
+        sampler: The sampler.
+        data: The data.
+        plan: What `fit` is to do.
+        epochs: Temperatures at most, or None.
+    """
+
+    def __init__(self, context: Context, sampler: SMC, data: Data, plan: FitPlan, epochs: int | None):
+        self.context, self.plan, self.sampler = context, plan, sampler
+        self.data, self.batch = data, batch_of(data)
+        self.epochs = _MOST_TEMPERATURES if epochs is None else epochs
+        self.density = find_log_density(context.networks, self.batch, "SMC")
+        self.start, self.stage, self.chains = _programs(context.networks, sampler, self.density)
+
+    def run(self) -> keras.callbacks.History:
+        """Draws, and returns Keras's History."""
+        context = self.context
+        context.draws = None
+        driver = EpochDriver(context.model, self.plan, self.epochs)
+        driver.begin()
+        number = random_number(context.networks.host)
+        seeds = [keras.ops.convert_to_tensor(s) for s in chain_seeds(number, self.sampler.num_chains)]
+        populations = [self.start(random.fold_in(seed, 0), self.batch) for seed in seeds]
+        logs: Logs = {}
+        for epoch in range(self.epochs):
+            driver.begin_epoch(epoch)
+            driver.begin_batch(0)
+            populations = [
+                self.stage(random.fold_in(seed, epoch + 1), population, self.batch)
+                if float(population.temperature) < 1.0
+                else population
+                for seed, population in zip(seeds, populations, strict=True)
+            ]
+            done = all(float(population.temperature) >= 1.0 for population in populations)
+            if done:
+                self._keep(populations, seeds, epoch + 1)
+            logs = _logs(populations)
+            driver.end_batch(0, logs)
+            driver.end_epoch(epoch, logs)
+            if done or driver.stopped:
+                break
+        return driver.end(logs)
+
+    def _keep(self, populations: list[Population], seeds: list, temperatures: int) -> None:
+        positions = np.stack([_array(population.positions) for population in populations])
+        infos = np.zeros((*positions.shape[:2], len(Info._fields)), self.sampler.dtype)
+        statistics = {"log_density": [p.log_prior + p.log_likelihood for p in populations]}
+        statistics |= {name: [getattr(p, name) for p in populations] for name in ("accept_rate", "step_size")}
+        for name, values in statistics.items():
+            array = np.stack([_array(value) for value in values])
+            infos[..., Info._fields.index(name)] = array if array.ndim == 2 else array[:, None]
+        infos[..., Info._fields.index("num_steps")] = self.sampler.num_moves
+        infos[..., Info._fields.index("energy")] = np.nan
+        estimates = np.array([float(population.log_evidence) for population in populations])
+        self.context.draws = Draws(
+            positions,
+            infos,
+            self.chains.values(positions, self.batch),
+            [[_array(leaf) for leaf in population] for population in populations],
+            [_array(seed) for seed in seeds],
+            done=temperatures,
+            wanted=temperatures,
+            sites={latent.name: latent.shape for latent in self.density.latents},
+            fingerprint=fingerprint(self.data),
+            sampler=self.sampler.identity(),
+            record={f"log_evidence_{i}": float(value) for i, value in enumerate(estimates)},
+        )
+
+
+def _programs(networks: Networks, sampler: SMC, density: LogDensity) -> tuple:
+    def make() -> tuple:
+        made = [make(sampler, density, networks.variables) for make in (make_start, make_stage)]
+        return (*made, Chains(sampler, density, networks.variables))
+
+    return networks.programs.cached(("smc", density.latents), make)
+
+
+def _logs(populations: list[Population]) -> dict[str, float]:
+    names = ("temperature", "log_evidence", "accept_rate", "step_size", "ess")
+    logs = {name: float(np.mean([float(getattr(p, name)) for p in populations])) for name in names}
+    logs["max_rhat"] = float("nan")
+    if len(populations) > 1 and min(float(p.temperature) for p in populations) >= 1.0:
+        with np.errstate(all="ignore"):
+            positions = np.stack([_array(p.positions) for p in populations])
+            logs["max_rhat"] = float(np.nanmax(diagnostics.rhat(positions)))
+    return logs
+
+
+def _array(value) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(value))

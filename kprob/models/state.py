@@ -1,0 +1,30 @@
+"""What a model knows."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kprob.inference import Context, Inference
+from kprob.saving import Arguments
+
+
+@dataclass(slots=True)
+class ModelState:
+    """What a model knows, as one attribute that Keras's tracking leaves alone.
+
+    Attributes:
+        arguments: What its constructor was called with.
+        context: The model with its networks, and what belongs to them.
+        inference: How it is learnt.
+        compile_options: Options that `compile` got for Keras.
+        phase: "train" or "test" while one of Keras's steps runs, whose input is a batch to be evaluated; else None.
+        record: The record of the file that weights were loaded from, until they are checked.
+        restored_epoch: The epochs that loaded weights have seen, for a fit that these are a backup of.
+    """
+
+    arguments: Arguments
+    context: Context
+    inference: Inference
+    compile_options: dict[str, Any] = field(default_factory=dict)
+    phase: str | None = None
+    record: dict | None = None
+    restored_epoch: int | None = None

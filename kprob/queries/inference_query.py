@@ -1,0 +1,76 @@
+"""Queries about the posterior, and what follows from it, that are answered by the inference network."""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from kprob.backend import random
+from kprob.effects import Trace
+from kprob.engine import Networks, seed_of
+from kprob.engine.enumeration import conditional, num_runs
+from kprob.queries import importance_resampling, summed_out
+from kprob.queries.network_query import NetworkQuery, repeated, to_numpy
+from kprob.queries.query import Arrays
+from kprob.queries.target import Target
+from kprob.types import Seed, Tensor
+
+
+class InferenceQuery(NetworkQuery):
+    """A query about the posterior or the posterior predictive: q runs, and p where the sites asked for are p's."""
+
+    @staticmethod
+    def run(
+        networks: Networks,
+        target: Target,
+        batch: dict,
+        seed: Seed,
+        num_draws: int | None = None,
+        given: Mapping[str, Tensor] | None = None,
+    ) -> Trace:
+        batch = repeated(batch, num_draws)
+        first, second = random.fold_in(seed, 0), random.fold_in(seed, 1)
+        latents = networks.run_inference(batch, first, num_draws, target.size, given=given)
+        if summed_out.needed(networks, target):
+            given = summed_out.complete(networks, target, batch, seed, latents, num_draws, given or {})
+        if target.kind == "posterior" and all(name in latents for name in target.names):
+            return latents
+        # What follows from latents is the generative network's.
+        return networks.run_generative(
+            batch, second, latents, num_draws, target.size, given=given, unobserved=target.names
+        )
+
+    def runs_per_draw(self) -> int:
+        return 1 if self.networks.plan is None else num_runs(self.networks.plan)
+
+    def _exact(self) -> dict[str, tuple]:
+        posterior, guide = self.target.kind == "posterior", self.networks.guide
+        if posterior and guide is not None and guide.chooses:
+            return {}
+        trace = self.run(self.networks, self.target, self.batch, random.seed(0))
+        if posterior and any(trace[name].kind == "deterministic" for name in self.target.names):
+            return {}
+        return self._moments_of(trace, all_sites=posterior and guide is not None and guide.independent)
+
+    def _resample(self, number: int, proposals: int | bool, seed: int | None) -> Arrays:
+        return importance_resampling.sample(self.networks, self.target, self.data, number, proposals, seed)
+
+    def _probabilities(self, number: int, seed: int | None) -> Arrays:
+        networks, target = self.networks, self.target
+        summed_out.check_summed(networks, target, "probs")
+        number = number if networks.require_spec().latents else 1
+
+        def program(batch: dict, seed: Seed) -> dict:
+            def once(seed: Seed) -> dict:
+                factors = summed_out.find(networks, target, batch, seed)
+                probabilities = conditional.probabilities(factors)
+                return {name: probabilities[name] for name in target.names}
+
+            each = networks.map_draws(once, random.split(seed, number))
+            return {name: keras.ops.mean(p, axis=0) for name, p in each.items()}
+
+        compiled = networks.programs.compiled(("probabilities", target, number), program)
+        return to_numpy(compiled(self.batch, seed_of(networks.host, seed)))
+
+    def _most_probable(self) -> dict[str, np.ndarray]:
+        return to_numpy(summed_out.mode(self.networks, self.target, self.batch))
