@@ -5,6 +5,7 @@ import contextlib
 import keras
 import numpy as np
 import pytest
+from internals import prepare_data
 from scipy import stats
 
 import kprob
@@ -235,7 +236,7 @@ def test_the_graph_has_its_edges():
     assert parents(mean_of_rows) == {"mu": set(), "x": {"mu"}}
     assert parents(chain) == {"a": set(), "b": {"a"}, "c": {"b"}}
     model = kprob.ProbabilisticModel(generative=regression)
-    data = model.prepare_data({"features": FIVE})
+    data = prepare_data(model.networks, {"features": FIVE})
     assert parents(regression, data) == {"w": set(), "x": {"features"}, "y": {"w", "x"}}
 
 
@@ -307,9 +308,9 @@ def test_a_thousand_queries_neither_trace_nor_grow():
             model.prior(["mu", "x"], size=5).log_prob({"mu": float(i), "x": FIVE + i})
 
     ask(50)
-    programs, before, memory = len(model.__dict__["_programs"]), len(runs), resident_bytes()
+    programs, before, memory = len(model.networks.programs.entries), len(runs), resident_bytes()
     ask(250)
-    assert len(model.__dict__["_programs"]) == programs and len(runs) == before
+    assert len(model.networks.programs.entries) == programs and len(runs) == before
     assert resident_bytes() - memory < 20e6
 
 

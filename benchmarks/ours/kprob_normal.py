@@ -6,8 +6,9 @@ import kprob
 from benchmarks import problems
 from benchmarks.contestant import Measurement
 from kprob import layers
-from kprob.models.compiled_loop import CompiledLoop
-from kprob.models.plan import Plan
+from kprob.engine import prepare_data
+from kprob.training.compiled_loop import CompiledLoop
+from kprob.training.plan import FitPlan
 
 
 class Normal(kprob.ProbabilisticModel):
@@ -52,8 +53,9 @@ class BareLoop:
     def __init__(self):
         self.model = new_model()
         fit(self.model)
-        data = self.model.prepare_data({"x": problems.normal_data()})
-        loop = CompiledLoop(self.model, data, Plan(verbose=0), problems.NORMAL_ROWS, None, False)
+        data = prepare_data(self.model.networks, {"x": problems.normal_data()})
+        trainee = self.model._state.inference.trainee
+        loop = CompiledLoop(trainee, data, FitPlan(verbose=0), problems.NORMAL_ROWS, None, False)
         self.program = loop.program
         steps = problems.NORMAL_STEPS  # an epoch is a step here
         self.arguments = (loop.device_data, loop._orders(steps), steps, 0, 1, loop._fresh())

@@ -163,11 +163,23 @@ class TrainingPrograms(Protocol):
     def COMPILER_ERRORS(self) -> tuple[type[Exception], ...]:
         """What XLA raises where it has no version of an operation."""
 
-    def make_program(self, model: Any, batch_size: int, num_rows: int | None, take: Callable, jit: bool) -> Callable:
+    def make_program(
+        self,
+        loss: Callable,
+        model: keras.Model,
+        width: int,
+        batch_size: int,
+        num_rows: int | None,
+        take: Callable,
+        jit: bool,
+    ) -> Callable:
         """Compiles epochs of training.
 
         Args:
-            model: A compiled model, with `loss_and_logs` and `log_names`.
+            loss: `(batch, training=) -> (loss, logs, bad)`: the loss, a vector of what is logged, and the number of the
+                first term that wasn't finite, or -1.
+            model: The model that is trained, with its optimizer.
+            width: How many numbers are logged.
             batch_size: Rows of a step.
             num_rows: Rows of the data set, or None where it is one batch without rows.
             take: `(data, rows) -> batch`, the batch of some rows (None for all).
@@ -179,8 +191,13 @@ class TrainingPrograms(Protocol):
             to `carry` into the next call: the sums of the epoch so far and the number of the first term that wasn't finite.
         """
 
-    def make_evaluator(self, model: keras.Model) -> Callable[[dict[str, Any]], dict[str, ArrayLike]]:
-        """Compiles one evaluation: `evaluator(batch)` returns the logs of that batch alone."""
+    def make_evaluator(self, loss: Callable, model: keras.Model) -> Callable[[dict[str, Any]], ArrayLike]:
+        """Compiles one evaluation: `evaluator(batch)` returns the vector of the logs of that batch alone.
+
+        Args:
+            loss: As for `make_program`.
+            model: The model that is evaluated.
+        """
 
     def is_distributed(self, model: keras.Model) -> bool:
         """Returns whether a model is spread over several devices by the backend's own strategies."""

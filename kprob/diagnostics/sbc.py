@@ -166,7 +166,7 @@ class _Start:
         variables = [*model.variables, *(optimizer.variables if optimizer is not None else [])]
         self.values = [(v, keras.ops.convert_to_numpy(v)) for v in variables if v is not self.seed_state]
         self.history = getattr(model, "history", None)
-        self.draws = vars(model).get("_draws")
+        self.draws = getattr(model, "draws", None)
 
     def again(self, simulation: int) -> None:
         for variable, value in self.values:
@@ -178,8 +178,7 @@ class _Start:
         if self.seed_state is not None:
             self.seed_state.assign(self.before)
         self.model.history = self.history
-        if self.draws is not None or "_draws" in vars(self.model):
-            vars(self.model)["_draws"] = self.draws
+        self.model.draws = self.draws
 
     def _reseed(self, simulation: int) -> None:
         if self.seed_state is not None:

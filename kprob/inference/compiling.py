@@ -22,9 +22,8 @@ def compile_model(
     keras_compile: Callable[..., None],
     objective: object,
     optimizer: object,
-    jit_compile: object,
     reparam: object,
-    **kwargs: Any,
+    options: Mapping[str, Any],
 ) -> Inference:
     """Sets what `fit` maximises, and how.
 
@@ -38,6 +37,7 @@ def compile_model(
         jit_compile: Whether to compile with XLA; "auto" does where it works.
         reparam: Sites to be written in another form, `kprob.LocScale` or `kprob.Transform` by name; or "auto", which
             learns the centring of every latent whose location or scale depends on other latents.
+        options: Options for Keras, `jit_compile` among them.
         **kwargs: Keras's `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
 
     Returns:
@@ -46,15 +46,15 @@ def compile_model(
     Raises:
         CompileError: The objective or the optimizer is none, or they are swapped.
     """
-    _check_options(kwargs)
+    _check_options(options)
     model, networks = context.model, context.networks
     inference = inference_by(objective, context)
     hold_layers(model, inference.layers)
-    networks.dtype, networks.jit = inference.dtype, jit_compile is not False
+    networks.dtype, networks.jit = inference.dtype, options["jit_compile"] is not False
     _set_form(networks, reparam)
     with _explained_optimizer(optimizer):
         optimizer = bound(optimizer, lambda name: variables_named(networks, name))
-        keras_compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        keras_compile(optimizer=optimizer, **options)
     if networks.built:
         if inference.objective is not None:
             build_objective(networks, inference.objective)

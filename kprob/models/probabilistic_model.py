@@ -134,6 +134,10 @@ class ProbabilisticModel(keras.Model):
         """What the sampler has drawn so far."""
         return self._state.context.draws
 
+    @draws.setter
+    def draws(self, draws: Draws | None) -> None:
+        self._state.context.draws = draws
+
     @property
     def frozen(self) -> dict[str, object]:
         """What is frozen, by name: its layers and variables, once the model is built."""
@@ -142,20 +146,20 @@ class ProbabilisticModel(keras.Model):
     @documented_by(compile_model)
     def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", reparam=None, **kwargs):
         requirements.require_initialised(self)
-        state = self._state
-        state.inference = compile_model(
-            state.context, super().compile, objective, optimizer, jit_compile, reparam, **kwargs
-        )
-        state.compile_options = {"jit_compile": jit_compile, **kwargs}
+        state, options = self._state, {"jit_compile": jit_compile, **kwargs}
+        state.inference = compile_model(state.context, super().compile, objective, optimizer, reparam, options)
+        state.compile_options = options
         return self
 
     # Keras's own loop. Its steps serve every backend; they only tell `call` that its input is a batch to be evaluated.
 
     def train_step(self, *args):
-        return self._in_phase("train", super().train_step, *args)
+        with self._state.in_phase("train"):
+            return super().train_step(*args)
 
     def test_step(self, *args):
-        return self._in_phase("test", super().test_step, *args)
+        with self._state.in_phase("test"):
+            return super().test_step(*args)
 
     def call(self, data, training=None):
         state = self._state
@@ -287,8 +291,8 @@ class ProbabilisticModel(keras.Model):
         given: Mapping[str, Any] | None = None,
         seed: int | None = None,
     ) -> Filtered:
-        options = (num_particles, proposal, resampling, ess_threshold, given, seed)
-        return self._inference.particle_filter(data, *options)
+        choices = proposal, resampling, ess_threshold
+        return self._inference.particle_filter(data, num_particles, *choices, given, seed)
 
     # Saving.
 
@@ -343,7 +347,7 @@ class ProbabilisticModel(keras.Model):
 
     def load_own_variables(self, store):
         own, state = saving.read_own(store), self._state
-        state.context.draws = None if own.draws is None else Draws.from_bytes(own.draws)
+        self.draws = None if own.draws is None else Draws.from_bytes(own.draws)
         if own.record is not None:
             saving.check_layout(self, own.record)
             saving.restore_seeds(self, own.record)
@@ -361,14 +365,10 @@ class ProbabilisticModel(keras.Model):
         record, self._state.record = self._state.record, None
         return record
 
-    @property
-    def restored_epoch(self) -> int | None:
-        """The epochs that loaded weights have seen, for a fit that these are a backup of."""
-        return self._state.restored_epoch
-
-    @restored_epoch.setter
-    def restored_epoch(self, epoch: int | None) -> None:
-        self._state.restored_epoch = epoch
+    def take_restored_epoch(self) -> int | None:
+        """Returns the epochs that loaded weights have seen, once, for a fit that these are a backup of."""
+        epoch, self._state.restored_epoch = self._state.restored_epoch, None
+        return epoch
 
     def default_guide(self) -> Guide:
         """Returns the guide that stands in where there is no inference network."""
@@ -387,14 +387,6 @@ class ProbabilisticModel(keras.Model):
     def _compiled_inference(self, verb: str) -> Inference:
         requirements.require_compiled(self, self._state.context.networks.owner, verb)
         return self._inference
-
-    def _in_phase(self, phase: str, step: Callable, *args):
-        state = self._state
-        previous, state.phase = state.phase, phase
-        try:
-            return step(*args)
-        finally:
-            state.phase = previous
 
     def _with_new_optimizer(self):
         # An optimizer belongs to the variables that it was built with. The new one keeps the state of those that stay.

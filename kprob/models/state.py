@@ -1,5 +1,7 @@
 """What a model knows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,3 +30,16 @@ class ModelState:
     phase: str | None = None
     record: dict | None = None
     restored_epoch: int | None = None
+
+    @contextmanager
+    def in_phase(self, phase: str) -> Iterator[None]:
+        """Marks that one of Keras's steps runs.
+
+        Args:
+            phase: "train" or "test".
+        """
+        previous, self.phase = self.phase, phase
+        try:
+            yield
+        finally:
+            self.phase = previous

@@ -21,7 +21,7 @@ class _DropHalfWrittenEpoch(keras.callbacks.Callback):
         self.path = os.path.join(os.fspath(backup.backup_dir), METADATA)
 
     def on_train_begin(self, logs=None):
-        self.model.restored_epoch = None
+        self.model.take_restored_epoch()
         if "://" in self.path or not os.path.exists(self.path):
             return
         try:
@@ -35,7 +35,7 @@ class _DropHalfWrittenEpoch(keras.callbacks.Callback):
 class _BeginAtRestoredEpoch(keras.callbacks.Callback):
     # Begins with the epoch that the weights have come to.
     def on_train_begin(self, logs=None):
-        epoch, self.model.restored_epoch = self.model.restored_epoch, None
+        epoch = self.model.take_restored_epoch()
         if epoch is not None:
             self.model._initial_epoch = epoch
 

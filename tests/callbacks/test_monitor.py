@@ -6,7 +6,7 @@ import pytest
 import kprob
 from kprob import tfd
 from kprob.errors import CompileError, KprobError
-from kprob.models.callback_kinds import needs_every_batch
+from kprob.training.callback_needs import needs_every_batch
 
 
 @kprob.probmodel

@@ -106,10 +106,10 @@ def test_refits_start_anew_compile_once_and_leave_no_trace():
     before = [keras.ops.convert_to_numpy(v) for v in [*model.variables, *model.optimizer.variables]]
     history, options = model.history, {"epochs": 150}
     first = sbc(model, 3, 9, fit=options, verbose=False, seed=5)
-    programs = list(model.__dict__["_programs"].items())
+    programs = list(model.networks.programs.entries.items())
     again = sbc(model, 3, 9, fit=options, verbose=False, seed=5)
     assert np.array_equal(first.ranks["temp"], again.ranks["temp"])
-    assert [(key, value) for key, value in model.__dict__["_programs"].items()] == programs
+    assert [(key, value) for key, value in model.networks.programs.entries.items()] == programs
     after = [keras.ops.convert_to_numpy(v) for v in [*model.variables, *model.optimizer.variables]]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)) and model.history is history
 

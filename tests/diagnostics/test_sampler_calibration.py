@@ -94,7 +94,7 @@ def test_what_is_broken_is_found_out():
 def test_new_data_runs_the_same_program_and_leaves_the_draws():
     model = Regression().compile(kprob.NUTS(20, 20, 1, block_size=40))
     model.fit({"features": X, "y": X[:, 0]}, verbose=0)
-    draws, programs = model.draws, dict(model.__dict__["_programs"])
+    draws, programs = model.draws, dict(model.networks.programs.entries)
     options = {"data": {"features": X}, "observed": "y", "verbose": False}
     sbc(model, 2, 5, **options)
     runs = []
@@ -104,6 +104,6 @@ def test_new_data_runs_the_same_program_and_leaves_the_draws():
         runs.append(model.runs - before)
     assert model.draws is draws
     del programs["log_density"]  # which belongs to the data
-    assert all(model.__dict__["_programs"][key] is program for key, program in programs.items())
+    assert all(model.networks.programs.entries[key] is program for key, program in programs.items())
     # A few runs for each simulation to look at the data; tracing the sampler anew would take dozens.
     assert (runs[1] - runs[0]) / 4 <= 6, runs

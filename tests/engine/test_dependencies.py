@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from internals import prepare_data
 
 import kprob
 from kprob import layers, tfb, tfd
@@ -215,7 +216,7 @@ def test_the_automatic_guide_has_independent_latents():
     model = Regression(3).compile(kprob.ELBO(), "adam")
     data = {"features": np.ones((6, 3)), "y": np.ones(6)}
     model.fit(data, epochs=1, verbose=0)
-    p, q = find_dependencies(model.networks, model.prepare_data(data))
+    p, q = find_dependencies(model.networks, prepare_data(model.networks, data))
     assert p.parents == REGRESSION
     assert q.parents == {"w": (), "b": (), "sigma": ()}
 

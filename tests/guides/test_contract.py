@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from guides import guided_models
+from internals import prepare_data
 
 import kprob
 from kprob import backend, guides
@@ -91,7 +92,7 @@ def test_sites_have_the_models_shapes_and_supports(fitted):
 def test_a_draw_weighs_the_same_when_it_is_given(fitted):
     # The density comes from the noise of a draw, and from the inverse for values that are given.
     model = fitted[1]
-    batch = batch_of(model.prepare_data(guided_models.some_data()))
+    batch = batch_of(prepare_data(model.networks, guided_models.some_data()))
     drawn = model.networks.run_inference(batch, backend.random.seed(7))
     values = {name: keras.ops.copy(drawn[name].value) for name in drawn}
     given = model.networks.run_inference(batch, backend.random.seed(8), given=values)
@@ -104,7 +105,7 @@ def test_a_draw_weighs_the_same_when_it_is_given(fitted):
 def test_the_gradient_reaches_every_parameter(fitted):
     # A wrong chain would leave some parameters of the later latents without one.
     name, model, _, shapes = fitted
-    batch = batch_of(model.prepare_data(guided_models.some_data()))
+    batch = batch_of(prepare_data(model.networks, guided_models.some_data()))
 
     def elbo(*values):
         with keras.StatelessScope(list(zip(model.trainable_variables, values, strict=True))):

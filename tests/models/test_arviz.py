@@ -156,7 +156,7 @@ def draws_of(**options):
 
 def diagnosis(**options):
     model = lines().compile(kprob.NUTS(max_tree_depth=10))
-    model.__dict__["_draws"] = draws_of(**options)
+    model.draws = draws_of(**options)
     return model.diagnose()
 
 

@@ -233,9 +233,9 @@ def test_same_seed_same_fit_and_another_seed_another():
 def test_new_data_of_the_same_shape_does_not_compile_again():
     model = VAE().compile(kprob.ELBO(), "adam")
     model.fit({"x": X}, batch_size=50, epochs=1, verbose=0)
-    before = dict(model.__dict__["_programs"])
+    before = dict(model.networks.programs.entries)
     model.fit({"x": 1 - X}, batch_size=50, epochs=1, verbose=0)
-    assert model.__dict__["_programs"] == before
+    assert model.networks.programs.entries == before
 
 
 @pytest.mark.parametrize("num_samples", [1, 5, 20])

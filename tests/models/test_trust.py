@@ -10,7 +10,7 @@ from scipy import stats
 import kprob
 from kprob import layers, tfd
 from kprob.errors import DataError, FitWarning, KprobError, SiteError
-from kprob.models import weighing
+from kprob.queries import importance_weights
 
 ops = keras.ops
 READINGS = np.array([18.0, 18.7, 19.2, 17.8, 20.3, 22.4, 20.3, 21.2, 19.5, 20.1], "float32")
@@ -105,7 +105,7 @@ def test_the_evidence_of_the_hierarchy_by_a_fit():
 
 def test_parts_of_the_rows_give_what_all_rows_give(monkeypatch):
     whole = local(1.1).log_marginal_likelihood({"sensor": READINGS}, 4000, seed=0)
-    monkeypatch.setattr("kprob.models.weighing.MAX_FOLDED_ROWS", 12_000)  # three rows at a time
+    monkeypatch.setattr("kprob.queries.importance_weights.MAX_FOLDED_ROWS", 12_000)  # three rows at a time
     parts = local(1.1).log_marginal_likelihood({"sensor": READINGS}, 4000, seed=0)
     assert parts.per_datum == pytest.approx(whole.per_datum, abs=0.05) and parts.per_datum.shape == (10,)
 
@@ -116,9 +116,11 @@ def test_the_values_of_what_is_summed_out_count_as_rows(monkeypatch):
             c = kprob.sample("c", tfd.Categorical(probs=[0.15, 0.3, 0.3, 0.25]))
             kprob.sample("x", tfd.Normal(keras.ops.take(keras.ops.convert_to_tensor([-2.0, 0.0, 2.0, 4.0]), c), 0.5))
 
-    sizes, parts_of = [], weighing.parts_of
-    monkeypatch.setattr(weighing, "MAX_FOLDED_ROWS", 40)  # two draws of four values: five rows at a time
-    monkeypatch.setattr(weighing, "parts_of", lambda data, size, rows: sizes.append(size) or parts_of(data, size, rows))
+    sizes, batches_of = [], importance_weights.batches_of
+    monkeypatch.setattr(importance_weights, "MAX_FOLDED_ROWS", 40)  # two draws of four values: five rows at a time
+    monkeypatch.setattr(
+        importance_weights, "batches_of", lambda data, size, *more: sizes.append(size) or batches_of(data, size, *more)
+    )
     x = np.linspace(-3.0, 5.0, 12).astype("float32")
     model = kprob.ProbabilisticModel(generative=p).compile(kprob.ELBO(), "adam")
     model.fit({"x": x}, verbose=0, check=False)  # nothing is left to learn, and that is no error
@@ -364,7 +366,7 @@ def test_one_compiled_program_serves_further_calls():
     model = fitted(Regression(), {"x": x, "y": x @ [1.0, -1.0]}, epochs=50, batch_size=50)
     data = {"x": x, "y": x @ [1.0, -1.0]}
     model.diagnose(data, 100)
-    number = len(model.__dict__["_programs"])
+    number = len(model.networks.programs.entries)
     first = model.diagnose(data, 100, seed=3)
-    assert len(model.__dict__["_programs"]) == number
+    assert len(model.networks.programs.entries) == number
     assert first.elbo == model.diagnose(data, 100, seed=3).elbo

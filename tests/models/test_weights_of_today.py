@@ -92,7 +92,7 @@ def test_other_weights_other_answers(make):
     for variable in model.trainable_variables:
         variable.assign(variable + 0.3)
     now = answers(model)
-    model.__dict__["_programs"].clear()
+    model.networks.programs.entries.clear()
     anew = answers(model)
     for name, value in now.items():
         assert not np.array_equal(value, before[name]), f"{name} is that of the weights before"
@@ -107,7 +107,7 @@ def test_samplers_move_on_the_density_of_the_weights(sampler):
     model.fit(DATA, verbose=0, check=False)
 
     def draws():
-        model.__dict__["_draws"] = None
+        model.draws = None
         model.seed_generator.state.assign(np.full(model.seed_generator.state.shape, 3, "uint32"))
         model.fit(DATA, verbose=0, check=False)
         return model.draws.positions
@@ -116,7 +116,7 @@ def test_samplers_move_on_the_density_of_the_weights(sampler):
     for variable in model.network.trainable_variables:
         variable.assign(variable + 1.0)
     now = draws()
-    model.__dict__["_programs"].clear()
+    model.networks.programs.entries.clear()
     assert not np.array_equal(now, before)
     np.testing.assert_allclose(now, draws(), rtol=1e-4, atol=1e-5)
 

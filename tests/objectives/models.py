@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+from internals import objective_terms, prepare_data
 
 import kprob
 from kprob import layers, tfd
@@ -88,12 +89,12 @@ def compiled(model, objective, data):
 
 def evaluations(model, data, number, seed=0, num_data=None):
     """Objective and gradient of `number` evaluations: arrays (number,) and (number, parameters)."""
-    batch = batch_of(model.prepare_data(data), num_data)
-    programs = model.__dict__.setdefault("_evaluations", {})
-    key = (id(model.objective), number)
-    if key not in programs:
-        programs[key] = compile_function(_program(model, number), lambda: model.variables, jit=True)
-    found = np.asarray(keras.ops.convert_to_numpy(programs[key](batch, random.seed(seed))), "float64")
+    batch = batch_of(prepare_data(model.networks, data), num_data)
+    program = model.networks.programs.cached(
+        ("evaluations", id(model.objective), number),
+        lambda: compile_function(_program(model, number), lambda: model.variables, jit=True),
+    )
+    found = np.asarray(keras.ops.convert_to_numpy(program(batch, random.seed(seed))), "float64")
     return found[:, 0], found[:, 1:]
 
 
@@ -102,7 +103,7 @@ def _program(model, number):
 
     def objective(batch, seed, *values):
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return model._in_phase("train", model.evaluate_objective, (batch, seed))["objective"]
+            return objective_terms(model, batch, seed)["objective"]
 
     def once(batch, seed):
         values = [keras.ops.convert_to_tensor(variable) for variable in variables]

@@ -72,7 +72,7 @@ NESTED_EDGES = {("tau", "school"), ("school", "level"), ("tau", "penalty"), ("x"
 
 
 def test_an_amortised_model():
-    panels = diagram(VAE())
+    panels = diagram(VAE().networks)
     p, q = panels["p"], panels["q"]
     assert p.title == "p(z, x)" and q.title == "q(z | x)"
     assert p.nodes == {
@@ -89,7 +89,7 @@ def test_an_amortised_model():
 
 
 def test_the_networks_on_the_way():
-    panels = diagram(VAE(), parameters=True)
+    panels = diagram(VAE().networks, parameters=True)
     assert panels["p"].nodes["(decoder)"] == Node("decoder", "layer")
     assert panels["p"].edges == [("z", "x"), ("(decoder)", "x")]
     assert panels["q"].edges == [("x", "z"), ("(encoder)", "z")]
@@ -97,7 +97,7 @@ def test_the_networks_on_the_way():
 
 def test_the_simplest_model():
     # InferPy's graph of it has no edge.
-    (panel,) = diagram(model_of(simplest)).values()
+    (panel,) = diagram(model_of(simplest).networks).values()
     assert panel.edges == [("theta", "x")]
     assert {name: node.role for name, node in panel.nodes.items()} == {"theta": "latent", "x": "latent"}
 
@@ -105,7 +105,7 @@ def test_the_simplest_model():
 def test_a_built_model_with_the_automatic_guide():
     model = model_of(simplest).compile(kprob.ELBO(), "adam")
     model.fit({"x": np.zeros(1200)}, epochs=1, batch_size=600, verbose=0)
-    panels = diagram(model)
+    panels = diagram(model.networks)
     assert panels["p"].nodes["x"].role == "observed"
     assert panels["p"].sizes == {("data",): 1200}
     assert panels["q"].title == "q(theta)"
@@ -122,7 +122,7 @@ def test_a_guide_with_a_latent_for_each_row(number):
 
     model = model_of(network).compile(kprob.ELBO(), "adam")
     model.fit({"x": np.zeros(number)}, epochs=1, verbose=0)
-    panels = diagram(model)
+    panels = diagram(model.networks)
     assert panels["p"].edges == [("scale", "z"), ("z", "x")]
     assert panels["q"].nodes["z"] == Node("z", "latent", "Normal", ("data",))
     assert panels["q"].sizes == {("data",): number}
@@ -130,11 +130,11 @@ def test_a_guide_with_a_latent_for_each_row(number):
 
 def test_nested_plates_and_every_kind_of_site():
     model, data = nested(net=keras.layers.Dense(1)), {"x": np.ones((9, 2)), "y": np.ones(9)}
-    (panel,) = diagram(model, data).values()
+    (panel,) = diagram(model.networks, data).values()
     assert panel.title == "p(tau, school, level, y | x)"
     assert panel.nodes == NESTED and set(panel.edges) == NESTED_EDGES
     assert panel.sizes == {("schools",): 8, ("schools", "classes"): 3, ("data",): None}
-    (panel,) = diagram(model, data, parameters=True).values()
+    (panel,) = diagram(model.networks, data, parameters=True).values()
     learned = {"rate": Node("rate", "param"), "(net)": Node("net", "layer")}
     assert panel.nodes == NESTED | learned
     assert set(panel.edges) == NESTED_EDGES | {("rate", "y"), ("(net)", "mean")}
@@ -145,7 +145,7 @@ def test_long_titles_are_cut():
         for i in range(9):
             kprob.sample(f"a{i}", tfd.Normal(0.0, 1.0))
 
-    assert diagram(model_of(network))["p"].title == "p(a0, a1, a2, a3, a4, ...)"
+    assert diagram(model_of(network).networks)["p"].title == "p(a0, a1, a2, a3, a4, ...)"
 
 
 def lines_of(source, start):

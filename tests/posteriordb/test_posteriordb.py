@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from internals import prepare_data
 from posteriordb import others, regressions
 from posteriordb.posterior import elements
 
@@ -22,7 +23,7 @@ REFERENCE_DRAWS = 10_000
 def density_and_points(posterior, data):
     """Returns a model's log-density, its batch, and three unconstrained points where the posterior is dense."""
     model = posterior.model(data).compile(kprob.NUTS())
-    batch = batch_of(model.prepare_data(data))
+    batch = batch_of(prepare_data(model.networks, data))
     density = find_log_density(model.networks, batch)
     near = {name: keras.ops.convert_to_tensor(np.asarray(v, "float32")) for name, v in posterior.near.items()}
     trace = model.networks.run_generative(batch, random.seed(0), given=near)

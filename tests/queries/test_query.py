@@ -123,8 +123,8 @@ def test_deterministic_sites_can_be_queried():
 def test_a_thousand_queries_neither_retrace_nor_pile_up(model):
     query = model.posterior("mu")
     query.sample(3)
-    before = len(model.__dict__["_programs"])
+    before = len(model.networks.programs.entries)
     for _ in range(1000):
         query.sample(3)
         model.posterior("mu")
-    assert len(model.__dict__["_programs"]) == before
+    assert len(model.networks.programs.entries) == before

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from internals import prepare_data
 
 import kprob
 from kprob import tfd
@@ -89,7 +90,7 @@ def test_parts_sum_up_to_the_log_density():
     from kprob.density import find_log_density
 
     model = ten_sensors()
-    batch = batch_of(model.prepare_data({"sensor": SENSORS}))
+    batch = batch_of(prepare_data(model.networks, {"sensor": SENSORS}))
     density = find_log_density(model.networks, batch)
     vector = keras.ops.convert_to_tensor(np.linspace(17.0, 21.0, 11).astype("float32"))
     prior, likelihood = density.parts(vector, batch)

@@ -2,10 +2,10 @@
 
 import keras
 import numpy as np
+from internals import build_on
 
 import kprob
 from kprob import layers, tfd
-from kprob.models import building
 
 ROWS = 20
 
@@ -190,7 +190,7 @@ def make_built(kind, **options):
 
 def build(model, data):
     """Builds a model and gives each of its variables values of its own, seeds too."""
-    building.build(model, model.prepare_data(data))
+    build_on(model, data)
     generator = np.random.default_rng(7)
     seeds = kprob.saving.variables_of(model)[1].values()
     for variable in (*model.weights, *model.optimizer.variables, *seeds):

@@ -6,8 +6,8 @@ import pytest
 from saving.saved_models import FUNCTIONS, assert_same, make, make_built, state
 
 import kprob
-from kprob.models import compiled_loop
-from kprob.models.compiled_loop import row_order
+from kprob.training import compiled_loop
+from kprob.training.compiled_loop import row_order
 
 MINIBATCHES = {"batch_size": 8, "verbose": 0}  # of 20 rows: the last batch is a smaller one
 

@@ -4,6 +4,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from internals import objective_terms, prepare_data
 from saving.saved_models import BINARY, FUNCTIONS, MODELS, VAE, Schools, assert_same, build, make_built, state
 
 import kprob
@@ -20,7 +21,7 @@ def assert_same_draws(model, other, data):
 
 
 def assert_same_objective(model, other, data):
-    one, two = (m.evaluate_objective(batch_of(m.prepare_data(data)), random.seed(5)) for m in (model, other))
+    one, two = (objective_terms(m, batch_of(prepare_data(m.networks, data)), random.seed(5)) for m in (model, other))
     for name in ("objective", "kl"):
         assert np.isfinite(float(one[name]))
         assert float(one[name]) == float(two[name])
@@ -88,7 +89,7 @@ def test_the_compiled_options_come_back(tmp_path):
     assert_same(state(again), state(model))
     assert again.objective.num_samples == 3
     assert (again.jit_compile, again.run_eagerly, again.steps_per_execution) == (False, True, 2)
-    assert vars(again)["_compile_options"] == vars(model)["_compile_options"]
+    assert again._state.compile_options == model._state.compile_options
 
 
 def test_automatic_jit_stays_automatic(tmp_path):
@@ -96,8 +97,8 @@ def test_automatic_jit_stays_automatic(tmp_path):
     model, _, _ = make_built("vae")
     model.save(tmp_path / "m.h5")
     again = kprob.load_model(tmp_path / "m.h5")
-    assert vars(again)["_compile_options"]["jit_compile"] == "auto"
-    assert vars(again)["_jit"] == vars(model)["_jit"]
+    assert again._state.compile_options["jit_compile"] == "auto"
+    assert again.networks.jit == model.networks.jit
 
 
 def test_a_function_as_objective(tmp_path):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from brute_force import sums
+from internals import prepare_data
 
 import kprob
 from kprob import backend, layers, tfd
@@ -184,7 +185,7 @@ def evidence_program(steps):
 def test_programs_grow_with_the_digits_of_the_length():
     def operations(steps):
         model, x = evidence_program(steps)
-        batch = kprob.engine.batch_of(model.prepare_data({"x": x}))
+        batch = kprob.engine.batch_of(prepare_data(model.networks, {"x": x}))
         traced = backend.compile_function(lambda b: model.networks.pair(b, backend.random.seed(0))[0].log_prob())
         return len(traced.get_concrete_function(batch).graph.get_operations())
 
