@@ -8,9 +8,10 @@ import numpy as np
 
 from kprob.backend import random
 from kprob.checks import check_count
-from kprob.diagnostics.smoothing import log_mean_exp, pareto_smooth
+from kprob.diagnostics.smoothing import pareto_smooth
 from kprob.models import weighing
 from kprob.models.programs import compiled, map_all
+from kprob.numerics import log_mean_exp
 
 MAX_NUMBERS = 10_000_000
 
