@@ -2,7 +2,8 @@
 
 The map, from the ground up; a module imports only from lines above its own:
 
-    errors           what every message says
+    types            names of types for signatures
+    errors | numerics        what every message says | small arithmetic: one home for each function
     checks           contracts of names, shapes and plates
     backend | saving         TensorFlow or JAX behind one door | registration and the archive
     distributions | diagnostics | data       registry of families | trust: ESS, R-hat, PSIS, calibration | batches

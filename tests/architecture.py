@@ -11,8 +11,10 @@ from pathlib import Path
 # From the ground up. A part imports only parts on lines above its own; parts on one line don't
 # import each other; inside a part anything goes but a cycle; `kprob/__init__` imports everything.
 ORDER = (
-    ("errors", "types"),
-    ("namespaces", "delegation", "checks"),
+    ("types",),
+    ("errors", "numerics"),
+    ("namespaces", "delegation"),
+    ("checks",),
     ("backend",),
     ("saving", "diagnostics", "data"),
     ("distributions",),

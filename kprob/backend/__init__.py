@@ -1,7 +1,7 @@
 """The one door to TensorFlow and JAX: TFP of the active backend, random numbers, loops, compiled programs.
 
 Everything else in kprob is written with `keras.ops` and what this package exports; `contract.py` says what that is. Importing it
-applies the patches in `patches.py`. May import: errors, types.
+applies the patches in `patches.py`. May import: errors, types, checks.
 """
 
 from kprob.backend.active import (
@@ -26,6 +26,7 @@ from kprob.backend.active import (
 )
 from kprob.backend.fallback import compile_with_fallback
 from kprob.backend.precision import float_type, precision
+from kprob.backend.seeds import next_number, numpy_generator, seed_of
 
 __all__ = [
     "accumulate",
@@ -40,8 +41,11 @@ __all__ = [
     "is_tensor",
     "map_draws",
     "name",
+    "next_number",
+    "numpy_generator",
     "precision",
     "random",
+    "seed_of",
     "softplus",
     "static_shape",
     "tfb",

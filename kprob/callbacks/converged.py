@@ -2,6 +2,7 @@
 
 import keras
 
+from kprob.diagnostics.rhat import MAX_RHAT
 from kprob.errors import CompileError, explain
 
 
@@ -39,7 +40,7 @@ class Converged(keras.callbacks.Callback):
         improved R-hat for assessing convergence of MCMC", from which the standard values are.
     """
 
-    def __init__(self, max_rhat: float = 1.01, min_ess: float = 400.0):
+    def __init__(self, max_rhat: float = MAX_RHAT, min_ess: float = 400.0):
         super().__init__()
         if not (_is_number(max_rhat) and max_rhat > 1.0 and _is_number(min_ess) and min_ess > 0.0):
             raise CompileError(

@@ -22,6 +22,8 @@ from kprob.backend import float_type, random
 from kprob.types import Seed
 
 FINGERPRINT_BYTES = 10_000_000
+KERAS_BATCH_SIZE = 32
+MAX_FOLDED_ROWS = 100_000  # of a batch in which each row stands once for each draw
 
 
 @dataclass

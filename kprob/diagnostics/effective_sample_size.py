@@ -7,6 +7,8 @@ import numpy as np
 
 from kprob.diagnostics.ranking import normal_scores, split_chains
 
+ESS_PER_CHAIN = 100  # below it, R-hat and the effective sample size themselves are noise
+
 
 def ess_bulk(draws: np.ndarray) -> np.ndarray:
     """Returns the effective sample size for the bulk of a distribution: of the normal scores of the draws' ranks.

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+MIN_BFMI = 0.3
+
 
 def bfmi(energies: np.ndarray) -> np.ndarray:
     """Returns the estimated Bayesian fraction of missing information of each chain; below 0.3, reparameterise the model.

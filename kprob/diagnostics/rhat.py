@@ -7,6 +7,8 @@ import numpy as np
 
 from kprob.diagnostics.ranking import folded_scores, split_chains
 
+MAX_RHAT = 1.01  # of chains that agree
+
 
 def rhat(draws: np.ndarray) -> np.ndarray:
     """Returns the rank-normalised split R̂ of Markov chains: close to 1 where they agree, at most 1.01 to be trusted.

@@ -89,14 +89,6 @@ def systematic_resample(weights: np.ndarray, number: int, generator: np.random.G
     return generator.permutation(np.minimum(chosen, len(weights) - 1))
 
 
-def log_mean_exp(values: np.ndarray) -> np.ndarray:
-    """Returns log mean exp along axis 0, without overflow."""
-    largest = np.max(values, axis=0)
-    safe = np.where(np.isfinite(largest), largest, 0.0)
-    with np.errstate(divide="ignore"):
-        return safe + np.log(np.mean(np.exp(values - safe), axis=0))
-
-
 def _smooth(log_weights: np.ndarray, relative_efficiency: float) -> tuple[np.ndarray, float]:
     number = len(log_weights)
     shifted = log_weights - np.max(log_weights)

@@ -12,6 +12,7 @@ from kprob.distributions.corrected.relaxed import bernoulli_log_prob, one_hot_lo
 from kprob.distributions.family import family_of, is_a
 from kprob.distributions.supports.enumeration import combinations
 from kprob.distributions.supports.supports import Support
+from kprob.distributions.wrappers import split_wrappers
 from kprob.errors import SiteError, explain
 from kprob.types import ArrayLike, Distribution, Tensor
 
@@ -35,10 +36,7 @@ def split_independent(distribution: Distribution) -> tuple[Distribution, int]:
     Returns:
         The distribution inside, and the number of its batch axes that `Independent` made part of a value.
     """
-    if not is_a(distribution, tfd.Independent):
-        return distribution, 0
-    inner, ndims = split_independent(distribution.distribution)
-    return inner, ndims + len(distribution.event_shape) - len(distribution.distribution.event_shape)
+    return split_wrappers(distribution, (tfd.Independent,))
 
 
 def log_prob(distribution: Distribution, value: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from kprob.engine.preparation import named_data, prepare_data
 from kprob.engine.probing.dependencies import Dependencies, find_dependencies, latent_parents
 from kprob.engine.probing.few_rows import FEW_ROWS, completed, on_few_rows
 from kprob.engine.probing.structure import SiteInfo, Structure
-from kprob.engine.seeds import number_of, random_number, seed_of
 from kprob.engine.spec import Spec
 
 __all__ = [
@@ -28,9 +27,6 @@ __all__ = [
     "find_structure",
     "latent_parents",
     "named_data",
-    "number_of",
     "on_few_rows",
     "prepare_data",
-    "random_number",
-    "seed_of",
 ]

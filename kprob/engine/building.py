@@ -11,6 +11,7 @@ from kprob import distributions
 from kprob.backend import random
 from kprob.data import Data, Whole, batch_of, to_array
 from kprob.data.batch import data_of
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import AnyPast, Handler, Site, Trace
 from kprob.engine.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
 from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
@@ -19,7 +20,7 @@ from kprob.engine.matching import check_supports
 from kprob.engine.networks import Networks
 from kprob.engine.probing.dependencies import find_dependencies, latent_parents
 from kprob.engine.probing.repeating import check_repeatable
-from kprob.engine.probing.structure import Structure, discover, structure_of, unwrapped
+from kprob.engine.probing.structure import Structure, discover, structure_of
 from kprob.engine.reparameterizing import check_sites, choose
 from kprob.engine.shared import can_share
 from kprob.engine.spec import Spec

@@ -8,9 +8,9 @@ from kprob import distributions
 from kprob.backend import random
 from kprob.checks import plates_text
 from kprob.distributions.operations import support_of
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site, Trace
 from kprob.engine.enumeration import enumerable
-from kprob.engine.probing.structure import unwrapped
 from kprob.errors import MismatchError, did_you_mean, explain, names
 
 SUPPORT_DRAWS = 64

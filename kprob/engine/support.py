@@ -16,8 +16,8 @@ from kprob import distributions
 from kprob.backend import executing_eagerly
 from kprob.data.batch import Data
 from kprob.distributions.operations import support_of
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site, Trace
-from kprob.engine.probing.structure import unwrapped
 from kprob.errors import DataError, explain
 
 CHUNK = 1 << 16

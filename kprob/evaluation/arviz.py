@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kprob.engine import Networks, Structure, find_structure, named_data, seed_of
+from kprob.backend.seeds import seed_of
+from kprob.engine import Networks, Structure, find_structure, named_data
 from kprob.errors import KprobError, explain
 from kprob.evaluation.joint_draws import JointDraws, data_of_draws, draw_jointly
 from kprob.queries.ask import prior_query
@@ -49,7 +50,7 @@ def to_arviz(
     arviz = import_arviz()
     structure = find_structure(networks, named_data(networks, x) if x is not None else None)
     data = data_of_draws(networks, draws, "to_arviz", x)
-    joint = draw_jointly(networks, draws, data, num_samples, seed_of(networks.host, seed))
+    joint = draw_jointly(networks, draws, data, num_samples, seed_of(seed, networks.host.seed_generator))
     shape = (joint.num_chains, -1)
     groups: dict[str, dict[str, np.ndarray]] = {
         "posterior": _in_chains(joint.posterior, shape),

@@ -6,15 +6,16 @@ p(x) = E_q[p(x, z)/q(z)]:  the mean of the weights, whose logarithm is estimated
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from kprob.backend import random
+from kprob.backend.seeds import seed_of
 from kprob.checks import check_count
 from kprob.data import batches_of
-from kprob.diagnostics.smoothing import log_mean_exp, pareto_smooth
-from kprob.engine import Networks, seed_of
+from kprob.diagnostics.smoothing import pareto_smooth
+from kprob.engine import Networks
 from kprob.errors import KprobError, explain
+from kprob.numerics import log_mean_exp, to_numpy
 from kprob.queries import importance_weights
 from kprob.samplers.chains.draws import Draws
 from kprob.types import Seed, Tensor
@@ -62,7 +63,7 @@ def log_marginal_likelihood(networks: Networks, data: Any, num_samples: int, see
     check_count("num_samples", num_samples, 2)
     prepared = importance_weights.weighable_data(networks, "log_marginal_likelihood", data)
     weights = importance_weights.weigh(
-        networks, prepared, num_samples, seed_of(networks.host, seed)
+        networks, prepared, num_samples, seed_of(seed, networks.host.seed_generator)
     ).log_weights.astype("float64")
     k_hat = pareto_smooth(weights).k_hat
     found, errors = log_mean_exp(weights), _errors(weights)
@@ -87,7 +88,7 @@ def log_predictive_density(networks: Networks, data: Any, num_samples: int, seed
     """
     check_count("num_samples", num_samples, 2)
     prepared = importance_weights.weighable_data(networks, "log_predictive_density", data)
-    key = seed_of(networks.host, seed)
+    key = seed_of(seed, networks.host.seed_generator)
     if importance_weights.has_row_weights(networks):
         weights = importance_weights.weigh(networks, prepared, num_samples, key).log_weights
         return _pointwise([weights])
@@ -95,7 +96,7 @@ def log_predictive_density(networks: Networks, data: Any, num_samples: int, seed
     key_of = ("density", num_samples)
     program = networks.programs.compiled(key_of, _densities(networks, num_samples))
     parts = [program(batch, key) for batch in batches_of(prepared, size, prepared.num_rows)]
-    return _pointwise([np.array(keras.ops.convert_to_numpy(part)) for part in parts])
+    return _pointwise(to_numpy(parts))
 
 
 def evidence_of_draws(owner: str, draws: Draws | None) -> Estimate:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
 import numpy as np
 
-from kprob.backend import random
+from kprob.backend.seeds import numpy_generator, seed_of
 from kprob.checks import check_count
 from kprob.diagnostics.smoothing import GOOD_K, Smoothed, pareto_smooth
 from kprob.diagnostics.trend import Trend, trend
-from kprob.engine import Networks, seed_of
+from kprob.engine import Networks
 from kprob.errors import names
 from kprob.queries.importance_weights import has_row_weights, weigh, weighable_data
 
@@ -174,13 +173,12 @@ def diagnose(
     check_count("num_samples", num_samples, 2)
     check_count("max_rows", max_rows)
     data = weighable_data(networks, "diagnose", x)
-    key = seed_of(networks.host, seed)
+    key = seed_of(seed, networks.host.seed_generator)
     rows, number = None, data.num_rows or 1
     if has_row_weights(networks):
         rows = np.arange(number)
         if number > max_rows:
-            entropy = keras.ops.convert_to_numpy(random.fold_in(key, 1)).astype("int64") & 0xFFFFFFFF
-            rows = np.sort(np.random.default_rng(entropy.tolist()).choice(number, max_rows, replace=False))
+            rows = np.sort(numpy_generator(key, 1).choice(number, max_rows, replace=False))
             data = data.take(rows)
     latents = networks.require_spec().latents
     weighted = weigh(networks, data, num_samples, key, latents, rows=rows)

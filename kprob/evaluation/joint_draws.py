@@ -12,13 +12,14 @@ import keras
 import numpy as np
 
 from kprob.backend import map_draws, random
+from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of
 from kprob.effects import Site, Trace
-from kprob.engine import Networks, find_structure, prepare_data, seed_of
+from kprob.engine import Networks, find_structure, prepare_data
 from kprob.errors import DataError, explain, names
+from kprob.numerics import to_numpy
 from kprob.queries.draws_query import check_rows
 from kprob.queries.importance_weights import weighable_data
-from kprob.queries.network_query import to_numpy
 from kprob.samplers.chains.draws import Draws
 from kprob.types import Seed, Tensor
 
@@ -139,7 +140,7 @@ def log_likelihood(
         seed: Makes the result repeatable.
     """
     data = data_of_draws(networks, draws, "log_likelihood", x)
-    key = seed_of(networks.host, seed)
+    key = seed_of(seed, networks.host.seed_generator)
     densities = draw_jointly(networks, draws, data, num_samples, key, predictive=False).log_likelihood
     if not densities:
         raise DataError(

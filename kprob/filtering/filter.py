@@ -11,9 +11,10 @@ import keras
 import numpy as np
 
 from kprob.backend import compile_function, compile_with_fallback, find_influences, map_draws, random
+from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of
 from kprob.effects import Site, Steps, Trace
-from kprob.engine import Networks, seed_of
+from kprob.engine import Networks
 from kprob.errors import SiteError
 from kprob.filtering.captured_scan import CapturedScan
 from kprob.filtering.checks import (
@@ -26,6 +27,7 @@ from kprob.filtering.checks import (
 )
 from kprob.filtering.filtered import Filtered, make_filtered
 from kprob.filtering.particle_filter import Particles, Step, filter_particles, normalise
+from kprob.numerics import to_numpy
 from kprob.types import Seed, Tensor
 
 ops, tree = keras.ops, keras.tree
@@ -63,8 +65,8 @@ def particle_filter(
         return runs.compiled(runs.check(batch, values))
 
     program = networks.programs.cached(key, make)
-    steps, before = program(batch, seed_of(networks.host, seed), values)
-    return make_filtered(tree.map_structure(ops.convert_to_numpy, steps), ops.convert_to_numpy(before))
+    steps, before = program(batch, seed_of(seed, networks.host.seed_generator), values)
+    return make_filtered(to_numpy(steps), to_numpy(before))
 
 
 class FilterRuns:

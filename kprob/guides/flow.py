@@ -16,8 +16,8 @@ from kprob.guides.joint import JointGuide
 from kprob.guides.normal import independent_normals
 from kprob.guides.parts import Part
 from kprob.guides.run import Run
+from kprob.numerics import LOG_2_PI
 
-LOG_2_PI = 1.8378770664093453
 # Scales of a step stay between e^-3 and e^3.
 LARGEST_LOG_SCALE = 3.0
 

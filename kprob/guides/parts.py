@@ -9,8 +9,7 @@ import math
 from keras import ops
 
 from kprob.backend import random, tfd
-
-_LOG_2_PI = math.log(2.0 * math.pi)
+from kprob.numerics import LOG_2_PI
 
 
 class Part(tfd.Distribution):
@@ -132,7 +131,7 @@ class NormalPart(Part):
     def density(self, value):
         noise = self.noise(value)
         logs = ops.log(ops.diagonal(self._tril, axis1=-2, axis2=-1))
-        return self.sum_event(unflattened(-0.5 * noise * noise - logs - 0.5 * _LOG_2_PI, self._shape))
+        return self.sum_event(unflattened(-0.5 * noise * noise - logs - 0.5 * LOG_2_PI, self._shape))
 
     def _mean(self):
         return self._loc
@@ -172,7 +171,7 @@ class LowRankPart(Part):
         logs = ops.sum(ops.log(self._scale), axis=-1)
         logs = logs + ops.sum(ops.log(ops.diagonal(root, axis1=-2, axis2=-1)), axis=-1)
         square = ops.sum(rest * rest, axis=-1) - ops.sum(explained * explained, axis=-1)
-        return self.spread(-0.5 * square - logs - 0.5 * _LOG_2_PI * self._scale.shape[-1], value)
+        return self.spread(-0.5 * square - logs - 0.5 * LOG_2_PI * self._scale.shape[-1], value)
 
     def _mean(self):
         return self._loc

@@ -1,10 +1,10 @@
 """Quantiles of a latent whose unconstrained values are normal, through a monotone bijector: exact."""
 
-import keras
 import numpy as np
 from keras import ops
 
 from kprob.backend import tfd
+from kprob.numerics import to_numpy
 
 
 def exact_quantiles(marginal: tuple | None, bijector, levels: np.ndarray) -> np.ndarray | None:
@@ -27,4 +27,4 @@ def exact_quantiles(marginal: tuple | None, bijector, levels: np.ndarray) -> np.
     low, high = (bijector.forward(loc + sign * scale) for sign in (-1.0, 1.0))
     if bool(ops.any(low > high)):
         found = bijector.forward(loc - scale * ops.reshape(places, shape))
-    return np.array(keras.ops.convert_to_numpy(found))
+    return to_numpy(found)

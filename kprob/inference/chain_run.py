@@ -7,16 +7,18 @@ import numpy as np
 
 from kprob import diagnostics
 from kprob.backend import float_type, precision, random
+from kprob.backend.seeds import next_number
 from kprob.data import Data, batch_of
 from kprob.density import LogDensity, preconditioned
 from kprob.effects import Trace
-from kprob.engine import Networks, random_number
+from kprob.engine import Networks
 from kprob.errors import CompileError, explain
 from kprob.guides.starts import Start
 from kprob.inference.context import Context
 from kprob.inference.draws_check import check_draws
 from kprob.inference.fingerprint import fingerprint
 from kprob.inference.sampler_checks import require_guide, require_inference
+from kprob.numerics import to_numpy
 from kprob.samplers import Info, Sampler
 from kprob.samplers.chains.chains import Chains, chain_seeds
 from kprob.samplers.chains.draws import Draws
@@ -121,7 +123,7 @@ class ChainRun:
 
     def _start(self) -> Draws:
         sampler = self.sampler
-        number = random_number(self.networks.host)
+        number = next_number(self.networks.host.seed_generator)
         vectors = find_starts(
             self.density,
             self.chains.evaluate,
@@ -162,7 +164,7 @@ class ChainRun:
             return self._vector(self.networks.pair(batch, random.seed(seed))[0])
 
     def _vector(self, trace: Trace) -> np.ndarray:
-        return keras.ops.convert_to_numpy(self.density.vector_of(trace))
+        return to_numpy(self.density.vector_of(trace))
 
     def _block(self, draws: Draws, number: int) -> np.ndarray:
         # Returns what the transitions of the block told.

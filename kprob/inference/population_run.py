@@ -5,11 +5,13 @@ import numpy as np
 
 from kprob import diagnostics
 from kprob.backend import random
+from kprob.backend.seeds import next_number
 from kprob.data import Data, batch_of
 from kprob.density import LogDensity, find_log_density
-from kprob.engine import Networks, random_number
+from kprob.engine import Networks
 from kprob.inference.context import Context
 from kprob.inference.fingerprint import fingerprint
+from kprob.numerics import to_numpy
 from kprob.samplers import SMC, Info
 from kprob.samplers.chains.chains import Chains, chain_seeds
 from kprob.samplers.chains.draws import Draws
@@ -44,7 +46,7 @@ class PopulationRun:
         context.draws = None
         driver = EpochDriver(context.model, self.plan, self.epochs)
         driver.begin()
-        number = random_number(context.networks.host)
+        number = next_number(context.networks.host.seed_generator)
         seeds = [keras.ops.convert_to_tensor(s) for s in chain_seeds(number, self.sampler.num_chains)]
         populations = [self.start(random.fold_in(seed, 0), self.batch) for seed in seeds]
         logs: Logs = {}
@@ -68,12 +70,12 @@ class PopulationRun:
         return driver.end(logs)
 
     def _keep(self, populations: list[Population], seeds: list, temperatures: int) -> None:
-        positions = np.stack([_array(population.positions) for population in populations])
+        positions = np.stack([to_numpy(population.positions) for population in populations])
         infos = np.zeros((*positions.shape[:2], len(Info._fields)), self.sampler.dtype)
         statistics = {"log_density": [p.log_prior + p.log_likelihood for p in populations]}
         statistics |= {name: [getattr(p, name) for p in populations] for name in ("accept_rate", "step_size")}
         for name, values in statistics.items():
-            array = np.stack([_array(value) for value in values])
+            array = np.stack([to_numpy(value) for value in values])
             infos[..., Info._fields.index(name)] = array if array.ndim == 2 else array[:, None]
         infos[..., Info._fields.index("num_steps")] = self.sampler.num_moves
         infos[..., Info._fields.index("energy")] = np.nan
@@ -82,8 +84,8 @@ class PopulationRun:
             positions,
             infos,
             self.chains.values(positions, self.batch),
-            [[_array(leaf) for leaf in population] for population in populations],
-            [_array(seed) for seed in seeds],
+            [[to_numpy(leaf) for leaf in population] for population in populations],
+            [to_numpy(seed) for seed in seeds],
             done=temperatures,
             wanted=temperatures,
             sites={latent.name: latent.shape for latent in self.density.latents},
@@ -107,10 +109,6 @@ def _logs(populations: list[Population]) -> dict[str, float]:
     logs["max_rhat"] = float("nan")
     if len(populations) > 1 and min(float(p.temperature) for p in populations) >= 1.0:
         with np.errstate(all="ignore"):
-            positions = np.stack([_array(p.positions) for p in populations])
+            positions = np.stack([to_numpy(p.positions) for p in populations])
             logs["max_rhat"] = float(np.nanmax(diagnostics.rhat(positions)))
     return logs
-
-
-def _array(value) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(value))

@@ -4,8 +4,6 @@ What counts of a draw is its weight w = p(x, z) / q(z). Where every latent belon
 own and is judged by them: the bounds of all rows add up. Else a draw of all latents has one weight.
 """
 
-import math
-
 import keras
 
 from kprob.effects import Site, Trace
@@ -152,11 +150,6 @@ class LogProb:
 
     def _by_draw(self, value: Tensor) -> Tensor:
         return value if self.trace.num_draws is None else keras.ops.reshape(value, (self.trace.num_draws, -1))
-
-
-def log_mean_exp(values: Tensor) -> Tensor:
-    """Returns log mean exp over the first axis."""
-    return keras.ops.logsumexp(values, axis=0) - math.log(values.shape[0])
 
 
 def normalized(log_weights: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ import math
 import keras
 
 from kprob.errors import CompileError, explain
-from kprob.objectives.multi_sample import MultiSampleObjective, log_mean_exp
+from kprob.numerics import log_mean_exp
+from kprob.objectives.multi_sample import MultiSampleObjective
 from kprob.saving import register
 from kprob.types import Tensor
 

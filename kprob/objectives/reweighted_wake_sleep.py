@@ -3,7 +3,8 @@
 import keras
 
 from kprob.effects import Trace
-from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, log_mean_exp, normalized
+from kprob.numerics import log_mean_exp
+from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, normalized
 from kprob.objectives.score_function import zero
 from kprob.saving import register
 from kprob.types import Tensor

@@ -8,15 +8,16 @@ import numpy as np
 
 from kprob import checks
 from kprob.backend import compile_function, float_type, map_draws, random
+from kprob.backend.seeds import number_of
 from kprob.data import Data, batch_of
 from kprob.density import only
 from kprob.effects import Site
-from kprob.engine import Networks, find_structure, number_of, prepare_data
+from kprob.engine import Networks, find_structure, prepare_data
 from kprob.engine.enumeration import Plan, conditional, find_factors, find_plan
 from kprob.engine.reparameterizing import shown_names
 from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
-from kprob.queries.network_query import to_numpy
+from kprob.numerics import to_numpy
 from kprob.queries.query import Arrays, Query
 from kprob.samplers.chains.draws import Draws
 from kprob.types import Seed, Tensor
@@ -44,7 +45,7 @@ class DrawsQuery(Query):
         super().__init__(wanted, isinstance(names, str))
 
     def _draw(self, number: int, seed: int | None) -> Arrays:
-        start = number_of(self.networks.host, seed)
+        start = number_of(seed, self.networks.host.seed_generator)
         rows, pooled = _rows_of_draws(self.draws, number, start), self.draws.pooled()
         if self.kind == "posterior" and all(name in pooled for name in self.names):
             return {name: pooled[name][rows] for name in self.names}
@@ -101,8 +102,8 @@ def predict(
     sites, given = find_structure(networks).sites, {*data.rows, *data.whole}
     wanted = [n for n in _allowed(networks, "posterior_predictive", draws) if sites[n].kind == "sample"]
     wanted = [n for n in wanted if n not in given] or wanted
-    rows = _rows_of_draws(draws, num_samples, number_of(networks.host, seed))
-    values = _run(networks, tuple(wanted), draws, rows, batch, 1, number_of(networks.host, seed), True)
+    rows = _rows_of_draws(draws, num_samples, number_of(seed, networks.host.seed_generator))
+    values = _run(networks, tuple(wanted), draws, rows, batch, 1, number_of(seed, networks.host.seed_generator), True)
     means = {name: value.mean(axis=0) for name, value in values.items()}
     return means[wanted[0]] if len(wanted) == 1 else means
 

@@ -1,13 +1,12 @@
 """Importance resampling: draws of q, chosen anew so that they follow the posterior more closely than q does."""
 
-import keras
 import numpy as np
 
-from kprob.backend import random
+from kprob.backend.seeds import numpy_generator, seed_of
 from kprob.checks import check_count
 from kprob.data import Data
 from kprob.diagnostics.smoothing import GOOD_K, pareto_smooth, systematic_resample
-from kprob.engine import Networks, seed_of
+from kprob.engine import Networks
 from kprob.errors import FitWarning, warn
 from kprob.queries.importance_weights import check_latents, weigh
 from kprob.queries.target import Target
@@ -38,14 +37,13 @@ def sample(
     posterior = target.kind == "posterior"
     if posterior:
         check_latents(networks, target.names)
-    key = seed_of(networks.host, seed)
+    key = seed_of(seed, networks.host.seed_generator)
     made = max(LEAST_PROPOSALS, number * int(proposals))
     sites, predicted = (target.names, ()) if posterior else ((), target.names)
     weighted = weigh(networks, data, made, key, sites, predicted)
     smoothed = pareto_smooth(weighted.log_weights)
     _warn(networks.owner, smoothed.k_hat)
-    entropy = keras.ops.convert_to_numpy(random.fold_in(key, 3)).astype("int64") & 0xFFFFFFFF
-    generator = np.random.default_rng(entropy.tolist())
+    generator = numpy_generator(key, 3)
     if smoothed.weights.ndim == 1:
         chosen = systematic_resample(smoothed.weights, number, generator)
         return {name: value[chosen] for name, value in weighted.values.items()}

@@ -20,8 +20,8 @@ from kprob.engine.agreement import check_rows_of_guide
 from kprob.engine.enumeration import num_runs
 from kprob.engine.networks import MAX_FOLDED_ROWS
 from kprob.errors import DataError, SiteError, explain, names
+from kprob.numerics import to_numpy
 from kprob.queries.checks import require_fitted
-from kprob.queries.network_query import to_numpy
 from kprob.types import Seed, Tensor
 
 

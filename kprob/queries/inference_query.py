@@ -6,11 +6,13 @@ import keras
 import numpy as np
 
 from kprob.backend import random
+from kprob.backend.seeds import seed_of
 from kprob.effects import Trace
-from kprob.engine import Networks, seed_of
+from kprob.engine import Networks
 from kprob.engine.enumeration import conditional, num_runs
+from kprob.numerics import to_numpy
 from kprob.queries import importance_resampling, summed_out
-from kprob.queries.network_query import NetworkQuery, repeated, to_numpy
+from kprob.queries.network_query import NetworkQuery, repeated
 from kprob.queries.query import Arrays
 from kprob.queries.target import Target
 from kprob.types import Seed, Tensor
@@ -70,7 +72,7 @@ class InferenceQuery(NetworkQuery):
             return {name: keras.ops.mean(p, axis=0) for name, p in each.items()}
 
         compiled = networks.programs.compiled(("probabilities", target, number), program)
-        return to_numpy(compiled(self.batch, seed_of(networks.host, seed)))
+        return to_numpy(compiled(self.batch, seed_of(seed, networks.host.seed_generator)))
 
     def _most_probable(self) -> dict[str, np.ndarray]:
         return to_numpy(summed_out.mode(self.networks, self.target, self.batch))

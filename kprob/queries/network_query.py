@@ -9,11 +9,13 @@ import numpy as np
 
 from kprob import checks
 from kprob.backend import random
+from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of, rows_of
 from kprob.data.batch import repeat_rows
 from kprob.effects import Site, Trace
-from kprob.engine import Networks, find_structure, seed_of
+from kprob.engine import Networks, find_structure
 from kprob.engine.networks import MAX_FOLDED_ROWS
+from kprob.numerics import to_numpy
 from kprob.queries.checks import number_of_draws, prepare_values, rank
 from kprob.queries.query import Arrays, Query
 from kprob.queries.summed_out import check_summed
@@ -103,7 +105,7 @@ class NetworkQuery(Query):
             return {name: unfold(trace[name], number) for name in target.names}
 
         compiled = networks.programs.compiled(("sample", target, number, fold), program)
-        return to_numpy(compiled(self.batch, seed_of(networks.host, seed)))
+        return to_numpy(compiled(self.batch, seed_of(seed, networks.host.seed_generator)))
 
     def _density(self, values: Mapping[str, Any], seed: int | None) -> Arrays:
         networks, target, run = self.networks, self.target, self.run
@@ -119,7 +121,7 @@ class NetworkQuery(Query):
         compiled = networks.programs.compiled(("log_prob", target, tuple(sorted(tensors))), program)
 
         def density(values: dict) -> Arrays:
-            return to_numpy(compiled(self.batch, values, seed_of(networks.host, seed)))
+            return to_numpy(compiled(self.batch, values, seed_of(seed, networks.host.seed_generator)))
 
         if not draws:
             return density(single)
@@ -135,7 +137,7 @@ class NetworkQuery(Query):
             return {name: _parameters(trace[name].distribution) for name in target.names}
 
         compiled = networks.programs.compiled(("parameters", target), program)
-        return to_numpy(compiled(self.batch, seed_of(networks.host, seed)))
+        return to_numpy(compiled(self.batch, seed_of(seed, networks.host.seed_generator)))
 
     def _exact(self) -> dict[str, tuple]:
         # The moments of the sites whose distribution depends on nothing that is drawn: the first one.
@@ -199,17 +201,12 @@ def repeated(batch: dict, num_draws: int | None) -> dict:
     return batch if num_draws is None or rows_of(batch) is None else repeat_rows(batch, num_draws)
 
 
-def to_numpy(structure: Any) -> Any:
-    """Returns a structure of tensors as one of arrays."""
-    return keras.tree.map_structure(lambda value: np.array(keras.ops.convert_to_numpy(value)), structure)
-
-
 def _moments(distribution: Any, shape: Any) -> tuple | None:
     try:
         moments = distribution.mean(), distribution.stddev()
     except (NotImplementedError, ValueError):
         return None
-    return tuple(np.array(keras.ops.convert_to_numpy(keras.ops.broadcast_to(value, shape))) for value in moments)
+    return tuple(to_numpy(keras.ops.broadcast_to(value, shape)) for value in moments)
 
 
 def _plate_shape(site: Site) -> tuple:

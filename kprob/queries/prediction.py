@@ -7,13 +7,15 @@ import numpy as np
 
 from kprob import checks
 from kprob.backend import random
+from kprob.backend.seeds import seed_of
 from kprob.effects import Site
-from kprob.engine import Networks, find_structure, prepare_data, seed_of
+from kprob.engine import Networks, find_structure, prepare_data
 from kprob.engine.agreement import check_rows_of_guide
 from kprob.engine.networks import MAX_FOLDED_ROWS
+from kprob.numerics import to_numpy
 from kprob.queries.checks import default_names, require_fitted
 from kprob.queries.inference_query import InferenceQuery
-from kprob.queries.network_query import to_numpy, unfold
+from kprob.queries.network_query import unfold
 from kprob.queries.target import Target
 from kprob.types import Seed, Tensor
 
@@ -55,7 +57,7 @@ def predict(
         return {n: keras.ops.mean(unfold(trace[n], num_samples, _mean(trace[n])), axis=0) for n in names}
 
     compiled = networks.programs.compiled(("predict", target, num_samples, fold), program)
-    parts, key = [], seed_of(networks.host, seed)
+    parts, key = [], seed_of(seed, networks.host.seed_generator)
     for start in range(0, data.num_rows or 1, size):
         part = data if data.num_rows is None else data.take(slice(start, start + size))
         parts.append(to_numpy(compiled(query.batch_of(part, start), random.fold_in(key, start))))

@@ -10,6 +10,7 @@ from keras import ops
 from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
+from kprob.numerics import select
 from kprob.samplers.adaptation import correlation
 from kprob.samplers.adaptation.adaptive import AdaptiveState, Tuning, adaptive_kernel
 from kprob.samplers.kernels import isokinetic
@@ -110,9 +111,9 @@ class AdjustedMCLMC(Sampler):
             if tuned == self.num_warmup:
                 return state, info
             measures = ops.logical_and(now >= tuned, now < self.num_warmup)
-            means = _where(measures, correlation.add(state.means, moved.position), state.means)
+            means = select(measures, correlation.add(state.means, moved.position), state.means)
             ends = ops.logical_and(measures, (now - tuned) % batch == batch - 1)
-            means = _where(ends, correlation.close(means), means)
+            means = select(ends, correlation.close(means), means)
             # A measurement by few batches is rough: never below what is good for a normal distribution.
             factor = ops.clip(_FORGET * correlation.steps_to_forget(means), 1.0, 8.0)
             last = ops.logical_and(now == self.num_warmup - 1, means.batches.count > 3)
@@ -161,7 +162,3 @@ class AdjustedMCLMC(Sampler):
             "target_accept_rate": self.target_accept_rate,
             "max_steps": self.max_steps,
         }
-
-
-def _where(condition: Tensor, new: Any, old: Any) -> Any:
-    return keras.tree.map_structure(lambda a, b: ops.where(condition, a, b), new, old)

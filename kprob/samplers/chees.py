@@ -10,6 +10,7 @@ from keras import ops
 from kprob.backend import gradients, precision, random, vectorized_map
 from kprob.checks import check_count
 from kprob.errors import CompileError
+from kprob.numerics import select
 from kprob.samplers.adaptation import mass_matrix, step_size
 from kprob.samplers.adaptation.windows import windows
 from kprob.samplers.nuts import check_rate
@@ -154,13 +155,13 @@ class ChEES(Sampler):
             index, warming = ops.minimum(before, self.num_warmup), before < self.num_warmup
             counts = ops.take(ops.convert_to_tensor(slow), index)
             closes = ops.take(ops.convert_to_tensor(closing), index)
-            step = _where(warming, step_size.update(state.step, rate, self.target_accept_rate), state.step)
-            moments = _where(counts, _add_all(state.moments, state.position), state.moments)
+            step = select(warming, step_size.update(state.step, rate, self.target_accept_rate), state.step)
+            moments = select(counts, _add_all(state.moments, state.position), state.moments)
             return state._replace(
-                step=_where(closes, step_size.start(step.log_now), step),
-                length=_where(warming, _lengthened(state.length, slope), state.length),
+                step=select(closes, step_size.start(step.log_now), step),
+                length=select(warming, _lengthened(state.length, slope), state.length),
                 scale=ops.where(closes, mass_matrix.scale_of(moments), state.scale),
-                moments=_where(closes, keras.tree.map_structure(ops.zeros_like, moments), moments),
+                moments=select(closes, keras.tree.map_structure(ops.zeros_like, moments), moments),
             )
 
         return Kernel(init, step)
@@ -262,7 +263,3 @@ def _add_all(moments: mass_matrix.Moments, positions: Tensor) -> mass_matrix.Mom
         moments.mean + away * (number / count),
         moments.squares + squares + ops.square(away) * (moments.count * number / count),
     )
-
-
-def _where(condition: Tensor, new: Any, old: Any) -> Any:
-    return keras.tree.map_structure(lambda a, b: ops.where(condition, a, b), new, old)

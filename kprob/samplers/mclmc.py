@@ -10,6 +10,7 @@ from keras import ops
 from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
+from kprob.numerics import select
 from kprob.samplers.adaptation import correlation, mass_matrix
 from kprob.samplers.adaptation.windows import windows
 from kprob.samplers.kernels import isokinetic
@@ -165,12 +166,12 @@ class MCLMC(Sampler):
             moved, error = isokinetic.leapfrog(phase, target, tuning.step_size)
             ended = ops.logical_not(ops.isfinite(error))
             # Back the way it came, where the density ends.
-            moved = _where(ended, phase._replace(direction=-phase.direction), moved)
+            moved = select(ended, phase._replace(direction=-phase.direction), moved)
             turned = isokinetic.refresh(moved.direction, key, tuning.step_size, state.length)
             found = _tune(tuning, ops.where(ended, 0.0, error), ended, self.energy_variance * wide)
-            means = _where(measures, correlation.add(means, moved.z[:size]), means)
+            means = select(measures, correlation.add(means, moved.z[:size]), means)
             failures = failures + ops.cast(ended, "float32")
-            return i + 1, moved._replace(direction=turned), _where(tunes, found, tuning), means, failures
+            return i + 1, moved._replace(direction=turned), select(tunes, found, tuning), means, failures
 
         start = (ops.zeros((), "int32"), phase, state.tuning, state.means, ops.zeros((), "float32"))
         _, phase, tuning, means, failures = ops.while_loop(lambda i, *_: i < self.num_steps, once, start)
@@ -212,18 +213,18 @@ class _Schedule:
         counts = ops.take(ops.convert_to_tensor(self.slow), index)
         closes = ops.take(ops.convert_to_tensor(self.closing), index)
         dtype, wide = keras.backend.standardize_dtype(state.position.dtype), int(state.direction.shape[0])
-        moments = _where(counts, mass_matrix.add(state.moments, state.position), state.moments)
+        moments = select(counts, mass_matrix.add(state.moments, state.position), state.moments)
         empty = mass_matrix.no_moments(int(state.position.shape[0]), False, dtype)
         ends = ops.logical_and(self.measures(before), (before - self.measured) % self.batch == self.batch - 1)
-        means = _where(ends, correlation.close(state.means), state.means)
+        means = select(ends, correlation.close(state.means), state.means)
         forget = _FORGET * state.tuning.step_size * correlation.steps_to_forget(means)
         # A measurement by few batches is rough: not below a step, nor far from what a normal distribution wants.
         length = ops.clip(forget, 0.3 * np.sqrt(wide), 10.0 * np.sqrt(wide))
         last = ops.logical_and(before == self.num_warmup - 1, means.batches.count > 3)
         return state._replace(
             scale=ops.where(closes, mass_matrix.scale_of(moments), state.scale),
-            moments=_where(closes, empty, moments),
-            tuning=_where(closes, _start_tuning(wide, dtype), state.tuning),
+            moments=select(closes, empty, moments),
+            tuning=select(closes, _start_tuning(wide, dtype), state.tuning),
             means=means,
             length=ops.where(last, ops.cast(length, dtype), state.length),
         )
@@ -248,8 +249,4 @@ def _tune(tuning: StepTuning, error: Tensor, ended: Tensor, wanted: float) -> St
     best = (ops.maximum(weighted, 1e-30) / ops.maximum(total, 1e-30)) ** (-1.0 / 6.0)
     moved = StepTuning(ops.minimum(best, largest), largest, weighted, total, tuning.count + 1.0)
     zero = ops.zeros_like(total)
-    return _where(ended, StepTuning(largest, largest, zero, zero, zero), moved)
-
-
-def _where(condition: Tensor, new: Any, old: Any) -> Any:
-    return keras.tree.map_structure(lambda a, b: ops.where(condition, a, b), new, old)
+    return select(ended, StepTuning(largest, largest, zero, zero, zero), moved)

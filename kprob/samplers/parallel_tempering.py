@@ -10,6 +10,7 @@ from keras import ops
 from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
+from kprob.numerics import select
 from kprob.samplers.adaptation import mass_matrix, step_size
 from kprob.samplers.adaptation.windows import windows
 from kprob.samplers.kernels import moves
@@ -132,12 +133,12 @@ class ParallelTempering(Sampler):
             counts = ops.take(ops.convert_to_tensor(slow), index)
             closes = ops.take(ops.convert_to_tensor(closing), index)
             updated = step_size.update(state.step, rates, self.target_accept_rate)
-            step = _where(before < self.num_warmup, updated, state.step)
-            moments = _where(counts, mass_matrix.add(state.moments, state.position), state.moments)
+            step = select(before < self.num_warmup, updated, state.step)
+            moments = select(counts, mass_matrix.add(state.moments, state.position), state.moments)
             return state._replace(
-                step=_where(closes, step_size.start(step.log_now), step),
+                step=select(closes, step_size.start(step.log_now), step),
                 scale=ops.where(closes, mass_matrix.scale_of(moments), state.scale),
-                moments=_where(closes, keras.tree.map_structure(ops.zeros_like, moments), moments),
+                moments=select(closes, keras.tree.map_structure(ops.zeros_like, moments), moments),
             )
 
         return Kernel(init, step)
@@ -192,7 +193,3 @@ def swapped(values: Tensor, betas: Tensor, iteration: Tensor, seed: Seed) -> Ten
     swaps = ops.cast(ops.logical_and(luck < ratio, turn), "int32")
     zero = ops.zeros((1,), "int32")
     return places + ops.concatenate([swaps, zero]) - ops.concatenate([zero, swaps])
-
-
-def _where(condition: Tensor, new: Any, old: Any) -> Any:
-    return keras.tree.map_structure(lambda a, b: ops.where(condition, a, b), new, old)

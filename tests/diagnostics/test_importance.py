@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from kprob.diagnostics import fit_generalized_pareto, pareto_smooth, systematic_resample
-from kprob.diagnostics.smoothing import log_mean_exp
 from kprob.diagnostics.special import beta_quantile, binomial_log_probability, chi_squared_tail
+from kprob.numerics import log_mean_exp
 
 pytestmark = pytest.mark.once
 

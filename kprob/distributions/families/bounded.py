@@ -2,11 +2,10 @@
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.truncated_normal import TruncatedNormal, truncated_normal
+from kprob.distributions.families.parameters import SHAPE
 from kprob.distributions.family import Family, Parameter, register_family
 from kprob.distributions.sampling import gamma_draws, samplers
 from kprob.distributions.supports.supports import ANGLE, UNIT, interval
-
-SHAPE = Parameter(None, "positive", start=1.0)
 
 
 def _above_low(value, others):

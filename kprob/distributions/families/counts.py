@@ -4,6 +4,7 @@ from keras import ops
 
 from kprob.backend import random, tfd
 from kprob.distributions.corrected.bernoulli import Bernoulli
+from kprob.distributions.families.parameters import SHAPE
 from kprob.distributions.family import Family, Parameter, register_family
 from kprob.distributions.operations import contains
 from kprob.distributions.sampling import samplers
@@ -12,7 +13,6 @@ from kprob.distributions.supports.enumeration import up_to_total
 from kprob.distributions.supports.supports import BINARY, Support, counts
 
 LOGITS, PROBS = Parameter(0.0), Parameter(None, "unit")
-SHAPE = Parameter(None, "positive", start=1.0)
 COUNT = counts()
 COUNT_UP_TO_TOTAL = counts(lambda d: d.total_count, up_to_total)
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.von_mises_fisher import VonMisesFisher
+from kprob.distributions.families.parameters import identity
 from kprob.distributions.family import Family, Parameter, matrix, register_family, vector
 from kprob.distributions.sampling import gamma_draws, samplers
 from kprob.distributions.supports.supports import (
@@ -14,10 +15,6 @@ from kprob.distributions.supports.supports import (
     SIMPLEX,
     UNIT_VECTOR,
 )
-
-
-def _identity(shape):
-    return np.eye(shape[-1], dtype="float32")
 
 
 def _first_axis(shape):
@@ -52,8 +49,8 @@ def _cholesky_lkj(dimension, concentration):
 
 LOC = Parameter(0.0, event_ndims=1, shape=vector)
 DIAGONAL = Parameter(1.0, "positive", 1, vector)
-TRIANGLE = Parameter(_identity, "lower_triangular", 2, matrix)
-COVARIANCE = Parameter(_identity, "positive_definite", 2, matrix)
+TRIANGLE = Parameter(identity, "lower_triangular", 2, matrix)
+COVARIANCE = Parameter(identity, "positive_definite", 2, matrix)
 
 register_family(
     Family(

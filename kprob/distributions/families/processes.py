@@ -1,17 +1,15 @@
 """Families of functions and series: Gaussian processes and linear Gaussian state-space models."""
 
-import numpy as np
 from keras import ops
 
 from kprob.backend import random, tfd, tfp
+from kprob.distributions.families.parameters import SCALE, identity
 from kprob.distributions.family import Family, Parameter, register_family
 from kprob.distributions.sampling import samplers
 from kprob.distributions.sampling.draws import draw_shape
 from kprob.distributions.supports.enumeration import static_number
 from kprob.distributions.supports.supports import REAL_MATRIX, REAL_VECTOR
 from kprob.errors import SiteError, did_you_mean, explain
-
-SCALE = Parameter(1.0, "positive")
 
 
 def _kernel(name, amplitude, length_scale):
@@ -94,10 +92,6 @@ def _dense(matrix):
     return matrix.to_dense() if hasattr(matrix, "to_dense") else matrix
 
 
-def _identity(shape):
-    return np.eye(shape[-1], dtype="float32")
-
-
 def _latents(event, settings):
     return (settings["num_latents"],)
 
@@ -150,7 +144,7 @@ register_family(
         "LinearGaussianStateSpace",
         _state_space,
         {
-            "transition_matrix": Parameter(_identity, event_ndims=2, shape=_latents_squared),
+            "transition_matrix": Parameter(identity, event_ndims=2, shape=_latents_squared),
             "transition_scale_diag": Parameter(1.0, "positive", 1, _latents),
             "transition_scale_tril": Parameter(None, "lower_triangular", 2, _latents_squared),
             "observation_matrix": Parameter(None, event_ndims=2, shape=_observed_by_latents, spread=0.1),

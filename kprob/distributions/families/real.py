@@ -3,13 +3,10 @@
 from keras import ops
 
 from kprob.backend import tfd
+from kprob.distributions.families.parameters import DEGREES, LOC, SCALE
 from kprob.distributions.family import Family, Parameter, register_family
 from kprob.distributions.sampling import gamma_draws, samplers
 from kprob.distributions.supports.supports import REAL, TOLERANCE, Support, numbers
-
-LOC = Parameter(0.0)
-SCALE = Parameter(1.0, "positive")
-DEGREES = Parameter(None, "positive", start=4.0)
 
 register_family(
     Family(

@@ -18,8 +18,9 @@ from kprob.engine.enumeration.elimination import Elimination, eliminate
 from kprob.engine.enumeration.factors import log_softmax
 from kprob.engine.enumeration.plan import Variable, value_of
 from kprob.engine.enumeration.runs import Factors
-from kprob.engine.enumeration.tables import Table, aligned, largest, log_sum_exp
+from kprob.engine.enumeration.tables import Table, aligned, largest
 from kprob.errors import SiteError, explain, names
+from kprob.numerics import log_sum_exp
 from kprob.types import Seed, Tensor
 
 ops = keras.ops

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from kprob.effects import Plate
 from kprob.engine.enumeration.chain import Chain, check_tractable, summed_over_paths
-from kprob.engine.enumeration.tables import Table, log_sum_exp, multiplied_out, product, summed_out
+from kprob.engine.enumeration.tables import Table, multiplied_out, product, summed_out
 from kprob.errors import SiteError, explain, names
+from kprob.numerics import log_sum_exp
 
 # One table of more numbers than this, plates apart, is no sum that anybody waits for.
 MOST_NUMBERS = 2**24

@@ -5,6 +5,7 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import tfd
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site
 from kprob.types import Tensor
 
@@ -29,9 +30,7 @@ def log_factor(site: Site, variables) -> Tensor:
 
 
 def _of_all_values(site: Site, values: np.ndarray) -> Tensor:
-    distribution = site.distribution
-    while distributions.is_a(distribution, tfd.BatchBroadcast):
-        distribution = distribution.distribution
+    distribution = unwrapped(site.distribution, (tfd.BatchBroadcast,))
     log = _log_weights(distribution)
     if log is None:
         batch_ndims = len(distribution.batch_shape)

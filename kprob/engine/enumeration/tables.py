@@ -108,16 +108,6 @@ def spread(table: Table, plates: Mapping[str, Plate]) -> Tensor:
     return ops.broadcast_to(table.log, (*shape, *(plates[p].size for p in table.plates)))
 
 
-def log_sum_exp(log: Tensor, axis: int) -> Tensor:
-    """Returns log Σ exp along an axis: -inf where all terms are, and then with a gradient of 0 instead of NaN."""
-    top = ops.stop_gradient(ops.max(log, axis=axis, keepdims=True))
-    top = ops.where(ops.isfinite(top), top, ops.zeros_like(top))
-    total = ops.sum(ops.exp(log - top), axis=axis)
-    possible = total > 0
-    found = ops.log(ops.where(possible, total, ops.ones_like(total))) + ops.squeeze(top, axis)
-    return ops.where(possible, found, ops.full_like(found, -float("inf")))
-
-
 def largest(log: Tensor, axis: int) -> Tensor:
     """Returns the maximum along an axis, for the most probable values."""
     return ops.max(log, axis=axis)

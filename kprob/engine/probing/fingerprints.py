@@ -7,11 +7,11 @@ function, shows in the log-density.
 
 from collections.abc import Mapping
 
-import keras
 import numpy as np
 
 from kprob.backend import is_tensor
 from kprob.effects import Site
+from kprob.numerics import to_numpy
 
 Fingerprint = dict[str, np.ndarray | str]
 
@@ -61,7 +61,7 @@ def _look(parts: Fingerprint, place: str, thing) -> bool:
     if thing is None or isinstance(thing, str | bytes | type):
         return True
     if isinstance(thing, _NUMBERS) or is_tensor(thing):
-        parts[place] = _to_numpy(thing)
+        parts[place] = _comparable(thing)
         return True
     if isinstance(thing, Mapping):
         children = {key: value for key, value in thing.items() if key not in _SKIPPED}
@@ -77,13 +77,13 @@ def _look(parts: Fingerprint, place: str, thing) -> bool:
 
 def _add_log_prob(parts: Fingerprint, site: Site) -> None:
     try:
-        parts["log_prob"] = _to_numpy(site.distribution.log_prob(site.value))
+        parts["log_prob"] = _comparable(site.distribution.log_prob(site.value))
     except Exception:  # noqa: BLE001  (a density that fails in one of two runs is a difference too)
         pass
 
 
-def _to_numpy(thing) -> np.ndarray:
-    array = np.asarray(keras.ops.convert_to_numpy(thing) if is_tensor(thing) else thing)
+def _comparable(thing) -> np.ndarray:
+    array = to_numpy(thing)
     # NumPy has no arithmetic of its own for bfloat16.
     return array.astype("float32") if array.dtype.kind == "V" or array.dtype.name == "bfloat16" else array
 

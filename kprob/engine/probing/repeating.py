@@ -11,6 +11,7 @@ from kprob.backend import random
 from kprob.effects import Trace
 from kprob.engine.networks import Networks
 from kprob.errors import SiteError, explain
+from kprob.numerics import to_numpy
 
 TOLERANCE = 1e-3
 
@@ -58,8 +59,8 @@ def _compare(networks: Networks, network: str, first: Trace, second: Trace, befo
 
 
 def _same(first, second) -> bool:
-    return _close(_array(first.value), _array(second.value)) and _close(
-        _array(first.log_prob()), _array(second.log_prob())
+    return _close(_numbers(first.value), _numbers(second.value)) and _close(
+        _numbers(first.log_prob()), _numbers(second.log_prob())
     )
 
 
@@ -71,5 +72,5 @@ def _close(first: np.ndarray, second: np.ndarray) -> bool:
     return np.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True)
 
 
-def _array(value) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(value)), dtype="float64")
+def _numbers(value) -> np.ndarray:
+    return to_numpy(keras.ops.convert_to_tensor(value)).astype("float64")

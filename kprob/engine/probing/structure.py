@@ -7,6 +7,7 @@ import numpy as np
 
 from kprob import distributions
 from kprob.checks import known_size
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site, Trace
 
 
@@ -68,13 +69,6 @@ def site_info(site: Site) -> SiteInfo:
         -2 if "'" in str(getattr(site.value, "dtype", "")) else -1
     ]
     return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, site.in_data_plate)
-
-
-def unwrapped(distribution):
-    """Returns the distribution inside those that only move axes."""
-    while type(distribution).__name__.strip("_") in ("Independent", "BatchBroadcast"):
-        distribution = distribution.distribution
-    return distribution
 
 
 def family_name(distribution) -> str:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kprob.numerics import select
 from kprob.samplers.adaptation import mass_matrix, step_size
 from kprob.samplers.adaptation.windows import windows
 from kprob.samplers.sampler import Info, Kernel
@@ -110,16 +111,12 @@ def tuned(move: Callable, know: Callable, tuning: Tuning) -> Kernel:
         index = ops.minimum(iteration, num_warmup)
         counts = ops.take(ops.convert_to_tensor(slow), index)
         closes = ops.take(ops.convert_to_tensor(closing), index)
-        moments = _where(counts, mass_matrix.add(state.moments, state.position), state.moments)
+        moments = select(counts, mass_matrix.add(state.moments, state.position), state.moments)
         scale = ops.cond(closes, lambda: mass_matrix.scale_of(moments), lambda: state.scale)
         empty = mass_matrix.Moments(*(ops.zeros_like(value) for value in moments))
         # The last mass matrix mostly differs little from the one before; not if the chain moved elsewhere in between.
         same = ops.logical_and(iteration >= last, mass_matrix.change(state.scale, scale) < _LITTLE)
-        begun = _where(same, step_size.go_on(step), step_size.start(step.log_now))
-        return _where(closes, begun, step), scale, _where(closes, empty, moments)
+        begun = select(same, step_size.go_on(step), step_size.start(step.log_now))
+        return select(closes, begun, step), scale, select(closes, empty, moments)
 
     return Kernel(init, step)
-
-
-def _where(condition: Tensor, new: Any, old: Any) -> Any:
-    return type(new)(*(ops.where(condition, a, b) for a, b in zip(new, old, strict=True)))

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +11,7 @@ from kprob.backend import compile_function, gradients, map_draws, precision, ran
 from kprob.backend import name as backend
 from kprob.density import LogDensity
 from kprob.errors import CompileError, explain
+from kprob.numerics import to_numpy
 from kprob.samplers.chains.block import make_block, make_init
 from kprob.samplers.chains.packing import Packing
 from kprob.samplers.sampler import Sampler
@@ -52,7 +52,7 @@ class Chains:
         """Returns the states of chains that start at positions, as lists of arrays."""
         states = [self._init(keras.ops.convert_to_tensor(vector), batch) for vector in vectors]
         packing = Packing(states[0])
-        return [_arrays(packing.pack(state)) for state in states]
+        return [to_numpy(packing.pack(state)) for state in states]
 
     def run(self, states: list, seeds: list, number: int, batch: dict) -> tuple[list, np.ndarray, np.ndarray]:
         """Makes some transitions of every chain.
@@ -72,7 +72,7 @@ class Chains:
             with precision(self.sampler.dtype):  # which belongs to a thread
                 found = block(_tensors(states[chain]), *_tensors([seeds[chain], np.int32(number)]), batch)
                 state, positions, infos = found
-                return _arrays(state), _array(positions)[:number], _array(infos)[:number]
+                return to_numpy(state), to_numpy(positions)[:number], to_numpy(infos)[:number]
 
         if self._vectorized:
             return self._in_one_program(block, states, seeds, number, batch)
@@ -92,8 +92,8 @@ class Chains:
     def _in_one_program(self, block: Callable, states: list, seeds: list, number: int, batch: dict) -> tuple:
         together = _tensors([np.stack(vectors) for vectors in zip(*states, strict=True)])
         together, positions, infos = block(together, *_tensors([np.stack(seeds), np.int32(number)]), batch)
-        apart = [list(vectors) for vectors in zip(*_arrays(together), strict=True)]
-        return apart, _array(positions)[:, :number], _array(infos)[:, :number]
+        apart = [list(vectors) for vectors in zip(*to_numpy(together), strict=True)]
+        return apart, to_numpy(positions)[:, :number], to_numpy(infos)[:, :number]
 
     def values(self, positions: np.ndarray, batch: dict) -> dict[str, np.ndarray]:
         """Returns the latents' values at positions (chains, number, d): by name, (chains, number, ...)."""
@@ -103,7 +103,7 @@ class Chains:
         flat[chains * number :] = positions[0, 0]  # always one length, so that one program does
         found = self._values(keras.ops.convert_to_tensor(flat), batch)
         return {
-            name: _array(value)[: chains * number].reshape(chains, number, *value.shape[1:])
+            name: to_numpy(value)[: chains * number].reshape(chains, number, *value.shape[1:])
             for name, value in found.items()
         }
 
@@ -145,16 +145,8 @@ def _check_method(sampler: Sampler) -> None:
 def chain_seeds(seed: int, chains: int) -> list[np.ndarray]:
     """Returns a seed for each chain."""
     base = random.seed(seed)
-    return [_array(random.fold_in(base, chain)) for chain in range(chains)]
+    return [to_numpy(random.fold_in(base, chain)) for chain in range(chains)]
 
 
 def _tensors(values: list) -> list:
     return [keras.ops.convert_to_tensor(value) for value in values]
-
-
-def _arrays(values: list) -> list[np.ndarray]:
-    return [_array(value) for value in values]
-
-
-def _array(value: Any) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(value))

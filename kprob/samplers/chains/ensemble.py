@@ -9,6 +9,7 @@ from keras import ops
 
 from kprob.backend import compile_function, random, vectorized_map
 from kprob.density import LogDensity
+from kprob.numerics import to_numpy
 from kprob.samplers.chains.chains import Chains
 from kprob.samplers.sampler import Info, Kernel, Sampler
 from kprob.types import Seed, Tensor
@@ -62,13 +63,9 @@ class EnsembleChains(Chains):
         state = keras.tree.pack_sequence_as(self._template, [ops.convert_to_tensor(leaf) for leaf in states[0]])
         count = ops.convert_to_tensor(np.int32(number))
         state, positions, infos = self._together(state, ops.convert_to_tensor(seeds[0]), count, batch)
-        told = [np.swapaxes(_array(value)[:number], 0, 1) for value in (positions, infos)]
+        told = [np.swapaxes(to_numpy(value)[:number], 0, 1) for value in (positions, infos)]
         return [_leaves(state)], told[0], told[1]
 
 
 def _leaves(state: Any) -> list[np.ndarray]:
-    return [_array(leaf) for leaf in keras.tree.flatten(state)]
-
-
-def _array(value: Tensor) -> np.ndarray:
-    return np.array(ops.convert_to_numpy(value))
+    return to_numpy(keras.tree.flatten(state))
