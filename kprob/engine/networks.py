@@ -7,7 +7,7 @@ import keras
 
 from kprob.data.batch import data_of, repeat_rows, rows_of
 from kprob.effects import Handler, Trace, handlers, reparam
-from kprob.engine.enumeration import Plan, collapse
+from kprob.engine.enumeration import SummationPlan, collapse
 from kprob.engine.reruns import Runs
 from kprob.errors import DataError, KprobError, SiteError, add_note, explain, names
 from kprob.guides import Guide
@@ -34,7 +34,7 @@ class Networks:
         owner: str,
         variables: Callable,
         reparam: Mapping | None = None,
-        plan: Plan | None = None,
+        plan: SummationPlan | None = None,
     ):
         self.generative = generative
         self.inference = inference

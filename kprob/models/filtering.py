@@ -13,7 +13,7 @@ from kprob.backend import compile_function, find_influences, map_draws, random, 
 from kprob.data import batch_of
 from kprob.effects import Site, Steps, Trace
 from kprob.errors import SiteError
-from kprob.filtering.particle_filter import Particles, Step, filter_particles, normalise
+from kprob.filtering.particle_filter import FilterStep, ParticleCloud, filter_particles, normalise
 from kprob.models import building, weighing
 from kprob.models.filter_checks import (
     check_data,
@@ -81,7 +81,7 @@ class Runner:
             beginnings: Latents that are drawn for each particle.
         """
 
-        def run(batch: dict, seed: Seed, given: dict) -> tuple[Step, Tensor]:
+        def run(batch: dict, seed: Seed, given: dict) -> tuple[FilterStep, Tensor]:
             start, p, q = self.starts(batch, random.fold_in(seed, 0), given, beginnings)
             log_weights, before = normalise(start.log_weights)
             start = start._replace(log_weights=log_weights)
@@ -94,7 +94,7 @@ class Runner:
         program = make(self.model.__dict__.get("_jit", True))
         plain: list[Callable] = []
 
-        def attempt(*arguments) -> tuple[Step, Tensor]:
+        def attempt(*arguments) -> tuple[FilterStep, Tensor]:
             # Some families are drawn by rejection, of which there is no XLA version.
             if not plain:
                 try:
@@ -105,7 +105,7 @@ class Runner:
 
         return attempt
 
-    def starts(self, batch: dict, seed, given: dict, beginnings: tuple) -> tuple[Particles, Steps, Steps | None]:
+    def starts(self, batch: dict, seed, given: dict, beginnings: tuple) -> tuple[ParticleCloud, Steps, Steps | None]:
         """Returns the particles before the first step, and the steps of p and of q."""
         p, q, log_weights = self.run(batch, random.fold_in(seed, 0), given)
         axis = p.axis
@@ -120,7 +120,7 @@ class Runner:
         else:
             one = {"p": p.start, "q": () if q is None else q.start, "log_weights": ops.expand_dims(log_weights, axis)}
             drawn = tree.map_structure(lambda v: ops.repeat(v, self.number, axis=axis), one)
-        return Particles(drawn["p"], drawn["q"], drawn["log_weights"] - np.log(self.number).astype("float32")), p, q
+        return ParticleCloud(drawn["p"], drawn["q"], drawn["log_weights"] - np.log(self.number).astype("float32")), p, q
 
     def run(self, batch: dict, seed, given: dict, found: Mapping | None = None):
         """Runs the networks up to their scans.
