@@ -17,9 +17,11 @@ from kprob.models.plan import Plan, make_plan
 from kprob.models.precision import in_precision
 from kprob.models.sampling import check_options, fingerprint
 from kprob.samplers import SMC, Info
-from kprob.samplers.chains.chains import Chains, chain_seeds
 from kprob.samplers.chains.draws import Draws
-from kprob.samplers.chains.tempering import Population, make_stage, make_start
+from kprob.samplers.chains.programs import DensityPrograms
+from kprob.samplers.chains.separate_chains import chain_seeds
+from kprob.samplers.chains.tempered_population import make_stage, make_start
+from kprob.samplers.kernels.tempering import TemperedPopulation
 
 _MOST_TEMPERATURES = 1000
 
@@ -102,7 +104,7 @@ class Run:
         callbacks.on_train_end(logs)
         return model.history
 
-    def _keep(self, populations: list[Population], seeds: list, temperatures: int) -> None:
+    def _keep(self, populations: list[TemperedPopulation], seeds: list, temperatures: int) -> None:
         positions = np.stack([_array(population.positions) for population in populations])
         infos = np.zeros((*positions.shape[:2], len(Info._fields)), self.sampler.dtype)
         told = {"log_density": [p.log_prior + p.log_likelihood for p in populations]}
@@ -154,11 +156,11 @@ def _programs(model, density: LogDensity) -> tuple:
     if key not in programs:
         sampler: SMC = model.sampler
         made = [make(sampler, density, lambda: model.variables) for make in (make_start, make_stage)]
-        programs[key] = (*made, Chains(sampler, density, lambda: model.variables))
+        programs[key] = (*made, DensityPrograms(density, lambda: model.variables, sampler.block_size))
     return programs[key]
 
 
-def _logs(populations: list[Population]) -> dict[str, float]:
+def _logs(populations: list[TemperedPopulation]) -> dict[str, float]:
     names = ("temperature", "log_evidence", "accept_rate", "step_size", "ess")
     logs = {name: float(np.mean([float(getattr(p, name)) for p in populations])) for name in names}
     logs["max_rhat"] = float("nan")

@@ -20,10 +20,11 @@ from kprob.models.owner import owner_of
 from kprob.models.plan import Plan, make_plan
 from kprob.models.precision import in_precision
 from kprob.samplers import Info, Sampler
-from kprob.samplers.chains.chains import Chains, chain_seeds
 from kprob.samplers.chains.draws import Draws
-from kprob.samplers.chains.ensemble import EnsembleChains
-from kprob.samplers.chains.starts import find_starts
+from kprob.samplers.chains.ensemble_chains import EnsembleChains
+from kprob.samplers.chains.programs import ChainPrograms
+from kprob.samplers.chains.separate_chains import SeparateChains, chain_seeds
+from kprob.samplers.chains.starting_points import find_starting_points
 
 LOG_NAMES = (
     "log_density", "accept_rate", "step_size", "tree_depth", "divergences", "max_rhat", "min_ess", "draws",
@@ -167,7 +168,7 @@ class Run:
     def _start(self) -> None:
         sampler, model = self.sampler, self.model
         number = int(random_number(model))
-        vectors = find_starts(
+        vectors = find_starting_points(
             self.density,
             self.chains.evaluate,
             self.batch,
@@ -287,12 +288,12 @@ def _rows_of_a_transition(sampler: Sampler, density: LogDensity, data: Data, pla
     return min(plan.batch_size or KERAS_BATCH_SIZE, data.num_rows)
 
 
-def _cached_chains(model, density: LogDensity, batch_size: int | None) -> Chains:
+def _cached_chains(model, density: LogDensity, batch_size: int | None) -> ChainPrograms:
     key = ("mcmc", density.latents, model.sampler.block_size, batch_size)
     programs = model.__dict__["_programs"]
     if key not in programs:
         options = {} if model.sampler.ensemble else {"batch_size": batch_size}
-        kind = EnsembleChains if model.sampler.ensemble else Chains
+        kind = EnsembleChains if model.sampler.ensemble else SeparateChains
         programs[key] = kind(model.sampler, density, lambda: model.variables, **options)
     return programs[key]
 
