@@ -44,9 +44,9 @@ SLOW = (
     *(
         "samplers/test_samplers.py",
         "samplers/test_smc.py",
-        "samplers/test_kernels.py",
+        "samplers/test_sampler.py",
         "samplers/test_parallel_tempering.py",
-        "samplers/test_starts.py",
+        "samplers/chains/test_starting_points.py",
         "samplers/test_precision.py",
         "samplers/test_discrete_gibbs.py",
         "samplers/test_preconditioner.py",

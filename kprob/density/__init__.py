@@ -3,8 +3,8 @@
 May import: errors, checks, backend, saving, distributions, effects, layers, objectives, guides, engine.
 """
 
-from kprob.density.log_density import Latent, LogDensity, find_log_density, only
+from kprob.density.log_density import LogDensity, UnconstrainedLatent, find_log_density, only
 from kprob.density.preconditioned import preconditioned
 from kprob.density.unconstrained import Unconstrained
 
-__all__ = ["Latent", "LogDensity", "Unconstrained", "find_log_density", "only", "preconditioned"]
+__all__ = ["LogDensity", "Unconstrained", "UnconstrainedLatent", "find_log_density", "only", "preconditioned"]

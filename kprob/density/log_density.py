@@ -18,7 +18,7 @@ from kprob.types import Seed, Tensor
 
 
 @dataclass(frozen=True)
-class Latent:
+class UnconstrainedLatent:
     """Where a latent's unconstrained numbers lie in the vector of all.
 
     Attributes:
@@ -57,7 +57,7 @@ class LogDensity:
         transport: `(numbers by name, batch) -> (unconstrained numbers by name, log of the Jacobian's determinant)`.
     """
 
-    def __init__(self, networks: Networks, latents: tuple[Latent, ...], transport: Callable | None = None):
+    def __init__(self, networks: Networks, latents: tuple[UnconstrainedLatent, ...], transport: Callable | None = None):
         self.networks = networks
         self.latents = latents
         self.transport = transport
@@ -77,7 +77,7 @@ class LogDensity:
         trace, handler = self.run(vector, batch)
         return trace.log_prob() + handler.log_det
 
-    def parts(self, vector: Tensor, batch: dict) -> tuple[Tensor, Tensor]:
+    def prior_and_likelihood(self, vector: Tensor, batch: dict) -> tuple[Tensor, Tensor]:
         """Returns the logarithms of the prior's density and of the likelihood, which sum up to the log-density.
 
         Args:
@@ -153,7 +153,7 @@ def find_log_density(
         MismatchError: A latent is discrete and neither summed out nor moved on, or there is none.
     """
     trace = networks.run_generative(batch, random.seed(0))
-    latents: list[Latent] = []
+    latents: list[UnconstrainedLatent] = []
     for site in trace.random_sites(observed=False):
         start = sum(latent.size for latent in latents)
         if distributions.is_discrete(site.distribution) and moves_on(site.name):
@@ -163,7 +163,9 @@ def find_log_density(
             continue
         _require_continuous(site, sampler)
         bijector = distributions.support_bijector(site.distribution)
-        latents.append(Latent(site.name, tuple(bijector.inverse(site.value).shape), start, site.in_data_plate))
+        latents.append(
+            UnconstrainedLatent(site.name, tuple(bijector.inverse(site.value).shape), start, site.in_data_plate)
+        )
     if not latents:
         raise MismatchError(
             explain(
@@ -179,7 +181,7 @@ def find_log_density(
     return LogDensity(networks.summing(None), tuple(latents))
 
 
-def _discrete_latent(site: Site, start: int, sampler: str) -> Latent:
+def _discrete_latent(site: Site, start: int, sampler: str) -> UnconstrainedLatent:
     inner, _ = distributions.split_independent(site.distribution)
     if len(inner.event_shape):
         raise MismatchError(
@@ -194,7 +196,7 @@ def _discrete_latent(site: Site, start: int, sampler: str) -> Latent:
     support = () if values is None else tuple(float(v) for v in keras.ops.convert_to_numpy(values).ravel())
     below = distributions.contains(inner, keras.ops.full(tuple(site.value.shape), -1, inner.dtype))
     counts = below is not None and not bool(keras.ops.any(below))
-    return Latent(site.name, tuple(site.value.shape), start, site.in_data_plate, True, support, counts)
+    return UnconstrainedLatent(site.name, tuple(site.value.shape), start, site.in_data_plate, True, support, counts)
 
 
 def only(trace: Trace, names: Iterable[str]) -> Trace:

@@ -14,7 +14,7 @@ from kprob.backend import map_draws
 from kprob.data.batch import data_of, repeat_rows, rows_of
 from kprob.effects import Handler, LocScale, Trace, Transform, handlers, reparam
 from kprob.engine.arguments import arguments_of, bind
-from kprob.engine.enumeration import Plan, collapse
+from kprob.engine.enumeration import SummationPlan, collapse
 from kprob.engine.host import Host
 from kprob.engine.parameters import NamedParameters, ParameterHandler
 from kprob.engine.precision import in_precision
@@ -66,7 +66,7 @@ class Networks:
         self.reparam_is_open = False
         self.structure: Structure | None = None
         self.spec: Spec | None = None
-        self.plan: Plan | None = None
+        self.plan: SummationPlan | None = None
         self.checked: tuple | None = None
         self.guide_is_automatic = True
         self.dtype, self.jit = "float32", True
@@ -152,7 +152,7 @@ class Networks:
         each = [function(seed) for seed in keras.ops.unstack(seeds)]
         return keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each)
 
-    def summing(self, plan: Plan | None) -> "Networks":
+    def summing(self, plan: SummationPlan | None) -> "Networks":
         """Returns the same networks with another plan of what is summed out."""
         other = copy.copy(self)
         other.plan = plan

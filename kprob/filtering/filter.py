@@ -26,7 +26,7 @@ from kprob.filtering.checks import (
     run_first,
 )
 from kprob.filtering.filtered import Filtered, make_filtered
-from kprob.filtering.particle_filter import Particles, Step, filter_particles, normalise
+from kprob.filtering.particle_filter import FilterStep, ParticleCloud, filter_particles, normalise
 from kprob.numerics import to_numpy
 from kprob.types import Seed, Tensor
 
@@ -75,7 +75,7 @@ class FilterRuns:
     Args:
         networks: The networks.
         guided: Whether q proposes.
-        number: Particles.
+        number: ParticleCloud.
         scheme: How to resample.
         threshold: Share of the particles below which the effective sample size must fall for that.
     """
@@ -91,7 +91,7 @@ class FilterRuns:
             beginnings: Latents that are drawn for each particle.
         """
 
-        def run(batch: dict, seed: Seed, given: dict) -> tuple[Step, Tensor]:
+        def run(batch: dict, seed: Seed, given: dict) -> tuple[FilterStep, Tensor]:
             start, p, q = self.starts(batch, random.fold_in(seed, 0), given, beginnings)
             log_weights, before = normalise(start.log_weights)
             start = start._replace(log_weights=log_weights)
@@ -102,7 +102,7 @@ class FilterRuns:
             lambda jit: compile_function(run, self.networks.variables, jit=jit), self.networks.jit
         )
 
-    def starts(self, batch: dict, seed, given: dict, beginnings: tuple) -> tuple[Particles, Steps, Steps | None]:
+    def starts(self, batch: dict, seed, given: dict, beginnings: tuple) -> tuple[ParticleCloud, Steps, Steps | None]:
         """Returns the particles before the first step, and the steps of p and of q."""
         p, q, log_weights = self.run(batch, random.fold_in(seed, 0), given)
         axis = p.axis
@@ -117,7 +117,7 @@ class FilterRuns:
         else:
             one = {"p": p.start, "q": () if q is None else q.start, "log_weights": ops.expand_dims(log_weights, axis)}
             drawn = tree.map_structure(lambda v: ops.repeat(v, self.number, axis=axis), one)
-        return Particles(drawn["p"], drawn["q"], drawn["log_weights"] - np.log(self.number).astype("float32")), p, q
+        return ParticleCloud(drawn["p"], drawn["q"], drawn["log_weights"] - np.log(self.number).astype("float32")), p, q
 
     def run(self, batch: dict, seed, given: dict, found: Mapping | None = None):
         """Runs the networks up to their scans.

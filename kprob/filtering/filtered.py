@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kprob.filtering.particle_filter import Step
+from kprob.filtering.particle_filter import FilterStep
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Filtered:
         )
 
 
-def make_filtered(told: Step, before: np.ndarray) -> Filtered:
+def make_filtered(told: FilterStep, before: np.ndarray) -> Filtered:
     """Returns what a filter found.
 
     Args:

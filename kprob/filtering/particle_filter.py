@@ -20,7 +20,7 @@ from kprob.types import Seed, Tensor
 ops, tree = keras.ops, keras.tree
 
 
-class Particles(NamedTuple):
+class ParticleCloud(NamedTuple):
     """Particles between two steps; the particles' axis is where the steps have that of time.
 
     Attributes:
@@ -34,7 +34,7 @@ class Particles(NamedTuple):
     log_weights: Tensor
 
 
-class Step(NamedTuple):
+class FilterStep(NamedTuple):
     """What a filter tells of each step; stacked, the axis of steps leads.
 
     Attributes:
@@ -53,8 +53,8 @@ class Step(NamedTuple):
 
 
 def filter_particles(
-    generative: Steps, inference: Steps | None, start: Particles, seed: Seed, scheme: str, ess_threshold: float
-) -> Step:
+    generative: Steps, inference: Steps | None, start: ParticleCloud, seed: Seed, scheme: str, ess_threshold: float
+) -> FilterStep:
     """Runs the filter in one loop.
 
     Args:
@@ -92,8 +92,8 @@ def filter_particles(
             for site in trace.sites.values()
             if site.kind in ("sample", "deterministic") and not site.observed and site.name not in p["known"]
         }
-        told = Step(log_likelihood, effective_size(log_weights), resampled, log_weights, values)
-        return {"particles": Particles(following, carry, log_weights), "told": told}
+        told = FilterStep(log_likelihood, effective_size(log_weights), resampled, log_weights, values)
+        return {"particles": ParticleCloud(following, carry, log_weights), "told": told}
 
     elements = {"generative": elements_of(generative), "inference": elements_of(inference)}
     elements["seed"] = random.split(seed, generative.length)
@@ -103,7 +103,7 @@ def filter_particles(
     return accumulate(once, {"particles": start, "told": empty}, elements)["told"]
 
 
-def renew(particles: Particles, seed: Seed, scheme: str, ess_threshold: float) -> tuple[Particles, Tensor]:
+def renew(particles: ParticleCloud, seed: Seed, scheme: str, ess_threshold: float) -> tuple[ParticleCloud, Tensor]:
     """Draws particles anew by weight in those rows whose effective sample size is low.
 
     Returns:
@@ -124,7 +124,7 @@ def renew(particles: Particles, seed: Seed, scheme: str, ess_threshold: float) -
     even = ops.full_like(particles.log_weights, -math.log(number))
     log_weights = ops.where(low[..., None], even, particles.log_weights)
     p, q = tree.map_structure(take, particles.generative), tree.map_structure(take, particles.inference)
-    return Particles(p, q, log_weights), ops.cast(low, "float32")
+    return ParticleCloud(p, q, log_weights), ops.cast(low, "float32")
 
 
 def normalise(log_weights: Tensor) -> tuple[Tensor, Tensor]:

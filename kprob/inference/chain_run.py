@@ -20,10 +20,11 @@ from kprob.inference.fingerprint import fingerprint
 from kprob.inference.sampler_checks import require_guide, require_inference
 from kprob.numerics import to_numpy
 from kprob.samplers import Info, Sampler
-from kprob.samplers.chains.chains import Chains, chain_seeds
 from kprob.samplers.chains.draws import Draws
-from kprob.samplers.chains.ensemble import EnsembleChains
-from kprob.samplers.chains.starts import find_starts
+from kprob.samplers.chains.ensemble_chains import EnsembleChains
+from kprob.samplers.chains.programs import ChainPrograms
+from kprob.samplers.chains.separate_chains import SeparateChains, chain_seeds
+from kprob.samplers.chains.starting_points import find_starting_points
 from kprob.training.epochs import EpochDriver, Logs
 from kprob.training.plan import KERAS_BATCH_SIZE, FitPlan
 
@@ -124,7 +125,7 @@ class ChainRun:
     def _start(self) -> Draws:
         sampler = self.sampler
         number = next_number(self.networks.host.seed_generator)
-        vectors = find_starts(
+        vectors = find_starting_points(
             self.density,
             self.chains.evaluate,
             self.batch,
@@ -234,11 +235,11 @@ def _rows_of_a_transition(sampler: Sampler, density: LogDensity, data: Data, pla
     return min(plan.batch_size or KERAS_BATCH_SIZE, data.num_rows)
 
 
-def _cached_chains(networks: Networks, sampler: Sampler, density: LogDensity, batch_size: int | None) -> Chains:
-    def make() -> Chains:
+def _cached_chains(networks: Networks, sampler: Sampler, density: LogDensity, batch_size: int | None) -> ChainPrograms:
+    def make() -> ChainPrograms:
         if sampler.ensemble:
             return EnsembleChains(sampler, density, networks.variables)
-        return Chains(sampler, density, networks.variables, batch_size=batch_size)
+        return SeparateChains(sampler, density, networks.variables, batch_size)
 
     return networks.programs.cached(("chains", density.latents, sampler.block_size, batch_size), make)
 

@@ -13,9 +13,11 @@ from kprob.inference.context import Context
 from kprob.inference.fingerprint import fingerprint
 from kprob.numerics import to_numpy
 from kprob.samplers import SMC, Info
-from kprob.samplers.chains.chains import Chains, chain_seeds
 from kprob.samplers.chains.draws import Draws
-from kprob.samplers.chains.tempering import Population, make_stage, make_start
+from kprob.samplers.chains.programs import DensityPrograms
+from kprob.samplers.chains.separate_chains import chain_seeds
+from kprob.samplers.chains.tempered_population import make_stage, make_start
+from kprob.samplers.kernels.tempering import TemperedPopulation
 from kprob.training.epochs import EpochDriver, Logs
 from kprob.training.plan import FitPlan
 
@@ -69,7 +71,7 @@ class PopulationRun:
                 break
         return driver.end(logs)
 
-    def _keep(self, populations: list[Population], seeds: list, temperatures: int) -> None:
+    def _keep(self, populations: list[TemperedPopulation], seeds: list, temperatures: int) -> None:
         positions = np.stack([to_numpy(population.positions) for population in populations])
         infos = np.zeros((*positions.shape[:2], len(Info._fields)), self.sampler.dtype)
         statistics = {"log_density": [p.log_prior + p.log_likelihood for p in populations]}
@@ -98,12 +100,12 @@ class PopulationRun:
 def _programs(networks: Networks, sampler: SMC, density: LogDensity) -> tuple:
     def make() -> tuple:
         made = [make(sampler, density, networks.variables) for make in (make_start, make_stage)]
-        return (*made, Chains(sampler, density, networks.variables))
+        return (*made, DensityPrograms(density, networks.variables, sampler.block_size))
 
     return networks.programs.cached(("smc", density.latents), make)
 
 
-def _logs(populations: list[Population]) -> dict[str, float]:
+def _logs(populations: list[TemperedPopulation]) -> dict[str, float]:
     names = ("temperature", "log_evidence", "accept_rate", "step_size", "ess")
     logs = {name: float(np.mean([float(getattr(p, name)) for p in populations])) for name in names}
     logs["max_rhat"] = float("nan")

@@ -13,7 +13,7 @@ from kprob.data import Data, batch_of
 from kprob.density import only
 from kprob.effects import Site
 from kprob.engine import Networks, find_structure, prepare_data
-from kprob.engine.enumeration import Plan, conditional, find_factors, find_plan
+from kprob.engine.enumeration import SummationPlan, conditional, find_factors, find_plan
 from kprob.engine.reparameterizing import shown_names
 from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
@@ -148,7 +148,7 @@ def _run(
         return to_numpy(program(batch, values, random.split(random.seed(seed), len(rows))))
 
 
-def _sums(networks: Networks, draws: Draws, batch: dict) -> Plan | None:
+def _sums(networks: Networks, draws: Draws, batch: dict) -> SummationPlan | None:
     # Discrete latents, which the sampler summed out.
     sites = find_structure(networks).sites
     names = [n for n, site in sites.items() if site.kind == "sample" and site.discrete and n not in draws.sites]
@@ -158,7 +158,9 @@ def _sums(networks: Networks, draws: Draws, batch: dict) -> Plan | None:
     return find_plan(networks, batch, only(trace, draws.sites))
 
 
-def _with_sums(networks: Networks, plan: Plan, batch: dict, seed: Seed, values: dict, size: int) -> dict[str, Tensor]:
+def _with_sums(
+    networks: Networks, plan: SummationPlan, batch: dict, seed: Seed, values: dict, size: int
+) -> dict[str, Tensor]:
     # Their values are drawn from their exact distribution given the data and a draw of the other latents.
     trace = networks.run_generative(batch, seed, None, None, size, given=values)
     factors = find_factors(networks, plan, batch, seed, only(trace, values), None, size)

@@ -5,12 +5,13 @@ from kprob.samplers.adjusted_mclmc import AdjustedMCLMC
 from kprob.samplers.chees import ChEES
 from kprob.samplers.discrete_gibbs import DiscreteGibbs
 from kprob.samplers.hmc import HMC
+from kprob.samplers.kernels.kernel import Info, Kernel
 from kprob.samplers.mala import MALA
 from kprob.samplers.mclmc import MCLMC
 from kprob.samplers.nuts import NUTS
 from kprob.samplers.parallel_tempering import ParallelTempering
 from kprob.samplers.random_walk import RandomWalkMetropolis
-from kprob.samplers.sampler import Info, Kernel, Sampler
+from kprob.samplers.sampler import Sampler
 from kprob.samplers.sghmc import SGHMC
 from kprob.samplers.sgld import SGLD
 from kprob.samplers.slice import Slice

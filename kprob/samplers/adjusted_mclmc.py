@@ -11,22 +11,22 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.numerics import select
-from kprob.samplers.adaptation import correlation
-from kprob.samplers.adaptation.adaptive import AdaptiveState, Tuning, adaptive_kernel
+from kprob.samplers.adaptation import batch_means
+from kprob.samplers.adaptation.tuned_kernel import TunedState, TuningOptions, move_in_coordinates, tuned_kernel
+from kprob.samplers.argument_checks import check_positive, check_rate
 from kprob.samplers.kernels import isokinetic
-from kprob.samplers.kernels.moves import nan_like
-from kprob.samplers.nuts import check_rate, proper
-from kprob.samplers.sampler import Info, Kernel, Sampler
-from kprob.samplers.stepping import check_positive
+from kprob.samplers.kernels.impossible import proper
+from kprob.samplers.kernels.kernel import MAX_ENERGY_ERROR, Info, Kernel
+from kprob.samplers.kernels.not_a_number import nan_like
+from kprob.samplers.sampler import Sampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
 _TUNED = 0.7  # of the warm-up; in the rest the length is measured
-_FORGET = 0.4
-_DIVERGENCE = 1000.0
+_FORGET = 0.4  # of the distance between independent draws
 
 
-class AdjustedState(NamedTuple):
+class AdjustedMCLMCState(NamedTuple):
     """State of a chain of adjusted MCLMC.
 
     Attributes:
@@ -34,14 +34,14 @@ class AdjustedState(NamedTuple):
         iteration: Transitions so far.
         inner: State of the step size and the scale.
         length: Mean length of a trajectory, in scaled coordinates.
-        means: Of the positions by which the length is found.
+        means: Of the positions by which the length is measured.
     """
 
     position: Tensor
     iteration: Tensor
-    inner: AdaptiveState
+    inner: TunedState
     length: Tensor
-    means: correlation.BatchMeans
+    means: batch_means.BatchMeans
 
 
 @register
@@ -88,36 +88,33 @@ class AdjustedMCLMC(Sampler):
 
     def kernel(self, log_density: Callable) -> Kernel:
         tuned = int(_TUNED * self.num_warmup)
-        batch = correlation.batch_length(self.num_warmup - tuned)
+        measuring = batch_means.MeasuringWindow(tuned, self.num_warmup)
 
         def inner(length: Tensor) -> Kernel:
             def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
                 return self._transition(seed, z, target, step_size, length)
 
-            rate = self.target_accept_rate
-            return adaptive_kernel(transition, proper(log_density), Tuning(tuned, self.step_size, rate))
+            options = TuningOptions(tuned, self.step_size, self.target_accept_rate)
+            return tuned_kernel(move_in_coordinates(transition, proper(log_density)), options)
 
-        def init(vector: Tensor) -> AdjustedState:
+        def init(vector: Tensor) -> AdjustedMCLMCState:
             vector = ops.convert_to_tensor(vector)
             dtype, size = keras.backend.standardize_dtype(vector.dtype), int(vector.shape[0])
             length = ops.convert_to_tensor(np.sqrt(max(size, 2)), dtype)
-            means = correlation.no_batches(size, dtype)
-            return AdjustedState(vector, ops.zeros((), "int32"), inner(length).init(vector), length, means)
+            means = batch_means.no_batches(size, dtype)
+            return AdjustedMCLMCState(vector, ops.zeros((), "int32"), inner(length).init(vector), length, means)
 
-        def step(seed: Seed, state: AdjustedState) -> tuple[AdjustedState, Info]:
+        def step(seed: Seed, state: AdjustedMCLMCState) -> tuple[AdjustedMCLMCState, Info]:
             now = state.iteration
             moved, info = inner(state.length).step(seed, state.inner)
-            state = AdjustedState(moved.position, now + 1, moved, state.length, state.means)
+            state = AdjustedMCLMCState(moved.position, now + 1, moved, state.length, state.means)
             if tuned == self.num_warmup:
                 return state, info
-            measures = ops.logical_and(now >= tuned, now < self.num_warmup)
-            means = select(measures, correlation.add(state.means, moved.position), state.means)
-            ends = ops.logical_and(measures, (now - tuned) % batch == batch - 1)
-            means = select(ends, correlation.close(means), means)
+            means = batch_means.add(state.means, moved.position)
+            means = measuring.closed(now, select(measuring.measures(now), means, state.means))
             # A measurement by few batches is rough: never below what is good for a normal distribution.
-            factor = ops.clip(_FORGET * correlation.steps_to_forget(means), 1.0, 8.0)
-            last = ops.logical_and(now == self.num_warmup - 1, means.batches.count > 3)
-            length = ops.where(last, state.length * factor, state.length)
+            factor = ops.clip(_FORGET * batch_means.steps_to_forget(means), 1.0, 8.0)
+            length = ops.where(measuring.is_over(now, means), state.length * factor, state.length)
             return state._replace(means=means, length=length), info
 
         return Kernel(init, step)
@@ -134,7 +131,7 @@ class AdjustedMCLMC(Sampler):
         share, luck = ops.unstack(random.uniform((2,), keys[2], dtype))
         steps = ops.clip(ops.ceil(2.0 * share * length / step_size), 1.0, float(self.max_steps))
 
-        def once(i: Tensor, phase: isokinetic.Phase, error: Tensor) -> tuple:
+        def once(i: Tensor, phase: isokinetic.PhasePoint, error: Tensor) -> tuple:
             phase, more = isokinetic.leapfrog(phase, wide, step_size)
             return i + 1.0, phase, error + more
 
@@ -150,7 +147,7 @@ class AdjustedMCLMC(Sampler):
             step_size=step_size,
             num_steps=steps,
             tree_depth=ops.zeros_like(error),
-            diverging=ops.cast(ratio < -_DIVERGENCE, "float32"),
+            diverging=ops.cast(ratio < -MAX_ENERGY_ERROR, "float32"),
             energy=nan_like(error),
         )
         return ops.where(accepted, phase.z[:size], z), info

@@ -12,9 +12,10 @@ from kprob.checks import check_count
 from kprob.errors import CompileError, explain
 from kprob.samplers.hmc import HMC
 from kprob.samplers.kernels import discrete_moves
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.metropolis_sampler import MetropolisSampler
 from kprob.samplers.nuts import NUTS
-from kprob.samplers.sampler import Info, Kernel, Sampler
-from kprob.samplers.stepping import Stepping
+from kprob.samplers.sampler import Sampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
@@ -23,7 +24,7 @@ _TARGET = 0.44
 _LEAST, _LARGEST = -1.0, 15.0
 
 
-class GibbsState(NamedTuple):
+class DiscreteGibbsState(NamedTuple):
     """State of a chain.
 
     Attributes:
@@ -120,20 +121,21 @@ class DiscreteGibbs(Sampler):
             whole = ops.take(position, fixed)
             return self.sampler.kernel(lambda u: log_density(ops.take(ops.concatenate([u, whole]), order)))
 
-        def init(vector: Tensor) -> GibbsState:
+        def init(vector: Tensor) -> DiscreteGibbsState:
             vector = ops.convert_to_tensor(vector)
             state = inner(vector).init(ops.take(vector, free)) if free.size else ()
-            return GibbsState(vector, ops.zeros((), "int32"), state, ops.zeros_like(vector))
+            return DiscreteGibbsState(vector, ops.zeros((), "int32"), state, ops.zeros_like(vector))
 
-        def step(seed: Seed, state: GibbsState) -> tuple[GibbsState, Info]:
+        def step(seed: Seed, state: DiscreteGibbsState) -> tuple[DiscreteGibbsState, Info]:
             position, moved, info = state.position, state.inner, None
             if free.size:
                 kernel = inner(position)
-                moved, info = kernel.step(random.fold_in(seed, 0), _reminded(kernel, moved))
+                # What the state remembers of the density is of other discrete values.
+                moved, info = kernel.step(random.fold_in(seed, 0), kernel.refresh(moved))
                 position = ops.take(ops.concatenate([moved.position, ops.take(position, fixed)]), order)
             position, log_scale, rate = self._sweeps(random.fold_in(seed, 1), position, state, log_density)
             info = _told(info, log_density(position), rate)
-            return GibbsState(position, state.iteration + 1, moved, log_scale), info
+            return DiscreteGibbsState(position, state.iteration + 1, moved, log_scale), info
 
         return Kernel(init, step)
 
@@ -154,7 +156,7 @@ class DiscreteGibbs(Sampler):
     def identity(self) -> str:
         return f"DiscreteGibbs({self.sites}, {self.num_sweeps}, {self.sampler.identity()})"
 
-    def _sweeps(self, seed: Seed, position: Tensor, state: GibbsState, log_density: Callable) -> tuple:
+    def _sweeps(self, seed: Seed, position: Tensor, state: DiscreteGibbsState, log_density: Callable) -> tuple:
         # Over the numbers of one latent after the other. What the walk learns counts while warming up, ever less.
         dtype = keras.backend.standardize_dtype(position.dtype)
         warming = ops.cast(state.iteration < self.num_warmup, dtype)
@@ -192,11 +194,6 @@ def _sweep(seed: Seed, position: Tensor, log_scale: Tensor, latent: Any, log_den
     return ops.while_loop(lambda i, *_: i < latent.size, once, start)[1:]
 
 
-def _reminded(kernel: Kernel, state: Any) -> Any:
-    # What a sampler has kept of the density at its position is of other discrete values.
-    return state._replace(known=kernel.init(state.position).known) if hasattr(state, "known") else state
-
-
 def _told(info: Info | None, log_density: Tensor, rate: Tensor) -> Info:
     if info is not None:
         return info._replace(log_density=log_density)
@@ -205,7 +202,7 @@ def _told(info: Info | None, log_density: Tensor, rate: Tensor) -> Info:
 
 
 def _check_inner(sampler: object) -> None:
-    if not isinstance(sampler, NUTS | HMC | Stepping) or sampler.preconditioner is not None:
+    if not isinstance(sampler, NUTS | HMC | MetropolisSampler) or sampler.preconditioner is not None:
         raise CompileError(
             explain(
                 "DiscreteGibbs alternates with a sampler whose chains know nothing but where they are.",

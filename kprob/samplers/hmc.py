@@ -9,13 +9,13 @@ from keras import ops
 from kprob.backend import random, tfp
 from kprob.checks import check_count
 from kprob.errors import CompileError, explain
-from kprob.samplers.adaptation.adaptive import Tuning, adaptive_kernel
-from kprob.samplers.nuts import check_rate, proper
-from kprob.samplers.sampler import Info, Kernel, Sampler
+from kprob.samplers.adaptation.tuned_kernel import TuningOptions, move_in_coordinates, tuned_kernel
+from kprob.samplers.argument_checks import check_rate
+from kprob.samplers.kernels.impossible import impossible_if_nan, proper
+from kprob.samplers.kernels.kernel import MAX_ENERGY_ERROR, Info, Kernel
+from kprob.samplers.sampler import Sampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
-
-_DIVERGENCE = 1000.0
 
 
 @register
@@ -71,26 +71,22 @@ class HMC(Sampler):
         def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
             steps = self._steps(random.fold_in(seed, 0))
             hmc = tfp.mcmc.HamiltonianMonteCarlo(target, step_size, steps)
-            z, found = hmc.one_step(z, hmc.bootstrap_results(z), seed=seed)
-            ratio = ops.where(ops.isnan(found.log_accept_ratio), -float("inf"), found.log_accept_ratio)
-            momentum = found.proposed_results.final_momentum
+            z, results = hmc.one_step(z, hmc.bootstrap_results(z), seed=seed)
+            ratio = impossible_if_nan(results.log_accept_ratio)
+            momentum = results.proposed_results.final_momentum
             kinetic = 0.5 * sum(ops.sum(ops.square(part)) for part in momentum)
-            log_density = found.accepted_results.target_log_prob
             return z, Info(
-                log_density=log_density,
+                log_density=results.accepted_results.target_log_prob,
                 accept_rate=ops.exp(ops.minimum(ratio, 0.0)),
                 step_size=step_size,
                 num_steps=ops.zeros_like(step_size) + ops.cast(steps, step_size.dtype),
                 tree_depth=ops.zeros_like(step_size),
-                diverging=ops.cast(ratio < -_DIVERGENCE, "float32"),
-                energy=kinetic - found.proposed_results.target_log_prob,
+                diverging=ops.cast(ratio < -MAX_ENERGY_ERROR, "float32"),
+                energy=kinetic - results.proposed_results.target_log_prob,
             )
 
-        return adaptive_kernel(
-            transition,
-            proper(log_density),
-            Tuning(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass),
-        )
+        options = TuningOptions(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass)
+        return tuned_kernel(move_in_coordinates(transition, proper(log_density)), options)
 
     def get_config(self) -> dict:
         return {

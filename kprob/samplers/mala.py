@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from kprob.samplers.kernels import moves
-from kprob.samplers.stepping import Stepping
+from kprob.samplers.kernels import metropolis
+from kprob.samplers.metropolis_sampler import MetropolisSampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
 
 @register
-class MALA(Stepping):
+class MALA(MetropolisSampler):
     """The Metropolis-adjusted Langevin algorithm: one noisy step up the gradient, accepted or not.
 
     Use it where a gradient costs much and a trajectory is more than is wanted; NUTS mixes better on nearly everything.
@@ -56,5 +56,5 @@ class MALA(Stepping):
             **options,
         )
 
-    def move(self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> moves.Move:
-        return moves.langevin(seed, z, target, step_size)
+    def move(self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> metropolis.MetropolisMove:
+        return metropolis.langevin(seed, z, target, step_size)

@@ -11,40 +11,24 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.numerics import select
-from kprob.samplers.adaptation import correlation, mass_matrix
-from kprob.samplers.adaptation.windows import windows
+from kprob.samplers.adaptation import batch_means, energy_error, mass_matrix
+from kprob.samplers.adaptation.energy_error import EnergyErrorTuning
+from kprob.samplers.adaptation.windows import WarmupWindows
+from kprob.samplers.argument_checks import check_positive
 from kprob.samplers.kernels import isokinetic
-from kprob.samplers.kernels.moves import nan_like
-from kprob.samplers.kernels.trajectory import evaluate
-from kprob.samplers.nuts import proper
-from kprob.samplers.sampler import Info, Kernel, Sampler
-from kprob.samplers.stepping import check_positive
+from kprob.samplers.kernels.coordinates import to_position, to_slope
+from kprob.samplers.kernels.evaluated_point import evaluate
+from kprob.samplers.kernels.impossible import proper
+from kprob.samplers.kernels.isokinetic import PhasePoint
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.kernels.not_a_number import nan_like
+from kprob.samplers.sampler import Sampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
 # Of the warm-up: until when the scale is learned, and from when the time to forget is measured.
 _SCALED, _MEASURED = 0.6, 0.7
-_MEMORY = 10.0, 150.0  # steps that count for the step size: a quarter of all, within these bounds
-_TRUST = 1.5
 _FORGET = 0.4  # of the distance between independent draws
-
-
-class StepTuning(NamedTuple):
-    """How the step size is found: from the errors of the energy, whose variance grows with its sixth power.
-
-    Attributes:
-        step_size: The step size.
-        largest: No step size is above it: there the density ended.
-        weighted: Weighted sum of error² / step_size⁶.
-        weight: Sum of the weights.
-        count: Steps that are summed up.
-    """
-
-    step_size: Tensor
-    largest: Tensor
-    weighted: Tensor
-    weight: Tensor
-    count: Tensor
 
 
 class MCLMCState(NamedTuple):
@@ -58,7 +42,7 @@ class MCLMCState(NamedTuple):
         length: Distance over which the direction is forgotten, in scaled coordinates.
         tuning: Of the step size.
         moments: Of the positions in this window.
-        means: Of the steps by which the length is found.
+        means: Of the steps by which the length is measured.
         log_density: At the position.
         slope: Gradient there (d,).
     """
@@ -68,9 +52,9 @@ class MCLMCState(NamedTuple):
     direction: Tensor
     scale: Tensor
     length: Tensor
-    tuning: StepTuning
-    moments: mass_matrix.Moments
-    means: correlation.BatchMeans
+    tuning: EnergyErrorTuning
+    moments: mass_matrix.RunningMoments
+    means: batch_means.BatchMeans
     log_density: Tensor
     slope: Tensor
 
@@ -120,7 +104,7 @@ class MCLMC(Sampler):
 
     def kernel(self, log_density: Callable) -> Kernel:
         log_density = proper(log_density)
-        schedule = _Schedule(self.num_warmup)
+        schedule = _MCLMCSchedule(self.num_warmup)
 
         def init(vector: Tensor) -> MCLMCState:
             vector = ops.convert_to_tensor(vector)
@@ -135,9 +119,9 @@ class MCLMC(Sampler):
                 direction,
                 ops.ones((size,), dtype),
                 ops.convert_to_tensor(np.sqrt(wide), dtype),
-                _start_tuning(wide, dtype),
+                energy_error.start(wide, dtype),
                 mass_matrix.no_moments(size, False, dtype),
-                correlation.no_batches(size, dtype),
+                batch_means.no_batches(size, dtype),
                 start.log_density,
                 start.slope,
             )
@@ -149,29 +133,30 @@ class MCLMC(Sampler):
         return Kernel(init, step)
 
     def _transition(
-        self, seed: Seed, state: MCLMCState, log_density: Callable, schedule: "_Schedule"
+        self, seed: Seed, state: MCLMCState, log_density: Callable, schedule: "_MCLMCSchedule"
     ) -> tuple[MCLMCState, Info]:
         size, wide = int(state.position.shape[0]), int(state.direction.shape[0])
-        target = isokinetic.widened(lambda z: log_density(mass_matrix.to_position(state.scale, z)), size)
-        tunes, measures = state.iteration < schedule.measured, schedule.measures(state.iteration)
+        target = isokinetic.widened(lambda z: log_density(to_position(state.scale, z)), size)
+        tunes = state.iteration < schedule.measuring.begin
+        measures = schedule.measuring.measures(state.iteration)
         z = isokinetic.widen(state.position / state.scale, random.fold_in(seed, 0))
         dtype = keras.backend.standardize_dtype(z.dtype)
         fresh = isokinetic.any_direction(wide, random.fold_in(seed, 1), dtype)
         direction = ops.where(state.iteration == 0, fresh, state.direction)
-        slope = mass_matrix.to_slope(state.scale, state.slope)
-        phase = isokinetic.Phase(z, direction, *isokinetic.widen_known(z, state.log_density, slope))
+        slope = to_slope(state.scale, state.slope)
+        phase = PhasePoint(z, direction, *isokinetic.widen_known(z, state.log_density, slope))
 
-        def once(i: Tensor, phase: isokinetic.Phase, tuning: StepTuning, means: Any, failures: Tensor) -> tuple:
+        def once(i: Tensor, phase: PhasePoint, tuning: EnergyErrorTuning, means: Any, failures: Tensor) -> tuple:
             key = random.fold_in(random.fold_in(seed, 2), i)
             moved, error = isokinetic.leapfrog(phase, target, tuning.step_size)
             ended = ops.logical_not(ops.isfinite(error))
             # Back the way it came, where the density ends.
             moved = select(ended, phase._replace(direction=-phase.direction), moved)
             turned = isokinetic.refresh(moved.direction, key, tuning.step_size, state.length)
-            found = _tune(tuning, ops.where(ended, 0.0, error), ended, self.energy_variance * wide)
-            means = select(measures, correlation.add(means, moved.z[:size]), means)
+            tuned = energy_error.update(tuning, ops.where(ended, 0.0, error), ended, self.energy_variance * wide)
+            means = select(measures, batch_means.add(means, moved.z[:size]), means)
             failures = failures + ops.cast(ended, "float32")
-            return i + 1, moved._replace(direction=turned), select(tunes, found, tuning), means, failures
+            return i + 1, moved._replace(direction=turned), select(tunes, tuned, tuning), means, failures
 
         start = (ops.zeros((), "int32"), phase, state.tuning, state.means, ops.zeros((), "float32"))
         _, phase, tuning, means, failures = ops.while_loop(lambda i, *_: i < self.num_steps, once, start)
@@ -185,7 +170,7 @@ class MCLMC(Sampler):
             diverging=ops.cast(ops.logical_and(failures > 0, ops.logical_not(tunes)), "float32"),
             energy=nan_like(failures),
         )
-        position = mass_matrix.to_position(state.scale, phase.z[:size])
+        position = to_position(state.scale, phase.z[:size])
         moved = state._replace(position=position, direction=phase.direction, tuning=tuning, means=means)
         moved = moved._replace(log_density=log_density, slope=slope / state.scale)
         return moved._replace(iteration=state.iteration + 1), info
@@ -194,59 +179,27 @@ class MCLMC(Sampler):
         return {**super().get_config(), "num_steps": self.num_steps, "energy_variance": self.energy_variance}
 
 
-class _Schedule:
+class _MCLMCSchedule:
     # What is tuned when, in a warm-up of a length.
     def __init__(self, num_warmup: int):
-        self.num_warmup = num_warmup
-        self.measured = int(_MEASURED * num_warmup) if num_warmup >= 20 else num_warmup
-        self.batch = correlation.batch_length(num_warmup - self.measured)
-        slow, closing = windows(int(_SCALED * num_warmup))
-        rest = num_warmup + 1 - len(slow)
-        self.slow, self.closing = np.append(slow, np.zeros(rest, bool)), np.append(closing, np.zeros(rest, bool))
-
-    def measures(self, iteration: Tensor) -> Tensor:
-        return ops.logical_and(iteration >= self.measured, iteration < self.num_warmup)
+        measured = int(_MEASURED * num_warmup) if num_warmup >= 20 else num_warmup
+        self.measuring = batch_means.MeasuringWindow(measured, num_warmup)
+        self._windows = WarmupWindows(num_warmup, int(_SCALED * num_warmup))
 
     def tuned(self, state: MCLMCState) -> MCLMCState:
         before = state.iteration - 1
-        index = ops.minimum(before, self.num_warmup)
-        counts = ops.take(ops.convert_to_tensor(self.slow), index)
-        closes = ops.take(ops.convert_to_tensor(self.closing), index)
+        counts, closes = self._windows.at(before)
         dtype, wide = keras.backend.standardize_dtype(state.position.dtype), int(state.direction.shape[0])
         moments = select(counts, mass_matrix.add(state.moments, state.position), state.moments)
-        empty = mass_matrix.no_moments(int(state.position.shape[0]), False, dtype)
-        ends = ops.logical_and(self.measures(before), (before - self.measured) % self.batch == self.batch - 1)
-        means = select(ends, correlation.close(state.means), state.means)
-        forget = _FORGET * state.tuning.step_size * correlation.steps_to_forget(means)
+        scale, moments = mass_matrix.renewed(closes, state.scale, moments)
+        means = self.measuring.closed(before, state.means)
+        forget = _FORGET * state.tuning.step_size * batch_means.steps_to_forget(means)
         # A measurement by few batches is rough: not below a step, nor far from what a normal distribution wants.
         length = ops.clip(forget, 0.3 * np.sqrt(wide), 10.0 * np.sqrt(wide))
-        last = ops.logical_and(before == self.num_warmup - 1, means.batches.count > 3)
         return state._replace(
-            scale=ops.where(closes, mass_matrix.scale_of(moments), state.scale),
-            moments=select(closes, empty, moments),
-            tuning=select(closes, _start_tuning(wide, dtype), state.tuning),
+            scale=scale,
+            moments=moments,
+            tuning=select(closes, energy_error.start(wide, dtype), state.tuning),
             means=means,
-            length=ops.where(last, ops.cast(length, dtype), state.length),
+            length=ops.where(self.measuring.is_over(before, means), ops.cast(length, dtype), state.length),
         )
-
-
-def _start_tuning(wide: int, dtype: str) -> StepTuning:
-    zero = ops.zeros((), dtype)
-    largest = ops.full((), float("inf"), dtype)
-    return StepTuning(ops.convert_to_tensor(0.25 * np.sqrt(wide), dtype), largest, zero, zero, zero)
-
-
-def _tune(tuning: StepTuning, error: Tensor, ended: Tensor, wanted: float) -> StepTuning:
-    # Robnik et al. (2023): each step tells how large one would have been whose error is as wanted. A chain that began where
-    # nearly every step ends must not stay with the size that it needed to get away: what was before an end is forgotten.
-    ratio = ops.square(error) / wanted + 1e-8
-    weight = ops.exp(-0.5 * ops.square(ops.log(ratio) / (6.0 * _TRUST)))
-    memory = ops.clip(0.25 * tuning.count, *_MEMORY)
-    keep = (memory - 1.0) / (memory + 1.0)
-    largest = ops.where(ended, 0.8 * tuning.step_size, 1.02 * tuning.largest)
-    weighted = keep * tuning.weighted + weight * ratio / tuning.step_size**6
-    total = keep * tuning.weight + weight
-    best = (ops.maximum(weighted, 1e-30) / ops.maximum(total, 1e-30)) ** (-1.0 / 6.0)
-    moved = StepTuning(ops.minimum(best, largest), largest, weighted, total, tuning.count + 1.0)
-    zero = ops.zeros_like(total)
-    return select(ended, StepTuning(largest, largest, zero, zero, zero), moved)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from keras import ops
-
-from kprob.errors import CompileError, explain
-from kprob.samplers.adaptation.adaptive import Tuning, tuned
-from kprob.samplers.kernels.trajectory import Point, evaluate, trajectory
-from kprob.samplers.sampler import Info, Kernel, Sampler
+from kprob.samplers.adaptation.tuned_kernel import TuningOptions, tuned_kernel
+from kprob.samplers.argument_checks import check_rate
+from kprob.samplers.kernels.evaluated_point import EvaluatedPoint, evaluate
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.kernels.no_u_turn import no_u_turn
+from kprob.samplers.sampler import Sampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
@@ -68,23 +68,24 @@ class NUTS(Sampler):
 
     def kernel(self, log_density: Callable) -> Kernel:
         def move(seed: Seed, position: Tensor, known: tuple, scale: Tensor, step_size: Tensor) -> tuple:
-            found = trajectory(seed, Point(position, *known), log_density, scale, step_size, self.max_tree_depth)
+            start = EvaluatedPoint(position, *known)
+            draw = no_u_turn(seed, start, log_density, scale, step_size, self.max_tree_depth)
             info = Info(
-                log_density=found.point.log_density,
-                accept_rate=found.accept_rate,
+                log_density=draw.point.log_density,
+                accept_rate=draw.accept_rate,
                 step_size=step_size,
-                num_steps=found.num_steps,
-                tree_depth=found.depth,
-                diverging=found.diverging,
-                energy=found.energy,
+                num_steps=draw.num_steps,
+                tree_depth=draw.depth,
+                diverging=draw.diverging,
+                energy=draw.energy,
             )
-            return found.point.position, tuple(found.point)[1:], info
+            return draw.point.position, known_at(draw.point), info
 
-        return tuned(
-            move,
-            lambda position: tuple(evaluate(position, log_density))[1:],
-            Tuning(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass),
-        )
+        def known_at(point: EvaluatedPoint) -> tuple[Tensor, Tensor]:
+            return point.slope, point.log_density
+
+        options = TuningOptions(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass)
+        return tuned_kernel(move, options, lambda position: known_at(evaluate(position, log_density)))
 
     def get_config(self) -> dict:
         return {
@@ -94,26 +95,3 @@ class NUTS(Sampler):
             "max_tree_depth": self.max_tree_depth,
             "dense_mass": self.dense_mass,
         }
-
-
-def proper(log_density: Callable) -> Callable:
-    """Returns a log-density that is -inf where the given one is no number: an impossible place, not an end."""
-
-    def target(z: Tensor) -> Tensor:
-        value = log_density(z)
-        return ops.where(ops.isnan(value), ops.full_like(value, -float("inf")), value)
-
-    return target
-
-
-def check_rate(sampler: Sampler, rate: float, argument: str = "target_accept_rate") -> None:
-    """Raises where a probability is none."""
-    if isinstance(rate, bool) or not isinstance(rate, float) or not 0.0 < rate < 1.0:
-        raise CompileError(
-            explain(
-                f"{type(sampler).__name__}'s `{argument}` is a probability.",
-                received=f"{argument}={rate!r}",
-                expected="a number between 0 and 1",
-                fix=f"write {argument}=0.8",
-            )
-        )

@@ -12,15 +12,19 @@ from kprob.checks import check_count
 from kprob.errors import CompileError
 from kprob.numerics import select
 from kprob.samplers.adaptation import mass_matrix, step_size
-from kprob.samplers.adaptation.windows import windows
-from kprob.samplers.kernels import moves
-from kprob.samplers.nuts import check_rate, proper
-from kprob.samplers.sampler import Info, Kernel, Sampler
+from kprob.samplers.adaptation.windows import WarmupWindows
+from kprob.samplers.argument_checks import check_rate
+from kprob.samplers.kernels import metropolis
+from kprob.samplers.kernels.coordinates import to_position
+from kprob.samplers.kernels.impossible import proper
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.kernels.replica_exchange import exchange
+from kprob.samplers.sampler import Sampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
 
-class TemperedState(NamedTuple):
+class ParallelTemperingState(NamedTuple):
     """State of a chain and its replicas.
 
     Attributes:
@@ -35,9 +39,9 @@ class TemperedState(NamedTuple):
     position: Tensor
     iteration: Tensor
     replicas: Tensor
-    step: step_size.StepSize
+    step: step_size.DualAveraging
     scale: Tensor
-    moments: mass_matrix.Moments
+    moments: mass_matrix.RunningMoments
 
 
 @register
@@ -94,26 +98,27 @@ class ParallelTempering(Sampler):
     def kernel(self, log_density: Callable) -> Kernel:
         log_density, number = proper(log_density), self.num_replicas
         powers = self.lowest_power ** (np.arange(number) / (number - 1.0))
-        slow, closing = (np.append(flags, False) for flags in windows(self.num_warmup))
+        windows = WarmupWindows(self.num_warmup)
 
-        def init(vector: Tensor) -> TemperedState:
+        def init(vector: Tensor) -> ParallelTemperingState:
             vector = ops.convert_to_tensor(vector)
             dtype, size = keras.backend.standardize_dtype(vector.dtype), int(vector.shape[0])
             start = step_size.start(ops.convert_to_tensor(np.log(self.step_size) - 0.5 * np.log(powers), dtype))
             replicas = ops.repeat(vector[None], number, axis=0)
             moments = mass_matrix.no_moments(size, False, dtype)
-            return TemperedState(vector, ops.zeros((), "int32"), replicas, start, ops.ones((size,), dtype), moments)
+            return ParallelTemperingState(
+                vector, ops.zeros((), "int32"), replicas, start, ops.ones((size,), dtype), moments
+            )
 
-        def step(seed: Seed, state: TemperedState) -> tuple[TemperedState, Info]:
+        def step(seed: Seed, state: ParallelTemperingState) -> tuple[ParallelTemperingState, Info]:
             betas = ops.convert_to_tensor(powers, keras.backend.standardize_dtype(state.position.dtype))
             warming = state.iteration < self.num_warmup
-            sizes = (
-                ops.exp(ops.where(warming, state.step.log_now, state.step.log_average))
-                if self.num_warmup
-                else (ops.exp(state.step.log_now))
-            )
+            log_sizes = state.step.log_now
+            if self.num_warmup:
+                log_sizes = ops.where(warming, log_sizes, state.step.log_average)
+            sizes = ops.exp(log_sizes)
             replicas, values, rates, energy = self._moved(seed, state, log_density, betas, sizes)
-            order = swapped(values, betas, state.iteration, random.fold_in(seed, number))
+            order = exchange(values, betas, state.iteration, random.fold_in(seed, number))
             replicas = ops.take(replicas, order, axis=0)
             info = Info(
                 log_density=ops.take(values, order, axis=0)[0],
@@ -127,36 +132,35 @@ class ParallelTempering(Sampler):
             moved = state._replace(position=replicas[0], iteration=state.iteration + 1, replicas=replicas)
             return (tuned(moved, rates) if self.num_warmup else moved), info
 
-        def tuned(state: TemperedState, rates: Tensor) -> TemperedState:
+        def tuned(state: ParallelTemperingState, rates: Tensor) -> ParallelTemperingState:
             before = state.iteration - 1
-            index = ops.minimum(before, self.num_warmup)
-            counts = ops.take(ops.convert_to_tensor(slow), index)
-            closes = ops.take(ops.convert_to_tensor(closing), index)
+            counts, closes = windows.at(before)
             updated = step_size.update(state.step, rates, self.target_accept_rate)
             step = select(before < self.num_warmup, updated, state.step)
             moments = select(counts, mass_matrix.add(state.moments, state.position), state.moments)
+            scale, moments = mass_matrix.renewed(closes, state.scale, moments)
             return state._replace(
-                step=select(closes, step_size.start(step.log_now), step),
-                scale=ops.where(closes, mass_matrix.scale_of(moments), state.scale),
-                moments=select(closes, keras.tree.map_structure(ops.zeros_like, moments), moments),
+                step=select(closes, step_size.start(step.log_now), step), scale=scale, moments=moments
             )
 
         return Kernel(init, step)
 
-    def _moved(self, seed: Seed, state: TemperedState, log_density: Callable, betas: Tensor, sizes: Tensor) -> tuple:
+    def _moved(
+        self, seed: Seed, state: ParallelTemperingState, log_density: Callable, betas: Tensor, sizes: Tensor
+    ) -> tuple:
         def once(i: Tensor, replicas: Tensor, values: Tensor, rates: Tensor, energies: Tensor) -> tuple:
             beta = betas[i]
 
             def target(z: Tensor) -> Tensor:
-                return beta * log_density(mass_matrix.to_position(state.scale, z))
+                return beta * log_density(to_position(state.scale, z))
 
             z = state.replicas[i] / state.scale
-            move = moves.hamiltonian(random.fold_in(seed, i), z, target, sizes[i], self.num_leapfrog_steps)
+            move = metropolis.hamiltonian(random.fold_in(seed, i), z, target, sizes[i], self.num_leapfrog_steps)
             return (
                 i + 1,
                 ops.slice_update(replicas, (i, ops.zeros_like(i)), (move.position * state.scale)[None]),
                 ops.slice_update(values, (i,), (move.log_density / beta)[None]),
-                ops.slice_update(rates, (i,), moves.accept_rate(move)[None]),
+                ops.slice_update(rates, (i,), metropolis.accept_rate(move)[None]),
                 ops.slice_update(energies, (i,), move.energy[None]),
             )
 
@@ -174,22 +178,3 @@ class ParallelTempering(Sampler):
             "step_size": self.step_size,
             "target_accept_rate": self.target_accept_rate,
         }
-
-
-def swapped(values: Tensor, betas: Tensor, iteration: Tensor, seed: Seed) -> Tensor:
-    """Returns which replica takes each place after swaps of neighbours, even and odd pairs by turns.
-
-    Args:
-        values: Log-densities of the replicas (not tempered).
-        betas: Their powers.
-        iteration: Transitions so far.
-        seed: A seed.
-    """
-    number = betas.shape[0]
-    places = ops.arange(number, dtype="int32")
-    ratio = (betas[:-1] - betas[1:]) * (values[1:] - values[:-1])
-    luck = ops.log(random.uniform((number - 1,), seed, keras.backend.standardize_dtype(betas.dtype)))
-    turn = (places[:-1] % 2) == (iteration % 2)
-    swaps = ops.cast(ops.logical_and(luck < ratio, turn), "int32")
-    zero = ops.zeros((1,), "int32")
-    return places + ops.concatenate([swaps, zero]) - ops.concatenate([zero, swaps])

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from kprob.samplers.kernels import moves
-from kprob.samplers.stepping import Stepping
+from kprob.samplers.kernels import metropolis
+from kprob.samplers.metropolis_sampler import MetropolisSampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
 
 @register
-class RandomWalkMetropolis(Stepping):
+class RandomWalkMetropolis(MetropolisSampler):
     """Random-walk Metropolis: normal steps without a gradient, accepted or not.
 
     Use it where there is no gradient to be had; every other sampler mixes better.
@@ -58,5 +58,5 @@ class RandomWalkMetropolis(Stepping):
             **options,
         )
 
-    def move(self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> moves.Move:
-        return moves.random_walk(seed, z, target, step_size)
+    def move(self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> metropolis.MetropolisMove:
+        return metropolis.random_walk(seed, z, target, step_size)

@@ -7,8 +7,12 @@ import keras
 
 from kprob import checks
 from kprob.backend import precision
-from kprob.errors import CompileError, did_you_mean, explain, names
-from kprob.types import Seed, Tensor
+from kprob.density import UnconstrainedLatent
+from kprob.errors import CompileError, explain
+from kprob.samplers.argument_checks import check_choice
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.positions import flatten, unflatten
+from kprob.types import Seed, Shape, Tensor
 
 CHAIN_METHODS = ("auto", "threads", "sequential", "vectorized")
 DTYPES = ("float32", "float64")
@@ -18,38 +22,16 @@ NOISE_STARTS = ("uniform", "guide", "pathfinder")
 STARTS = ("uniform", "median", "prior", "pathfinder", "guide")
 
 
-class Info(NamedTuple):
-    """What a transition tells of itself: scalars.
+class BoundKernel(NamedTuple):
+    """The kernel of a log-density of positions by site.
 
     Attributes:
-        log_density: Log-density at the new position.
-        accept_rate: Mean acceptance probability of its proposals.
-        step_size: Step size that it used.
-        num_steps: Leapfrog steps, or proposals.
-        tree_depth: Doublings of the trajectory; 0 where there is no tree.
-        diverging: 1 where the energy error passed all bounds, else 0.
-        energy: Energy at the new position, for E-BFMI; NaN where there is none.
+        kernel: The kernel, on vectors.
+        shapes: Shapes of a position's arrays by site, in the order of the vector.
     """
 
-    log_density: Tensor
-    accept_rate: Tensor
-    step_size: Tensor
-    num_steps: Tensor
-    tree_depth: Tensor
-    diverging: Tensor
-    energy: Tensor
-
-
-class Kernel(NamedTuple):
-    """A Markov transition on vectors, as two pure functions.
-
-    Attributes:
-        init: `(vector) -> state`, a named tuple of tensors with the fields `position` and `iteration`.
-        step: `(seed, state) -> (state, Info)`.
-    """
-
-    init: Callable
-    step: Callable
+    kernel: Kernel
+    shapes: dict[str, Shape]
 
 
 class Sampler:
@@ -108,7 +90,7 @@ class Sampler:
         self.num_warmup, self.num_samples, self.num_chains = num_warmup, num_samples, num_chains
         self.init_strategy, self.chain_method, self.block_size = init, chain_method, block_size
         self.dtype, self.preconditioner = dtype, preconditioner
-        self._bound: tuple | None = None
+        self._bound: BoundKernel | None = None
 
     def kernel(self, log_density: Callable) -> Kernel:
         """Returns the transition for a log-density.
@@ -122,8 +104,8 @@ class Sampler:
         """Whether the sampler draws a discrete latent, by name, rather than having it summed out."""
         return False
 
-    def for_latents(self, latents: tuple) -> "Sampler":
-        """Returns the sampler of a density of given latents (`kprob.density.Latent`): itself, where they are all alike."""
+    def for_latents(self, latents: tuple[UnconstrainedLatent, ...]) -> "Sampler":
+        """Returns the sampler of a density of these latents: itself, unless some are moved otherwise than others."""
         return self
 
     def init(self, position: Mapping[str, Tensor], log_density: Callable) -> Any:
@@ -135,9 +117,9 @@ class Sampler:
         """
         shapes = {name: tuple(keras.ops.shape(value)) for name, value in position.items()}
         kernel = self.kernel(lambda vector: log_density(unflatten(vector, shapes)))
-        self._bound = kernel, shapes
+        self._bound = BoundKernel(kernel, shapes)
         with precision(self.dtype):
-            return kernel.init(_flatten(position, self.dtype))
+            return kernel.init(flatten(position, self.dtype))
 
     def step(self, seed: Seed, state: Any) -> tuple[Any, Info]:
         """Makes one transition of the chain that `init` began.
@@ -149,13 +131,13 @@ class Sampler:
         Returns:
             The new state, and an `Info`.
         """
-        kernel, _ = self._require_bound()
+        kernel = self._require_bound().kernel
         with precision(self.dtype):
             return kernel.step(seed, state)
 
     def position(self, state: Any) -> dict[str, Tensor]:
         """Returns the position of a state by site."""
-        return unflatten(state.position, self._require_bound()[1])
+        return unflatten(state.position, self._require_bound().shapes)
 
     def identity(self) -> str:
         """Returns what tells the states of this sampler's chains from other samplers'."""
@@ -181,7 +163,7 @@ class Sampler:
         """Makes the sampler from `get_config`'s result."""
         return cls(**config)
 
-    def _require_bound(self) -> tuple:
+    def _require_bound(self) -> BoundKernel:
         if self._bound is None:
             raise CompileError(
                 explain(
@@ -191,33 +173,3 @@ class Sampler:
                 )
             )
         return self._bound
-
-
-def check_choice(sampler: Sampler, argument: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raises where an argument isn't one of the words that it can be."""
-    if value not in choices:
-        raise CompileError(
-            explain(
-                f"{type(sampler).__name__} doesn't know this `{argument}`.{did_you_mean(str(value), choices)}",
-                received=f"{argument}={value!r}",
-                expected=names(choices),
-                fix=f'write {argument}="{choices[0]}"',
-            )
-        )
-
-
-def _flatten(position: Mapping[str, Tensor], dtype: str) -> Tensor:
-    parts = [keras.ops.reshape(keras.ops.convert_to_tensor(v, dtype=dtype), (-1,)) for v in position.values()]
-    return keras.ops.concatenate(parts)
-
-
-def unflatten(vector: Tensor, shapes: Mapping[str, tuple]) -> dict[str, Tensor]:
-    """Cuts a vector (d,) into arrays of given shapes, by name."""
-    found, start = {}, 0
-    for name, shape in shapes.items():
-        size = 1
-        for length in shape:
-            size *= length
-        found[name] = keras.ops.reshape(vector[start : start + size], shape)
-        start += size
-    return found

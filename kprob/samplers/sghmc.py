@@ -5,13 +5,13 @@ from typing import Any
 from keras import ops
 
 from kprob.errors import CompileError, explain
-from kprob.samplers.stochastic_gradient import StochasticGradient
+from kprob.samplers.stochastic_gradient_sampler import StochasticGradientSampler
 from kprob.saving import register
 from kprob.types import Tensor
 
 
 @register
-class SGHMC(StochasticGradient):
+class SGHMC(StochasticGradientSampler):
     """Stochastic gradient Hamiltonian Monte Carlo: a velocity with friction, on `batch_size` rows at a time.
 
         v ← (1 - α) v + η · gradient + √(2 α η) · noise        x ← x + v

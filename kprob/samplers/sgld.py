@@ -4,13 +4,13 @@ from typing import Any
 
 from keras import ops
 
-from kprob.samplers.stochastic_gradient import StochasticGradient
+from kprob.samplers.stochastic_gradient_sampler import StochasticGradientSampler
 from kprob.saving import register
 from kprob.types import Tensor
 
 
 @register
-class SGLD(StochasticGradient):
+class SGLD(StochasticGradientSampler):
     """Stochastic gradient Langevin dynamics:   x + ε/2 · gradient + √ε · noise, on `batch_size` rows at a time.
 
     Use it for data that are too many for every transition to see them all; `step_size` must be small beside the

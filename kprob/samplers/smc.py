@@ -1,5 +1,6 @@
 """Tempered sequential Monte Carlo: from the prior to the posterior by way of many particles, and the evidence."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +8,13 @@ from keras import ops
 
 from kprob.checks import check_count
 from kprob.errors import CompileError
-from kprob.samplers.adaptation.adaptive import Tuning, adaptive_kernel
-from kprob.samplers.kernels import moves
-from kprob.samplers.nuts import check_rate, proper
-from kprob.samplers.sampler import Info, Kernel, Sampler, check_choice
+from kprob.samplers.adaptation.tuned_kernel import TuningOptions, move_in_coordinates, tuned_kernel
+from kprob.samplers.argument_checks import check_choice, check_rate
+from kprob.samplers.kernels import metropolis
+from kprob.samplers.kernels.impossible import proper
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.kernels.tempering import TemperingOptions
+from kprob.samplers.sampler import Sampler
 from kprob.saving import register
 from kprob.types import Seed, Tensor
 
@@ -95,11 +99,19 @@ class SMC(Sampler):
             return self.target_accept_rate
         return 0.8 if self.moves == "hmc" else 0.25
 
-    def move(self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> moves.Move:
+    def first_step_size(self, size: int) -> float:
+        """Returns the step size of the first moves, in standard deviations, in some dimensions."""
+        return 0.5 * size**-0.25 if self.moves == "hmc" else 2.4 / math.sqrt(size)
+
+    def tempering_options(self) -> TemperingOptions:
+        """Returns how particles go from one temperature to the next."""
+        return TemperingOptions(self.move, self.num_moves, self.target_ess, self.accept_rate, self.dense_mass)
+
+    def move(self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> metropolis.MetropolisMove:
         """Moves a particle once."""
         if self.moves == "hmc":
-            return moves.hamiltonian(seed, z, target, step_size, self.num_leapfrog_steps)
-        return moves.random_walk(seed, z, target, step_size)
+            return metropolis.hamiltonian(seed, z, target, step_size, self.num_leapfrog_steps)
+        return metropolis.random_walk(seed, z, target, step_size)
 
     def kernel(self, log_density: Callable) -> Kernel:
         """Returns the particles' move at one temperature, with a step size of its own."""
@@ -107,10 +119,11 @@ class SMC(Sampler):
         def transition(seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> tuple[Tensor, Info]:
             move = self.move(seed, z, target, step_size)
             zero = ops.zeros_like(step_size)
-            rate = moves.accept_rate(move)
+            rate = metropolis.accept_rate(move)
             return move.position, Info(move.log_density, rate, step_size, zero + 1.0, zero, zero, move.energy)
 
-        return adaptive_kernel(transition, proper(log_density), Tuning(0, 0.5, self.accept_rate))
+        move = move_in_coordinates(transition, proper(log_density))
+        return tuned_kernel(move, TuningOptions(0, 0.5, self.accept_rate))
 
     def get_config(self) -> dict[str, Any]:
         return {

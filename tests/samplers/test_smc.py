@@ -8,7 +8,6 @@ from internals import prepare_data
 import kprob
 from kprob import tfd
 from kprob.errors import KprobError
-from kprob.samplers.chains.tempering import next_temperature, resample
 
 SENSORS = np.array([18, 18.7, 19.2, 17.8, 20.3, 22.4, 20.3, 21.2, 19.5, 20.1])
 
@@ -63,23 +62,6 @@ def test_evidence_of_the_hierarchy(options):
     assert (first.mean(), first.std()) == (pytest.approx(18.244444, abs=0.06), pytest.approx(0.904311, abs=0.05))
 
 
-def test_the_next_temperature_leaves_the_effective_sample_size_that_is_wanted():
-    likelihood = np.random.default_rng(1).normal(0.0, 20.0, 1000).astype("float32")
-    found = float(next_temperature(keras.ops.convert_to_tensor(likelihood), keras.ops.zeros(()), 0.5))
-    weights = np.exp(found * (likelihood - likelihood.max()))
-    assert weights.sum() ** 2 / (weights**2).sum() == pytest.approx(500, rel=0.01)
-    assert 0.0 < found < 1.0
-    easy = keras.ops.convert_to_tensor(0.001 * likelihood)
-    assert float(next_temperature(easy, keras.ops.zeros(()), 0.5)) == 1.0
-
-
-def test_systematic_resampling_keeps_each_share_to_within_one():
-    shares = np.random.default_rng(2).dirichlet(np.ones(50)).astype("float32")
-    chosen = resample(keras.ops.convert_to_tensor(shares), kprob.backend.random.seed(3))
-    counts = np.bincount(keras.ops.convert_to_numpy(chosen), minlength=50)
-    assert np.abs(counts - 50 * shares).max() < 1.0
-
-
 def test_evidence_before_fit_is_an_error():
     with pytest.raises(KprobError, match="no evidence by sequential Monte Carlo"):
         _ = temperature().compile(kprob.samplers.SMC()).log_evidence
@@ -93,7 +75,7 @@ def test_parts_sum_up_to_the_log_density():
     batch = batch_of(prepare_data(model.networks, {"sensor": SENSORS}))
     density = find_log_density(model.networks, batch)
     vector = keras.ops.convert_to_tensor(np.linspace(17.0, 21.0, 11).astype("float32"))
-    prior, likelihood = density.parts(vector, batch)
+    prior, likelihood = density.prior_and_likelihood(vector, batch)
     values = np.linspace(17.0, 21.0, 11)
     exact = -0.5 * np.sum((SENSORS - values[1:]) ** 2) - 5.0 * np.log(2.0 * np.pi)
     assert float(likelihood) == pytest.approx(exact, rel=1e-5)

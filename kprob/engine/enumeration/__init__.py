@@ -11,12 +11,12 @@ conditional.py   the latents' exact distribution given the rest: draws, probabil
 
 from kprob.engine.enumeration import conditional
 from kprob.engine.enumeration.collapse import collapse
-from kprob.engine.enumeration.plan import Plan, enumerable, find_plan, to_sum_out
+from kprob.engine.enumeration.plan import SummationPlan, enumerable, find_plan, to_sum_out
 from kprob.engine.enumeration.runs import Factors, find_factors, num_runs
 
 __all__ = [
     "Factors",
-    "Plan",
+    "SummationPlan",
     "collapse",
     "conditional",
     "enumerable",

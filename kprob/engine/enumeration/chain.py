@@ -26,7 +26,7 @@ MOST_PRODUCTS = 2**28
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class StateChain:
     """States along time that are summed out together.
 
     Attributes:
@@ -44,7 +44,7 @@ class Chain:
     reduce: Callable
 
 
-def summed_over_paths(chain: Chain, numbers: Mapping[str, int], plates: Mapping[str, Plate]) -> Table:
+def summed_over_paths(chain: StateChain, numbers: Mapping[str, int], plates: Mapping[str, Plate]) -> Table:
     """Returns a table without the states and without time."""
     table = chain.table
     others = tuple(v for v in table.variables if v not in (*chain.states, *chain.before))
@@ -56,7 +56,7 @@ def summed_over_paths(chain: Chain, numbers: Mapping[str, int], plates: Mapping[
 
 
 def decoded(
-    chain: Chain, log: Tensor, numbers: Mapping[str, int], plates: Mapping[str, Plate], choose: Callable
+    chain: StateChain, log: Tensor, numbers: Mapping[str, int], plates: Mapping[str, Plate], choose: Callable
 ) -> dict[str, Tensor]:
     """Returns the number of each state's value at all times, and of those before them.
 
@@ -86,7 +86,7 @@ def decoded(
     return found
 
 
-def _matrices(chain: Chain, log: Tensor, numbers, plates) -> Tensor:
+def _matrices(chain: StateChain, log: Tensor, numbers, plates) -> Tensor:
     # From axes (others, before, states, plates) to (time, others, other plates, joint before, joint state).
     count = len(chain.states)
     size = math.prod(numbers[state] for state in chain.states)
@@ -138,7 +138,7 @@ def _interleaved(one: Tensor, two: Tensor) -> Tensor:
     return ops.reshape(both, (2 * shape[0], *shape[2:]))
 
 
-def check_tractable(chain: Chain, homes: Mapping[str, Sequence[str]]) -> None:
+def check_tractable(chain: StateChain, homes: Mapping[str, Sequence[str]]) -> None:
     """Raises where another variable of the table varies along time too."""
     others = [v for v in chain.table.variables if v not in (*chain.states, *chain.before)]
     coupled = [v for v in others if chain.time in homes[v]]
@@ -155,7 +155,7 @@ def check_tractable(chain: Chain, homes: Mapping[str, Sequence[str]]) -> None:
         )
 
 
-def _too_large(chain: Chain, steps: int, size: int) -> str:
+def _too_large(chain: StateChain, steps: int, size: int) -> str:
     return explain(
         f"{names(chain.states)} has too many values to be summed out along time.",
         received=f"{size} states and {steps:,} steps",

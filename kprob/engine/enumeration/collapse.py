@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from kprob.effects import Site, Trace
 from kprob.engine.enumeration.elimination import eliminate
-from kprob.engine.enumeration.plan import Plan
+from kprob.engine.enumeration.plan import SummationPlan
 from kprob.engine.enumeration.runs import Factors, find_factors
 from kprob.engine.enumeration.tables import Table, spread
 from kprob.errors import SiteError, explain, names
@@ -13,7 +13,7 @@ from kprob.errors import SiteError, explain, names
 MOST_NAMES = 4
 
 
-def collapse(networks, plan: Plan, batch: dict, seed, inference: Trace, num_draws: int | None = None) -> Trace:
+def collapse(networks, plan: SummationPlan, batch: dict, seed, inference: Trace, num_draws: int | None = None) -> Trace:
     """Runs p with the values of a run of q, and sums over all values of what q leaves out.
 
     Args:
@@ -40,7 +40,7 @@ def sizes_and_homes(factors: Factors) -> tuple[dict[str, int], dict[str, tuple[s
     return {v.name: v.number for v in variables}, {v.name: v.plates for v in variables}
 
 
-def _collapsed(factors: Factors, plan: Plan, results: Sequence[Table], num_draws: int | None) -> Trace:
+def _collapsed(factors: Factors, plan: SummationPlan, results: Sequence[Table], num_draws: int | None) -> Trace:
     collapsed = Trace(num_draws)
     gone = {source for table in results for source in table.sources}
     for site in factors.trace.sites.values():

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 import keras
 
 from kprob.backend import gradients, random
-from kprob.engine.enumeration.chain import Chain, decoded
+from kprob.engine.enumeration.chain import StateChain, decoded
 from kprob.engine.enumeration.collapse import sizes_and_homes
 from kprob.engine.enumeration.elimination import Elimination, eliminate
 from kprob.engine.enumeration.factors import log_softmax
-from kprob.engine.enumeration.plan import Variable, value_of
+from kprob.engine.enumeration.plan import SummedVariable, value_of
 from kprob.engine.enumeration.runs import Factors
 from kprob.engine.enumeration.tables import Table, aligned, largest
 from kprob.errors import SiteError, explain, names
@@ -38,7 +38,7 @@ def draw(factors: Factors, seed: Seed) -> dict[str, Tensor]:
     """
     count = itertools.count()
 
-    def choose(logits: Tensor, variable: Variable | None = None) -> Tensor:
+    def choose(logits: Tensor, variable: SummedVariable | None = None) -> Tensor:
         noise = random.uniform(tuple(ops.shape(logits)), random.fold_in(seed, next(count)), logits.dtype)
         return ops.argmax(logits - ops.log(-ops.log(noise)), axis=0)
 
@@ -48,7 +48,7 @@ def draw(factors: Factors, seed: Seed) -> dict[str, Tensor]:
 def mode(factors: Factors) -> dict[str, Tensor]:
     """Returns the most probable values of all variables together, by site."""
 
-    def choose(logits: Tensor, variable: Variable | None = None) -> Tensor:
+    def choose(logits: Tensor, variable: SummedVariable | None = None) -> Tensor:
         return ops.argmax(logits, axis=0)
 
     return _values(factors, _decode(factors, _eliminated(factors, largest), choose))
@@ -91,7 +91,7 @@ def log_probs(factors: Factors, values: Mapping[str, Tensor]) -> dict[str, Tenso
         )
     found = {}
 
-    def choose(logits: Tensor, variable: Variable) -> Tensor:
+    def choose(logits: Tensor, variable: SummedVariable) -> Tensor:
         number = _numbers(factors, variable, values[variable.name])
         picked = _picked(ops.moveaxis(log_softmax(ops.moveaxis(logits, 0, -1)), -1, 0), number, 0)
         found[variable.name] = _in_order(factors, variable.name, picked)
@@ -110,13 +110,13 @@ def _decode(factors: Factors, done: Elimination, choose: Callable) -> dict[str, 
     numbers, homes, chosen = sizes_and_homes(factors)[0], _homes(factors), dict[str, Tensor]()
     for step in reversed(done.steps):
         table = step.table
-        own = (*step.before, *step.states) if isinstance(step, Chain) else (step.variable,)
+        own = (*step.before, *step.states) if isinstance(step, StateChain) else (step.variable,)
         others = [name for name in table.variables if name not in own]
         log = aligned(table, (*others, *own), table.plates)
         for other in others:
             number = aligned(Table(chosen[other], (), homes[other]), (), table.plates)
             log = _picked(log, ops.reshape(number, (*[1] * (len(log.shape) - len(table.plates) - 1), *number.shape)), 0)
-        if isinstance(step, Chain):
+        if isinstance(step, StateChain):
             chosen |= decoded(step, log, numbers, factors.plates, choose)
             continue
         sizes = tuple(factors.plates[plate].size for plate in table.plates)
@@ -154,7 +154,7 @@ def _values(factors: Factors, numbers: Mapping[str, Tensor]) -> dict[str, Tensor
     return found
 
 
-def _numbers(factors: Factors, variable: Variable, value: Tensor) -> Tensor:
+def _numbers(factors: Factors, variable: SummedVariable, value: Tensor) -> Tensor:
     # Which of its values a variable has, axes in the order of all plates.
     event = tuple(range(-(variable.values.ndim - 1), 0))
     values = ops.cast(ops.convert_to_tensor(variable.values), "float32")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kprob.effects import Plate
-from kprob.engine.enumeration.chain import Chain, check_tractable, summed_over_paths
+from kprob.engine.enumeration.chain import StateChain, check_tractable, summed_over_paths
 from kprob.engine.enumeration.tables import Table, multiplied_out, product, summed_out
 from kprob.errors import SiteError, explain, names
 from kprob.numerics import log_sum_exp
@@ -22,7 +22,7 @@ MOST_NUMBERS = 2**24
 
 
 @dataclass(frozen=True)
-class Step:
+class EliminationStep:
     """One variable's elimination.
 
     Attributes:
@@ -44,7 +44,7 @@ class Elimination:
     """
 
     results: list[Table] = field(default_factory=list)
-    steps: list[Step | Chain] = field(default_factory=list)
+    steps: list[EliminationStep | StateChain] = field(default_factory=list)
 
 
 def eliminate(
@@ -101,14 +101,14 @@ def _eliminate_group(tables, local, numbers, plates, reduce, done: Elimination) 
         local.remove(variable)
         table = product([t for t in tables if variable in t.variables], plates)
         tables = [t for t in tables if variable not in t.variables]
-        done.steps.append(Step(variable, table))
+        done.steps.append(EliminationStep(variable, table))
         tables.append(summed_out(table, variable, reduce))
     return product(tables, plates)
 
 
 def _eliminate_chain(table: Table, moving, numbers, homes, plates, reduce, done: Elimination) -> Table:
     time = next(name for name in table.plates if plates[name].is_time)
-    chain = Chain(tuple(moving), tuple(moving.values()), table, time, reduce)
+    chain = StateChain(tuple(moving), tuple(moving.values()), table, time, reduce)
     check_tractable(chain, homes)
     done.steps.append(chain)
     return summed_over_paths(chain, numbers, plates)

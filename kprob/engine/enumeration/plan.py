@@ -26,7 +26,7 @@ MOST_RUNS = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Variable:
+class SummedVariable:
     """A discrete latent that is summed out.
 
     Attributes:
@@ -50,7 +50,7 @@ class Variable:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SummationPlan:
     """How discrete latents are summed out.
 
     Attributes:
@@ -63,7 +63,7 @@ class Plan:
         whole: Those of the latents outside the data plate on which sites inside depend: their sum takes all rows at once.
     """
 
-    variables: dict[str, Variable]
+    variables: dict[str, SummedVariable]
     parents: dict[str, tuple[str, ...]]
     sizes: tuple[int, ...]
     foldable: bool
@@ -81,7 +81,7 @@ class Plan:
         return np.array(list(np.ndindex(*self.sizes)), dtype="int32").reshape(math.prod(self.sizes), len(self.sizes))
 
 
-class Assign(Handler):
+class AssignValues(Handler):
     """Gives the discrete latents their values of one run.
 
     Args:
@@ -90,7 +90,7 @@ class Assign(Handler):
         compact: Whether the data plate's axis has length 1.
     """
 
-    def __init__(self, variables: Mapping[str, Variable], number, compact: bool = False):
+    def __init__(self, variables: Mapping[str, SummedVariable], number, compact: bool = False):
         super().__init__()
         self.variables, self.number, self.compact = variables, number, compact
 
@@ -101,7 +101,7 @@ class Assign(Handler):
             site.value = value_of(site, variable, self.number(site, variable), self.compact)
 
 
-class _Before(Handler):
+class _AssignPast(Handler):
     # Gives states along time their values one step earlier.
     def __init__(self, values: Mapping):
         super().__init__()
@@ -117,7 +117,7 @@ def before(name: str) -> str:
     return f"{name} before"
 
 
-def value_of(site: Site, variable: Variable, number, compact: bool = False):
+def value_of(site: Site, variable: SummedVariable, number, compact: bool = False):
     """Returns a site's value of a number, or of a number for each row, repeated over its plates."""
     values = keras.ops.cast(keras.ops.convert_to_tensor(variable.values), site.distribution.dtype)
     picked = keras.ops.take(values, keras.ops.minimum(number, variable.number - 1), axis=0)
@@ -141,7 +141,7 @@ def to_sum_out(generative: Trace, inference: Trace) -> list[Site]:
     return [s for s in generative.random_sites(observed=False) if s.name not in inference and enumerable(s)]
 
 
-def find_plan(networks, batch: dict, inference: Trace) -> Plan | None:
+def find_plan(networks, batch: dict, inference: Trace) -> SummationPlan | None:
     """Finds what is summed out and what depends on it.
 
     Args:
@@ -178,11 +178,11 @@ def find_plan(networks, batch: dict, inference: Trace) -> Plan | None:
     foldable = all(site.in_data_plate for site in found.values())
     inside = {p for site, own in parents.items() if trace[site].in_data_plate for p in own}
     whole = tuple(name for name, site in found.items() if name in inside and not site.in_data_plate)
-    plan = Plan(variables, parents, sizes, foldable, whole=whole)
+    plan = SummationPlan(variables, parents, sizes, foldable, whole=whole)
     return dataclasses.replace(plan, compact=foldable and _is_compact(networks, plan, batch, inference))
 
 
-def _is_compact(networks, plan: Plan, batch: dict, inference: Trace) -> bool:
+def _is_compact(networks, plan: SummationPlan, batch: dict, inference: Trace) -> bool:
     # Tried out: a network that counts on the axis of the rows fails, or gives other numbers. One row would show nothing.
     if rows_of(batch) in (None, 1):
         return False
@@ -190,7 +190,7 @@ def _is_compact(networks, plan: Plan, batch: dict, inference: Trace) -> bool:
     for numbers in (plan.runs[0], plan.runs[-1]):
         found = []
         for compact in (False, True):
-            extra = Assign(plan.variables, lambda site, variable: int(numbers[variable.colour]), compact)  # noqa: B023
+            extra = AssignValues(plan.variables, lambda site, variable: int(numbers[variable.colour]), compact)  # noqa: B023
             try:
                 with keras.StatelessScope():
                     trace = networks.run_generative(batch, random.seed(2), inference, extra=extra)
@@ -210,16 +210,16 @@ def _agree(full: np.ndarray, short: np.ndarray) -> bool:
     return np.allclose(full, np.broadcast_to(short, full.shape), rtol=1e-4, atol=1e-4, equal_nan=True)
 
 
-def _variable(site: Site) -> Variable:
+def _variable(site: Site) -> SummedVariable:
     support = to_numpy(distributions.enumerate_support(site.distribution))
     event = tuple(site.distribution.event_shape)
-    return Variable(site.name, support.reshape(len(support), *event), tuple(plate.name for plate in site.plates))
+    return SummedVariable(site.name, support.reshape(len(support), *event), tuple(plate.name for plate in site.plates))
 
 
 def _parents(networks, batch, inference, trace: Trace, variables) -> dict[str, tuple[str, ...]]:
     def run(values: dict) -> dict:
         with keras.StatelessScope():
-            again = networks.run_generative(batch, random.seed(2), inference, given=values, extra=_Before(values))
+            again = networks.run_generative(batch, random.seed(2), inference, given=values, extra=_AssignPast(values))
         found = {s.name: log_factor(s, variables) for s in again.weighed_sites()}
         return found | {s.name: s.value for s in again.sites.values() if s.kind == "deterministic"}
 

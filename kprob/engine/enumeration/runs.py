@@ -12,7 +12,7 @@ from kprob.backend import float_type, map_draws, vectorized_map
 from kprob.data.batch import repeat_rows
 from kprob.effects import Plate, Site, Trace
 from kprob.engine.enumeration.factors import log_factor
-from kprob.engine.enumeration.plan import Assign, Plan, Variable
+from kprob.engine.enumeration.plan import AssignValues, SummationPlan, SummedVariable
 from kprob.engine.enumeration.tables import Table
 
 ops = keras.ops
@@ -33,7 +33,7 @@ class Factors:
 
     trace: Trace
     tables: list[Table]
-    variables: dict[str, Variable]
+    variables: dict[str, SummedVariable]
     plates: dict[str, Plate]
 
     @property
@@ -48,7 +48,7 @@ class Factors:
 
 
 def find_factors(
-    networks, plan: Plan, batch: dict, seed, inference: Trace, num_draws: int | None, size=None
+    networks, plan: SummationPlan, batch: dict, seed, inference: Trace, num_draws: int | None, size=None
 ) -> Factors:
     """Runs p for the values of what is summed out.
 
@@ -63,7 +63,7 @@ def find_factors(
     """
 
     def run(numbers, compact: bool = False) -> Trace:
-        extra = Assign(plan.variables, lambda site, variable: numbers[variable.colour], compact)
+        extra = AssignValues(plan.variables, lambda site, variable: numbers[variable.colour], compact)
         return networks.run_generative(batch, seed, inference, num_draws, size, extra=extra)
 
     first = run([0] * len(plan.sizes))
@@ -100,7 +100,7 @@ def find_factors(
     return Factors(first, tables, variables, plates)
 
 
-def _is_factor(site: Site, plan: Plan, inference: Trace) -> bool:
+def _is_factor(site: Site, plan: SummationPlan, inference: Trace) -> bool:
     # What nobody gave a value is drawn, and integrates to one.
     return site.observed or site.kind == "factor" or site.name in inference or site.name in plan.variables
 
@@ -115,7 +115,7 @@ def _folded(networks, plan, batch, seed, inference, num_draws, variables, names,
     number = len(runs)
     rows = first.data_plate.size
 
-    def numbers(site: Site, variable: Variable):
+    def numbers(site: Site, variable: SummedVariable):
         column = ops.convert_to_tensor(runs[:, variable.colour])
         return ops.reshape(ops.broadcast_to(column[:, None], (number, rows)), (-1,))
 
@@ -128,7 +128,7 @@ def _folded(networks, plan, batch, seed, inference, num_draws, variables, names,
         seed,
         num_draws=number * (num_draws or 1),
         given=given,
-        extra=Assign(plan.variables, numbers),
+        extra=AssignValues(plan.variables, numbers),
     )
     found = {}
     for name in names:
@@ -142,7 +142,7 @@ def _folded(networks, plan, batch, seed, inference, num_draws, variables, names,
     return found
 
 
-def _by_parent(plan: Plan, log, parents: list[Variable]):
+def _by_parent(plan: SummationPlan, log, parents: list[SummedVariable]):
     # From an axis of runs to an axis for each parent; the colours that don't matter are at their first value.
     log = ops.reshape(log, (*plan.sizes, *tuple(ops.shape(log))[1:]))
     kept = {parent.colour: parent.number for parent in parents}
@@ -166,6 +166,6 @@ def _table(site: Site, log, parents, variables, plates) -> Table:
     return Table(log, axes, canonical, (site.name,))
 
 
-def num_runs(plan: Plan) -> int:
+def num_runs(plan: SummationPlan) -> int:
     """Returns how many runs of the network a sum takes."""
     return math.prod(plan.sizes)

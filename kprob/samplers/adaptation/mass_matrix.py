@@ -1,16 +1,15 @@
-"""The scale of the latents, learned while warming up: a diagonal, or a full covariance.
-
-Samplers move in coordinates z with position = scale · z, in which all directions are about equally wide.
-"""
+"""The scale of the latents, learned while warming up: a diagonal, or a full covariance (see `kernels/coordinates.py`)."""
 
 from typing import NamedTuple
 
+import keras
 from keras import ops
 
+from kprob.numerics import select
 from kprob.types import Tensor
 
 
-class Moments(NamedTuple):
+class RunningMoments(NamedTuple):
     """Running mean and sum of squares (or of outer products) of positions (Welford 1962)."""
 
     count: Tensor
@@ -18,13 +17,13 @@ class Moments(NamedTuple):
     squares: Tensor
 
 
-def no_moments(size: int, dense: bool, dtype: str) -> Moments:
+def no_moments(size: int, dense: bool, dtype: str) -> RunningMoments:
     """Returns the moments of no positions."""
     shape = (size, size) if dense else (size,)
-    return Moments(ops.zeros((), dtype), ops.zeros((size,), dtype), ops.zeros(shape, dtype))
+    return RunningMoments(ops.zeros((), dtype), ops.zeros((size,), dtype), ops.zeros(shape, dtype))
 
 
-def add(moments: Moments, position: Tensor) -> Moments:
+def add(moments: RunningMoments, position: Tensor) -> RunningMoments:
     """Returns the moments with one more position."""
     count = moments.count + 1.0
     before = position - moments.mean
@@ -32,11 +31,26 @@ def add(moments: Moments, position: Tensor) -> Moments:
     after = position - mean
     dense = len(moments.squares.shape) == 2
     product = before[:, None] * after[None, :] if dense else before * after
-    return Moments(count, mean, moments.squares + product)
+    return RunningMoments(count, mean, moments.squares + product)
 
 
-def scale_of(moments: Moments) -> Tensor:
-    """Returns standard deviations (d,), or a Cholesky factor (d, d), drawn a little to 0.001 as Stan does."""
+def add_all(moments: RunningMoments, positions: Tensor) -> RunningMoments:
+    """Returns the moments (of a diagonal) with the positions of several chains, (chains, d)."""
+    # Chan, Golub and LeVeque (1983): two sets' moments put together.
+    number = float(positions.shape[0])
+    mean = ops.mean(positions, axis=0)
+    squares = ops.sum(ops.square(positions - mean), axis=0)
+    count = moments.count + number
+    away = mean - moments.mean
+    return RunningMoments(
+        count,
+        moments.mean + away * (number / count),
+        moments.squares + squares + ops.square(away) * (moments.count * number / count),
+    )
+
+
+def scale_of(moments: RunningMoments) -> Tensor:
+    """Returns standard deviations (d,), or a Cholesky factor (d, d), shrunk a little towards 0.001 as Stan does."""
     count = moments.count
     covariance = moments.squares / ops.maximum(count - 1.0, 1.0)
     share = count / (count + 5.0)
@@ -46,26 +60,15 @@ def scale_of(moments: Moments) -> Tensor:
     return ops.cholesky(share * covariance + 1e-3 * (1.0 - share) * identity)
 
 
+def renewed(closes: Tensor, scale: Tensor, moments: RunningMoments) -> tuple[Tensor, RunningMoments]:
+    """Returns the scale and the moments after a transition: where it ends a window, those of a new window."""
+    empty = keras.tree.map_structure(ops.zeros_like, moments)
+    return ops.where(closes, scale_of(moments), scale), select(closes, empty, moments)
+
+
 def change(before: Tensor, after: Tensor) -> Tensor:
     """Returns by how much scales differ: the largest distance between logarithms of standard deviations."""
     widths = [
         scale if len(scale.shape) == 1 else ops.sqrt(ops.sum(ops.square(scale), axis=1)) for scale in (before, after)
     ]
     return ops.max(ops.abs(ops.log(widths[1] / widths[0])))
-
-
-def to_position(scale: Tensor, z: Tensor) -> Tensor:
-    """Returns the position of coordinates."""
-    return scale * z if len(scale.shape) == 1 else ops.sum(scale * z[None, :], axis=-1)
-
-
-def to_coordinates(scale: Tensor, position: Tensor) -> Tensor:
-    """Returns the coordinates of a position."""
-    if len(scale.shape) == 1:
-        return position / scale
-    return ops.solve_triangular(scale, position[:, None], lower=True)[:, 0]
-
-
-def to_slope(scale: Tensor, slope: Tensor) -> Tensor:
-    """Returns the gradient by coordinates that belongs to one by positions."""
-    return scale * slope if len(scale.shape) == 1 else ops.sum(scale * slope[:, None], axis=0)

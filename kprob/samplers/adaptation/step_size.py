@@ -10,7 +10,7 @@ _GAMMA, _T0, _KAPPA = 0.05, 10.0, 0.75
 _REMEMBERED = 200.0
 
 
-class StepSize(NamedTuple):
+class DualAveraging(NamedTuple):
     """State of dual averaging: scalars.
 
     Attributes:
@@ -18,7 +18,7 @@ class StepSize(NamedTuple):
         log_average: Logarithm of the averaged one, to keep after warm-up.
         error: Running mean of how far acceptance fell short.
         count: Updates so far.
-        centre: Where the logarithm is drawn to.
+        centre: What the logarithm is pulled towards.
     """
 
     log_now: Tensor
@@ -28,13 +28,13 @@ class StepSize(NamedTuple):
     centre: Tensor
 
 
-def start(log_step: Tensor) -> StepSize:
-    """Returns the state at the beginning of a window, with step sizes drawn to ten times the present one."""
+def start(log_step: Tensor) -> DualAveraging:
+    """Returns the state at the beginning of a window, with step sizes pulled towards ten times the present one."""
     zero = ops.zeros_like(log_step)
-    return StepSize(log_step, zero, zero, zero, log_step + 2.302585)
+    return DualAveraging(log_step, zero, zero, zero, log_step + 2.302585)
 
 
-def go_on(state: StepSize) -> StepSize:
+def go_on(state: DualAveraging) -> DualAveraging:
     """Returns the state at the beginning of a window whose step sizes will be much like those of the last one.
 
     The average goes on, and so is taken over many more transitions than a short window has: after a fresh start the step
@@ -43,13 +43,13 @@ def go_on(state: StepSize) -> StepSize:
     return state._replace(count=ops.minimum(state.count, _REMEMBERED))
 
 
-def update(state: StepSize, accept_rate: Tensor, target: float) -> StepSize:
+def update(state: DualAveraging, accept_rate: Tensor, target: float) -> DualAveraging:
     """Returns the state after a transition.
 
     Args:
         state: The state.
         accept_rate: The transition's acceptance probability.
-        target: The one wanted.
+        target: The acceptance probability to tune to.
 
     Reference:
         Hoffman and Gelman (2014), "The No-U-Turn sampler".
@@ -59,4 +59,4 @@ def update(state: StepSize, accept_rate: Tensor, target: float) -> StepSize:
     error = (1.0 - weight) * state.error + weight * (target - accept_rate)
     log_now = state.centre - ops.sqrt(count) / _GAMMA * error
     share = count**-_KAPPA
-    return StepSize(log_now, share * log_now + (1.0 - share) * state.log_average, error, count, state.centre)
+    return DualAveraging(log_now, share * log_now + (1.0 - share) * state.log_average, error, count, state.centre)

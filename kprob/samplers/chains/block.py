@@ -9,8 +9,9 @@ from keras import ops
 from kprob.backend import compile_function, random, vectorized_map
 from kprob.data import take_rows
 from kprob.density import LogDensity
-from kprob.samplers.chains.packing import Packing
-from kprob.samplers.sampler import Info, Sampler
+from kprob.samplers.chains.state_packing import StatePacking
+from kprob.samplers.kernels.kernel import Info
+from kprob.samplers.sampler import Sampler
 from kprob.types import Seed, Tensor
 
 
@@ -19,7 +20,7 @@ def make_block(
     log_density: LogDensity,
     length: int,
     variables: Callable,
-    packing: Packing,
+    packing: StatePacking,
     batch_size: int | None = None,
     vectorized: bool = False,
 ) -> Callable:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kprob.samplers.sampler import Info
+from kprob.samplers.kernels.kernel import Info
 
 _STATISTICS = Info._fields
 

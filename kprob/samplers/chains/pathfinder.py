@@ -16,7 +16,7 @@ _DENSE = 1000  # up to so many latents the inverse Hessian is a full matrix
 _TOLERANCE = 1e-6
 
 
-class Approximation(NamedTuple):
+class NormalApproximation(NamedTuple):
     """A normal approximation.
 
     Attributes:
@@ -37,7 +37,7 @@ class Approximation(NamedTuple):
         return self.mean + (self.factor * noise if self.factor.ndim == 1 else self.factor @ noise)
 
 
-def pathfinder(evaluate: Callable, start: np.ndarray, generator: np.random.Generator) -> Approximation | None:
+def pathfinder(evaluate: Callable, start: np.ndarray, generator: np.random.Generator) -> NormalApproximation | None:
     """Returns the best normal approximation along the path of L-BFGS, or None where there is none.
 
     Args:
@@ -51,7 +51,7 @@ def pathfinder(evaluate: Callable, start: np.ndarray, generator: np.random.Gener
     position = np.asarray(start, "float64")
     value, gradient = evaluate(position)
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    best: Approximation | None = None
+    best: NormalApproximation | None = None
     for _ in range(_ITERATIONS):
         moved = _climb(evaluate, position, value, gradient, pairs)
         if moved is None:
@@ -102,7 +102,7 @@ def _times_inverse_hessian(vector: np.ndarray, pairs: list) -> np.ndarray:
 
 def _approximate(
     evaluate: Callable, position: np.ndarray, gradient: np.ndarray, pairs: list, generator: np.random.Generator
-) -> Approximation | None:
+) -> NormalApproximation | None:
     size = position.size
     if size <= _DENSE:
         covariance = np.stack([_times_inverse_hessian(row, pairs) for row in np.eye(size)])
@@ -117,8 +117,8 @@ def _approximate(
         log_det = float(np.log(factor).sum())
     mean = position + _times_inverse_hessian(gradient, pairs)
     noise = generator.normal(size=(_DRAWS, size))
-    found = Approximation(mean, factor, 0.0)
+    found = NormalApproximation(mean, factor, 0.0)
     log_densities = np.array([evaluate(found._at(row))[0] for row in noise])
     log_q = -0.5 * np.sum(noise**2, axis=1) - log_det - 0.5 * size * np.log(2.0 * np.pi)
     elbo = float(np.mean(log_densities - log_q))
-    return Approximation(mean, factor, elbo) if np.isfinite(elbo) else None
+    return NormalApproximation(mean, factor, elbo) if np.isfinite(elbo) else None

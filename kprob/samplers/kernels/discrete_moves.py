@@ -11,11 +11,12 @@ import keras
 from keras import ops
 
 from kprob.backend import random
+from kprob.samplers.kernels.impossible import impossible_if_nan
 from kprob.types import Seed, Tensor
 
 
-class Walk(NamedTuple):
-    """What came of a step of the random walk.
+class IntegerWalk(NamedTuple):
+    """The result of a step of the random walk.
 
     Attributes:
         value: Where the number stands now.
@@ -47,7 +48,7 @@ def gibbs(seed: Seed, values: Tensor, log_density: Callable) -> Tensor:
     return ops.take(values, ops.argmax(logits + noise))
 
 
-def walk(seed: Seed, value: Tensor, log_density: Callable, scale: Tensor, counts: bool) -> Walk:
+def walk(seed: Seed, value: Tensor, log_density: Callable, scale: Tensor, counts: bool) -> IntegerWalk:
     """Makes a step of the random walk.
 
     Args:
@@ -64,9 +65,4 @@ def walk(seed: Seed, value: Tensor, log_density: Callable, scale: Tensor, counts
     if counts:
         proposal = ops.where(proposal < 0.0, -1.0 - proposal, proposal)
     ratio = impossible_if_nan(log_density(proposal) - log_density(value))
-    return Walk(ops.where(ops.log(luck) < ratio, proposal, value), ops.exp(ops.minimum(ratio, 0.0)))
-
-
-def impossible_if_nan(value: Tensor) -> Tensor:
-    """Returns -inf for what is no number."""
-    return ops.where(ops.isnan(value), ops.full_like(value, -float("inf")), value)
+    return IntegerWalk(ops.where(ops.log(luck) < ratio, proposal, value), ops.exp(ops.minimum(ratio, 0.0)))

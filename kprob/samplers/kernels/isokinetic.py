@@ -16,7 +16,7 @@ from kprob.backend import gradients, random
 from kprob.types import Seed, Tensor
 
 
-class Phase(NamedTuple):
+class PhasePoint(NamedTuple):
     """A point of a trajectory.
 
     Attributes:
@@ -52,7 +52,7 @@ def widen_known(z: Tensor, log_density: Tensor, slope: Tensor) -> tuple[Tensor, 
     return log_density - 0.5 * ops.sum(ops.square(added)), ops.concatenate([slope, -added])
 
 
-def narrow_known(phase: Phase, size: int) -> tuple[Tensor, Tensor]:
+def narrow_known(phase: PhasePoint, size: int) -> tuple[Tensor, Tensor]:
     """Returns log-density and gradient of the coordinates proper at a point."""
     return phase.log_density + 0.5 * ops.sum(ops.square(phase.z[size:])), phase.slope[:size]
 
@@ -62,13 +62,13 @@ def any_direction(size: int, seed: Seed, dtype: str) -> Tensor:
     return _unit(random.normal((size,), seed, dtype))
 
 
-def begin(z: Tensor, direction: Tensor, target: Callable) -> Phase:
+def begin(z: Tensor, direction: Tensor, target: Callable) -> PhasePoint:
     """Returns the first point of a trajectory."""
     value, (slope,) = gradients(target, z)
-    return Phase(z, direction, value, slope)
+    return PhasePoint(z, direction, value, slope)
 
 
-def leapfrog(phase: Phase, target: Callable, step_size: Tensor) -> tuple[Phase, Tensor]:
+def leapfrog(phase: PhasePoint, target: Callable, step_size: Tensor) -> tuple[PhasePoint, Tensor]:
     """Makes a step, with one gradient.
 
     Returns:
@@ -78,7 +78,7 @@ def leapfrog(phase: Phase, target: Callable, step_size: Tensor) -> tuple[Phase, 
     z = phase.z + step_size * direction
     value, (slope,) = gradients(target, z)
     direction, second = _turn(direction, slope, 0.5 * step_size)
-    return Phase(z, direction, value, slope), first + second - (value - phase.log_density)
+    return PhasePoint(z, direction, value, slope), first + second - (value - phase.log_density)
 
 
 def refresh(direction: Tensor, seed: Seed, step_size: Tensor, length: Tensor) -> Tensor:

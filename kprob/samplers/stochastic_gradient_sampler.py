@@ -1,4 +1,4 @@
-"""What samplers share that follow the gradient of a few rows of the data at a time."""
+"""What samplers that follow the gradient of a few rows of the data at a time share."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -8,10 +8,11 @@ import keras
 from keras import ops
 
 from kprob.backend import gradients, random
-from kprob.samplers.kernels.moves import nan_like
-from kprob.samplers.nuts import proper
-from kprob.samplers.sampler import Info, Kernel, Sampler
-from kprob.samplers.stepping import check_positive
+from kprob.samplers.argument_checks import check_positive
+from kprob.samplers.kernels.impossible import proper
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.kernels.not_a_number import nan_like
+from kprob.samplers.sampler import Sampler
 from kprob.types import Seed, Tensor
 
 
@@ -29,7 +30,7 @@ class StochasticGradientState(NamedTuple):
     velocity: Tensor
 
 
-class StochasticGradient(Sampler):
+class StochasticGradientSampler(Sampler):
     """Base class of samplers whose transitions see `batch_size` rows, taken at random, as `fit` is told.
 
     Nothing is rejected: draws are right as far as steps are small beside the posterior, and the gradient's noise small

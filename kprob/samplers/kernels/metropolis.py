@@ -7,16 +7,18 @@ import keras
 from keras import ops
 
 from kprob.backend import gradients, random
+from kprob.samplers.kernels.impossible import impossible_if_nan
+from kprob.samplers.kernels.not_a_number import nan_like
 from kprob.types import Seed, Tensor
 
 
-class Move(NamedTuple):
-    """What came of a proposal.
+class MetropolisMove(NamedTuple):
+    """The result of a proposal, accepted or not.
 
     Attributes:
         position: Where the chain stands now (d,).
         log_density: Log-density there.
-        log_ratio: Logarithm of the proposal's acceptance ratio, -inf where it was no number.
+        log_ratio: Logarithm of the proposal's acceptance ratio, -inf where it was NaN.
         energy: Energy at the proposal's beginning; NaN where there is none.
     """
 
@@ -26,7 +28,7 @@ class Move(NamedTuple):
     energy: Tensor
 
 
-def random_walk(seed: Seed, position: Tensor, target: Callable, step_size: Tensor) -> Move:
+def random_walk(seed: Seed, position: Tensor, target: Callable, step_size: Tensor) -> MetropolisMove:
     """Proposes a normal step of a length.
 
     Args:
@@ -40,7 +42,7 @@ def random_walk(seed: Seed, position: Tensor, target: Callable, step_size: Tenso
     return _accept(random.fold_in(seed, 1), position, proposal, before, after, after - before, nan_like(before))
 
 
-def langevin(seed: Seed, position: Tensor, target: Callable, step_size: Tensor) -> Move:
+def langevin(seed: Seed, position: Tensor, target: Callable, step_size: Tensor) -> MetropolisMove:
     """Proposes a step up the gradient with noise: x + step² / 2 · gradient + step · noise."""
     before, (gradient,) = gradients(target, position)
     noise = _normal(position, random.fold_in(seed, 0))
@@ -52,7 +54,9 @@ def langevin(seed: Seed, position: Tensor, target: Callable, step_size: Tensor) 
     return _accept(random.fold_in(seed, 1), position, proposal, before, after, log_ratio, nan_like(before))
 
 
-def hamiltonian(seed: Seed, position: Tensor, target: Callable, step_size: Tensor, num_steps: int | Tensor) -> Move:
+def hamiltonian(
+    seed: Seed, position: Tensor, target: Callable, step_size: Tensor, num_steps: int | Tensor
+) -> MetropolisMove:
     """Proposes the end of a Hamiltonian trajectory of `num_steps` leapfrog steps."""
     momentum = _normal(position, random.fold_in(seed, 0))
     before, (gradient,) = gradients(target, position)
@@ -70,14 +74,9 @@ def hamiltonian(seed: Seed, position: Tensor, target: Callable, step_size: Tenso
     return _accept(random.fold_in(seed, 1), position, proposal, before, after, log_ratio, energy)
 
 
-def accept_rate(move: Move) -> Tensor:
+def accept_rate(move: MetropolisMove) -> Tensor:
     """Returns the probability with which the proposal was accepted."""
     return ops.exp(ops.minimum(move.log_ratio, 0.0))
-
-
-def nan_like(value: Tensor) -> Tensor:
-    """Returns NaN, which stands for what a sampler doesn't have."""
-    return ops.full_like(value, float("nan"))
 
 
 def _normal(position: Tensor, seed: Seed) -> Tensor:
@@ -86,9 +85,10 @@ def _normal(position: Tensor, seed: Seed) -> Tensor:
 
 def _accept(
     seed: Seed, position: Tensor, proposal: Tensor, before: Tensor, after: Tensor, log_ratio: Tensor, energy: Tensor
-) -> Move:
-    # inf - inf and NaN: a place that can't be, and isn't gone to.
-    log_ratio = ops.where(ops.isnan(log_ratio), ops.full_like(log_ratio, -float("inf")), log_ratio)
+) -> MetropolisMove:
+    log_ratio = impossible_if_nan(log_ratio)  # inf - inf, too
     dtype = keras.backend.standardize_dtype(position.dtype)
     accepted = ops.log(ops.reshape(random.uniform((1,), seed, dtype), ())) < log_ratio
-    return Move(ops.where(accepted, proposal, position), ops.where(accepted, after, before), log_ratio, energy)
+    return MetropolisMove(
+        ops.where(accepted, proposal, position), ops.where(accepted, after, before), log_ratio, energy
+    )

@@ -15,7 +15,7 @@ TRIES = 100
 RADIUS = 2.0
 
 
-def find_starts(
+def find_starting_points(
     density: LogDensity, evaluate: Callable, batch: dict, strategy: Any, given: Callable, num_chains: int, seed: int
 ) -> list[np.ndarray]:
     """Returns a starting vector for each chain, at which density and gradient are finite.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from kprob.numerics import select
 from kprob.samplers.adaptation import mass_matrix
 from kprob.types import Tensor
 
@@ -22,8 +23,8 @@ class BatchMeans(NamedTuple):
         count: Positions in this batch.
     """
 
-    steps: mass_matrix.Moments
-    batches: mass_matrix.Moments
+    steps: mass_matrix.RunningMoments
+    batches: mass_matrix.RunningMoments
     total: Tensor
     count: Tensor
 
@@ -32,11 +33,6 @@ def no_batches(size: int, dtype: str) -> BatchMeans:
     """Returns the moments of no steps."""
     empty = mass_matrix.no_moments(size, False, dtype)
     return BatchMeans(empty, empty, ops.zeros((size,), dtype), ops.zeros((), dtype))
-
-
-def batch_length(number: int) -> int:
-    """Returns how many of a number of transitions make a batch: long ones, and enough of them."""
-    return max(1, int(np.sqrt(number)))
 
 
 def add(means: BatchMeans, position: Tensor) -> BatchMeans:
@@ -56,3 +52,29 @@ def steps_to_forget(means: BatchMeans) -> Tensor:
     within = means.steps.squares / ops.maximum(means.steps.count - 1.0, 1.0)
     between = means.batches.squares / ops.maximum(means.batches.count - 1.0, 1.0)
     return ops.mean(length * between / ops.maximum(within, 1e-30))
+
+
+class MeasuringWindow:
+    """The transitions of a warm-up in which batch means are taken: long batches, and enough of them.
+
+    Args:
+        begin: The first of the transitions.
+        end: The first one after them.
+    """
+
+    def __init__(self, begin: int, end: int):
+        self.begin, self.end = begin, end
+        self._batch = max(1, int(np.sqrt(end - begin)))
+
+    def measures(self, iteration: Tensor) -> Tensor:
+        """Returns whether a transition's steps count."""
+        return ops.logical_and(iteration >= self.begin, iteration < self.end)
+
+    def closed(self, iteration: Tensor, means: BatchMeans) -> BatchMeans:
+        """Returns the moments after a transition, which may end a batch."""
+        ends = ops.logical_and(self.measures(iteration), (iteration - self.begin) % self._batch == self._batch - 1)
+        return select(ends, close(means), means)
+
+    def is_over(self, iteration: Tensor, means: BatchMeans) -> Tensor:
+        """Returns whether a transition is the last one, and there were batches enough to go by."""
+        return ops.logical_and(iteration == self.end - 1, means.batches.count > 3)

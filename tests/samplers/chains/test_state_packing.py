@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kprob.samplers.chains.packing import Packing
+from kprob.samplers.chains.state_packing import StatePacking
 
 ops = keras.ops
 
@@ -28,7 +28,7 @@ def test_packed_and_unpacked():
         ops.convert_to_tensor(np.int32(7)),
         Inner(ops.convert_to_tensor(np.arange(6, dtype="float32").reshape(2, 3)), ops.convert_to_tensor(True)),
     )
-    packing = Packing(state)
+    packing = StatePacking(state)
     vectors = packing.pack(state)
     assert [tuple(vector.shape) for vector in vectors] == [(9,), (1,), (1,)]
     again = packing.unpack(vectors)

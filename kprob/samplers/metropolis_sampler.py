@@ -1,4 +1,4 @@
-"""What samplers share that tune a step size and a mass matrix as Stan does."""
+"""What samplers with one Metropolis proposal per transition share."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -6,15 +6,16 @@ from typing import Any
 
 from keras import ops
 
-from kprob.errors import CompileError, explain
-from kprob.samplers.adaptation.adaptive import Tuning, adaptive_kernel
-from kprob.samplers.kernels.moves import Move, accept_rate
-from kprob.samplers.nuts import check_rate, proper
-from kprob.samplers.sampler import Info, Kernel, Sampler
+from kprob.samplers.adaptation.tuned_kernel import TuningOptions, move_in_coordinates, tuned_kernel
+from kprob.samplers.argument_checks import check_positive, check_rate
+from kprob.samplers.kernels.impossible import proper
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.kernels.metropolis import MetropolisMove, accept_rate
+from kprob.samplers.sampler import Sampler
 from kprob.types import Seed, Tensor
 
 
-class Stepping(Sampler):
+class MetropolisSampler(Sampler):
     """Base class of samplers with one proposal per transition, of a tuned length.
 
     To subclass, override `move(seed, z, target, step_size)`.
@@ -46,7 +47,7 @@ class Stepping(Sampler):
         self.step_size, self.target_accept_rate, self.dense_mass = step_size, target_accept_rate, dense_mass
 
     @abstractmethod
-    def move(self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> Move:
+    def move(self, seed: Seed, z: Tensor, target: Callable, step_size: Tensor) -> MetropolisMove:
         """Makes one proposal, in coordinates in which all directions are about equally wide."""
 
     def kernel(self, log_density: Callable) -> Kernel:
@@ -63,11 +64,8 @@ class Stepping(Sampler):
             )
             return move.position, info
 
-        return adaptive_kernel(
-            transition,
-            proper(log_density),
-            Tuning(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass),
-        )
+        options = TuningOptions(self.num_warmup, self.step_size, self.target_accept_rate, self.dense_mass)
+        return tuned_kernel(move_in_coordinates(transition, proper(log_density)), options)
 
     def get_config(self) -> dict:
         return {
@@ -76,16 +74,3 @@ class Stepping(Sampler):
             "target_accept_rate": self.target_accept_rate,
             "dense_mass": self.dense_mass,
         }
-
-
-def check_positive(sampler: Sampler, argument: str, value: object) -> None:
-    """Raises where an argument isn't a positive number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < float("inf"):
-        raise CompileError(
-            explain(
-                f"{type(sampler).__name__}'s `{argument}` is a positive number.",
-                received=f"{argument}={value!r}",
-                expected="a number above 0",
-                fix=f"write {argument}=0.1",
-            )
-        )

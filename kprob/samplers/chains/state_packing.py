@@ -14,7 +14,7 @@ from keras import ops
 from kprob.types import Tensor
 
 
-class Packing:
+class StatePacking:
     """Packs states of one structure, and unpacks them.
 
     Args:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from kprob.backend import compile_function, random
+from kprob.samplers import Info
 from kprob.samplers.adaptation import mass_matrix
-from kprob.samplers.adaptation.adaptive import Tuning, tuned
-from kprob.samplers.sampler import Info
+from kprob.samplers.adaptation.tuned_kernel import TuningOptions, tuned_kernel
 
 ops = keras.ops
 WARMUP, DRAWS, WANTED = 1000, 200, 0.8
@@ -24,7 +24,7 @@ def accept_rates(jump):
         zero = ops.zeros_like(rate)
         return place, (iteration + 1,), Info(zero, rate, step_size, zero, zero, zero, zero)
 
-    kernel = tuned(move, lambda position: (ops.zeros((), "int32"),), Tuning(WARMUP, 0.1, WANTED))
+    kernel = tuned_kernel(move, TuningOptions(WARMUP, 0.1, WANTED), lambda position: (ops.zeros((), "int32"),))
 
     def program():
         def once(i, state, rates):

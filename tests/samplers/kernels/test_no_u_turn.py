@@ -6,7 +6,8 @@ from keras import ops
 
 import kprob
 from kprob.backend import compile_function, random
-from kprob.samplers.kernels.trajectory import _bookkeeping, evaluate, trajectory
+from kprob.samplers.kernels.evaluated_point import evaluate
+from kprob.samplers.kernels.no_u_turn import _bookkeeping, no_u_turn
 
 
 def normal(vector):
@@ -14,11 +15,11 @@ def normal(vector):
 
 
 def draw(log_density, start, seeds, step_size, max_depth=6, scale=None):
-    """Returns what came of a trajectory for each seed, as arrays by field."""
+    """Returns the draw of a trajectory for each seed, as arrays by field."""
 
     def once(vector, seed):
         width = ops.ones_like(vector) if scale is None else ops.convert_to_tensor(scale, "float32")
-        found = trajectory(seed, evaluate(vector, log_density), log_density, width, step_size, max_depth)
+        found = no_u_turn(seed, evaluate(vector, log_density), log_density, width, step_size, max_depth)
         return found._asdict() | found.point._asdict()
 
     program = compile_function(once, jit=True)
@@ -44,7 +45,7 @@ def test_one_transition_keeps_the_distribution():
     starts = np.random.default_rng(0).normal(size=(1500, 2))
 
     def once(vector, seed):
-        found = trajectory(seed, evaluate(vector, normal), normal, ops.ones_like(vector), 1.4, 5)
+        found = no_u_turn(seed, evaluate(vector, normal), normal, ops.ones_like(vector), 1.4, 5)
         return found.point.position, found.num_steps
 
     program = compile_function(once, jit=True)

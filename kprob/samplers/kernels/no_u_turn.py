@@ -12,35 +12,23 @@ Reference:
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
-from kprob.backend import gradients, random
-from kprob.samplers.adaptation import mass_matrix
+from kprob.backend import random
+from kprob.numerics import select
+from kprob.samplers.kernels.coordinates import to_position, to_slope
+from kprob.samplers.kernels.evaluated_point import EvaluatedPoint, evaluate
+from kprob.samplers.kernels.kernel import MAX_ENERGY_ERROR
 from kprob.types import Seed, Tensor
 
-_DIVERGENCE = 1000.0
 _NOTHING = -1e30  # the logarithm of a weight of nothing, whose differences are numbers
 
 
-class Point(NamedTuple):
-    """A position with what is known there.
-
-    Attributes:
-        position: Unconstrained numbers (d,).
-        slope: Gradient of the log-density (d,).
-        log_density: At the position.
-    """
-
-    position: Tensor
-    slope: Tensor
-    log_density: Tensor
-
-
-class Edge(NamedTuple):
+class TrajectoryEnd(NamedTuple):
     """An end of a trajectory."""
 
     position: Tensor
@@ -48,7 +36,7 @@ class Edge(NamedTuple):
     slope: Tensor
 
 
-class Candidate(NamedTuple):
+class TrajectoryCandidate(NamedTuple):
     """The point of a trajectory, or of a part of it, that is drawn from it.
 
     Attributes:
@@ -57,12 +45,12 @@ class Candidate(NamedTuple):
         log_weight: Logarithm of the sum of the points' weights.
     """
 
-    point: Point
+    point: EvaluatedPoint
     level: Tensor
     log_weight: Tensor
 
 
-class Found(NamedTuple):
+class TrajectoryDraw(NamedTuple):
     """What came of a trajectory.
 
     Attributes:
@@ -74,7 +62,7 @@ class Found(NamedTuple):
         energy: Energy at the draw.
     """
 
-    point: Point
+    point: EvaluatedPoint
     accept_rate: Tensor
     num_steps: Tensor
     depth: Tensor
@@ -82,11 +70,11 @@ class Found(NamedTuple):
     energy: Tensor
 
 
-class _Half(NamedTuple):
+class _GrowingHalf(NamedTuple):
     # The part of a trajectory that grows by one leaf after the other; `firsts` are momenta, `sums` those before them.
     leaf: Tensor
-    edge: Edge
-    candidate: Candidate
+    edge: TrajectoryEnd
+    candidate: TrajectoryCandidate
     total: Tensor
     firsts: Tensor
     sums: Tensor
@@ -95,11 +83,11 @@ class _Half(NamedTuple):
     diverging: Tensor
 
 
-class _Tree(NamedTuple):
+class _TrajectoryTree(NamedTuple):
     depth: Tensor
-    left: Edge
-    right: Edge
-    candidate: Candidate
+    left: TrajectoryEnd
+    right: TrajectoryEnd
+    candidate: TrajectoryCandidate
     total: Tensor
     accepted: Tensor
     num_steps: Tensor
@@ -107,15 +95,9 @@ class _Tree(NamedTuple):
     diverging: Tensor
 
 
-def evaluate(position: Tensor, log_density: Callable) -> Point:
-    """Returns the point at a position; a log-density that is no number counts as -inf: an impossible place, not an end."""
-    value, (slope,) = gradients(log_density, position)
-    return Point(position, slope, ops.where(ops.isnan(value), -float("inf"), value))
-
-
-def trajectory(
-    seed: Seed, start: Point, log_density: Callable, scale: Tensor, step_size: Tensor, max_depth: int
-) -> Found:
+def no_u_turn(
+    seed: Seed, start: EvaluatedPoint, log_density: Callable, scale: Tensor, step_size: Tensor, max_depth: int
+) -> TrajectoryDraw:
     """Draws a point from a trajectory through another point.
 
     Args:
@@ -131,26 +113,26 @@ def trajectory(
     start_level = start.log_density - 0.5 * _dot(momentum, momentum)
     zero = ops.zeros_like(start.log_density)
     no = ops.zeros((), "bool")
-    edge = Edge(start.position, momentum, start.slope)
-    first = Candidate(start, zero, zero)
+    edge = TrajectoryEnd(start.position, momentum, start.slope)
+    first = TrajectoryCandidate(start, zero, zero)
 
     def double(*values: Tensor) -> tuple:
-        tree = _Tree(*values)
+        tree = _TrajectoryTree(*values)
         key = random.fold_in(coin, tree.depth)
         forward = random.mixed_uniform(key, 0, _dtype(zero)) < 0.5
         step = ops.where(forward, step_size, -step_size)
-        begin = _choose(forward, tree.right, tree.left)
+        begin = select(forward, tree.right, tree.left)
         half = _grow(random.fold_in(key, 1), begin, log_density, scale, step, start_level, tree.depth, max_depth)
         return tuple(_joined(tree, half, forward, random.mixed_uniform(key, 2, _dtype(zero))))
 
-    initial = _Tree(ops.zeros((), "int32"), edge, edge, first, momentum, zero, zero, ops.ones((), "bool"), no)
+    initial = _TrajectoryTree(ops.zeros((), "int32"), edge, edge, first, momentum, zero, zero, ops.ones((), "bool"), no)
 
     def goes_on(*values: Tensor) -> Tensor:
-        tree = _Tree(*values)
+        tree = _TrajectoryTree(*values)
         return ops.logical_and(tree.going, tree.depth < max_depth)
 
-    tree = _Tree(*ops.while_loop(goes_on, double, tuple(initial)))
-    return Found(
+    tree = _TrajectoryTree(*ops.while_loop(goes_on, double, tuple(initial)))
+    return TrajectoryDraw(
         tree.candidate.point,
         tree.accepted / tree.num_steps,
         tree.num_steps,
@@ -160,13 +142,13 @@ def trajectory(
     )
 
 
-def _joined(tree: _Tree, half: _Half, forward: Tensor, uniform: Tensor) -> _Tree:
+def _joined(tree: _TrajectoryTree, half: _GrowingHalf, forward: Tensor, uniform: Tensor) -> _TrajectoryTree:
     # The half is as likely to give the draw as its weight is large beside the old one's, which favours new places.
     better = ops.log(uniform) < half.candidate.log_weight - tree.candidate.log_weight
-    chosen = _choose(ops.logical_and(half.going, better), half.candidate, tree.candidate)
-    left, right = _choose(forward, tree.left, half.edge), _choose(forward, half.edge, tree.right)
+    chosen = select(ops.logical_and(half.going, better), half.candidate, tree.candidate)
+    left, right = select(forward, tree.left, half.edge), select(forward, half.edge, tree.right)
     total = tree.total + half.total
-    return _Tree(
+    return _TrajectoryTree(
         tree.depth + 1,
         left,
         right,
@@ -181,31 +163,31 @@ def _joined(tree: _Tree, half: _Half, forward: Tensor, uniform: Tensor) -> _Tree
 
 def _grow(
     seed: Seed,
-    begin: Edge,
+    begin: TrajectoryEnd,
     log_density: Callable,
     scale: Tensor,
     step: Tensor,
     start_level: Tensor,
     depth: Tensor,
     max_depth: int,
-) -> _Half:
+) -> _GrowingHalf:
     # Grows 2^depth leaves, or fewer where the trajectory turns or diverges.
     writes, lasts, firsts = (ops.convert_to_tensor(table) for table in _bookkeeping(max_depth))
     size, dtype = begin.position.shape[0], _dtype(begin.position)
     leaves = ops.left_shift(ops.ones((), "int32"), depth)
     zero = ops.zeros_like(start_level)
-    nothing = Candidate(Point(begin.position, begin.slope, zero), zero, zero + _NOTHING)
+    nothing = TrajectoryCandidate(EvaluatedPoint(begin.position, begin.slope, zero), zero, zero + _NOTHING)
 
     def leaf(*values: Tensor) -> tuple:
-        half = _Half(*values)
+        half = _GrowingHalf(*values)
         edge, value = _leapfrog(half.edge, log_density, scale, step)
         level = value - 0.5 * _dot(edge.momentum, edge.momentum) - start_level
         level = ops.maximum(ops.where(ops.isnan(level), _NOTHING, level), _NOTHING)
         log_weight = _log_add(half.candidate.log_weight, level)
         uniform = random.mixed_uniform(seed, half.leaf, dtype)
-        chosen = _choose(
+        chosen = select(
             ops.log(uniform) < level - log_weight,
-            Candidate(Point(edge.position, edge.slope, value), level, log_weight),
+            TrajectoryCandidate(EvaluatedPoint(edge.position, edge.slope, value), level, log_weight),
             half.candidate,
         )
         write = ops.take(writes, half.leaf)
@@ -215,7 +197,7 @@ def _grow(
         turning = _turns_within(
             kept, sums, edge.momentum, total, ops.take(lasts, half.leaf), ops.take(firsts, half.leaf)
         )
-        diverging = level < -_DIVERGENCE
+        diverging = level < -MAX_ENERGY_ERROR
         return (
             half.leaf + 1,
             edge,
@@ -229,23 +211,23 @@ def _grow(
         )
 
     def goes_on(*values: Tensor) -> Tensor:
-        half = _Half(*values)
+        half = _GrowingHalf(*values)
         return ops.logical_and(half.going, half.leaf < leaves)
 
     empty = ops.zeros((max_depth + 1, size), dtype)
     none = ops.zeros_like(begin.position)
-    initial = _Half(
+    initial = _GrowingHalf(
         ops.zeros((), "int32"), begin, nothing, none, empty, empty, zero, ops.ones((), "bool"), ops.zeros((), "bool")
     )
-    return _Half(*ops.while_loop(goes_on, leaf, tuple(initial)))
+    return _GrowingHalf(*ops.while_loop(goes_on, leaf, tuple(initial)))
 
 
-def _leapfrog(edge: Edge, log_density: Callable, scale: Tensor, step: Tensor) -> tuple[Edge, Tensor]:
-    momentum = edge.momentum + 0.5 * step * mass_matrix.to_slope(scale, edge.slope)
-    position = edge.position + step * mass_matrix.to_position(scale, momentum)
+def _leapfrog(edge: TrajectoryEnd, log_density: Callable, scale: Tensor, step: Tensor) -> tuple[TrajectoryEnd, Tensor]:
+    momentum = edge.momentum + 0.5 * step * to_slope(scale, edge.slope)
+    position = edge.position + step * to_position(scale, momentum)
     point = evaluate(position, log_density)
-    momentum = momentum + 0.5 * step * mass_matrix.to_slope(scale, point.slope)
-    return Edge(position, momentum, point.slope), point.log_density
+    momentum = momentum + 0.5 * step * to_slope(scale, point.slope)
+    return TrajectoryEnd(position, momentum, point.slope), point.log_density
 
 
 def _turns(first: Tensor, last: Tensor, total: Tensor) -> Tensor:
@@ -275,10 +257,6 @@ def _bookkeeping(max_depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ending = np.array([len(bin(n)) - len(bin(n).rstrip("1")) if n % 2 else 0 for n in leaf])
     writes = np.where(leaf % 2 == 0, ones, max_depth)
     return writes.astype("int32"), ones.astype("int32"), (ones - ending + 1).astype("int32")
-
-
-def _choose(condition: Tensor, new: Any, old: Any) -> Any:
-    return keras.tree.map_structure(lambda a, b: ops.where(condition, a, b), new, old)
 
 
 def _log_add(a: Tensor, b: Tensor) -> Tensor:

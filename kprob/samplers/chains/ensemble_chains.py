@@ -10,12 +10,13 @@ from keras import ops
 from kprob.backend import compile_function, random, vectorized_map
 from kprob.density import LogDensity
 from kprob.numerics import to_numpy
-from kprob.samplers.chains.chains import Chains
-from kprob.samplers.sampler import Info, Kernel, Sampler
+from kprob.samplers.chains.programs import ChainPrograms, Moved
+from kprob.samplers.kernels.kernel import Info, Kernel
+from kprob.samplers.sampler import Sampler
 from kprob.types import Seed, Tensor
 
 
-class EnsembleChains(Chains):
+class EnsembleChains(ChainPrograms):
     """The compiled programs of a sampler whose state is that of all chains, the position (chains, d).
 
     Args:
@@ -53,18 +54,17 @@ class EnsembleChains(Chains):
         self._template: Any = None
 
     def start(self, vectors: list[np.ndarray], batch: dict) -> list[list[np.ndarray]]:
-        """Returns the state of the chains that start at positions, as a list of one list of arrays."""
+        """Returns the one state of all chains, as a list of one list of arrays."""
         return [_leaves(self._init(ops.convert_to_tensor(np.stack(vectors)), batch))]
 
-    def run(self, states: list, seeds: list, number: int, batch: dict) -> tuple[list, np.ndarray, np.ndarray]:
-        """Makes some transitions of all chains (see `Chains.run`)."""
+    def run(self, states: list, seeds: list, number: int, batch: dict) -> Moved:
         if self._template is None:  # only for its structure
             self._template = self._init(ops.convert_to_tensor(states[0][0]), batch)
         state = keras.tree.pack_sequence_as(self._template, [ops.convert_to_tensor(leaf) for leaf in states[0]])
         count = ops.convert_to_tensor(np.int32(number))
         state, positions, infos = self._together(state, ops.convert_to_tensor(seeds[0]), count, batch)
-        told = [np.swapaxes(to_numpy(value)[:number], 0, 1) for value in (positions, infos)]
-        return [_leaves(state)], told[0], told[1]
+        positions, infos = (np.swapaxes(to_numpy(value)[:number], 0, 1) for value in (positions, infos))
+        return Moved([_leaves(state)], positions, infos)
 
 
 def _leaves(state: Any) -> list[np.ndarray]:

@@ -9,7 +9,6 @@ import kprob
 from kprob.backend import compile_function, random
 from kprob.errors import CompileError
 from kprob.samplers import Info
-from kprob.samplers.adaptation.windows import windows
 
 
 def run(sampler, position, log_density, number, seed=0):
@@ -124,13 +123,6 @@ def test_wrong_arguments(wrong, message):
 def test_config(sampler):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(sampler))
     assert type(again) is type(sampler) and again.get_config() == sampler.get_config()
-
-
-def test_windows_are_stans():
-    slow, closing = windows(1000)
-    # 75 transitions, windows of 25, 50, 100, 200 and the rest, 50 transitions.
-    assert np.flatnonzero(closing).tolist() == [99, 149, 249, 449, 949]
-    assert not slow[:75].any() and slow[75:950].all() and not slow[950:].any()
 
 
 def test_acceptance_is_what_was_asked_for():
