@@ -7,7 +7,7 @@ import numpy as np
 
 from kprob.backend import tfd
 from kprob.effects.primitives import param, sample
-from kprob.effects.site import Site
+from kprob.effects.site import Site, SiteKind
 from kprob.effects.stack import Handler
 from kprob.errors import SiteError, explain
 from kprob.saving import register
@@ -148,7 +148,7 @@ class reparam(Handler):
         network = kprob.handlers.reparam(
             lambda: kprob.sample("x", tfd.Normal(5.0, 2.0)), {"x": kprob.LocScale()}
         )
-        assert kprob.handlers.trace(network).get_trace()["x"].kind == "deterministic"
+        assert kprob.handlers.trace(network).get_trace()["x"].is_deterministic
         ```
     """
 
@@ -156,12 +156,12 @@ class reparam(Handler):
         super().__init__(network)
         self.config = dict(config or {})
 
-    def on_site(self, site: Site) -> None:
-        if site.kind != "sample" or site.name not in self.config or site.value is not None:
+    def on_sample(self, site: Site) -> None:
+        if site.name not in self.config or site.value is not None:
             return
         # The plates of the site are open now, so that the new latent lands in the same ones.
         site.value = self.config[site.name].apply(site)
-        site.kind = "deterministic"
+        site.kind = SiteKind.DETERMINISTIC
 
 
 def _unwrapped(distribution: Distribution) -> tuple[Distribution, int]:

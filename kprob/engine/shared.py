@@ -21,7 +21,7 @@ def can_share(trace: Trace, independent: bool = False) -> bool:
         trace: A run of q.
         independent: Whether its latents are known not to depend on each other's draws.
     """
-    others = {site.kind for site in trace.sites.values()} - {"sample", "param"}
+    others = [site for site in trace.sites.values() if not (site.is_random or site.is_param)]
     drawn = [site for site in trace.random_sites() if not site.intervened]
     return not others and (len(drawn) == 1 or independent) and all(site.in_data_plate for site in drawn)
 
@@ -39,7 +39,7 @@ def expand(trace: Trace, repeated: dict, num_draws: int, seed, given: Mapping | 
     result = Trace(num_draws)
     for position, site in enumerate(trace.sites.values()):
         plates = tuple(_longer(plate, repeated, num_draws) if plate.is_data else plate for plate in site.plates)
-        if site.kind != "sample" or not site.in_data_plate:
+        if not site.is_random or not site.in_data_plate:
             result.add(replace(site, plates=plates))
         elif site.intervened:
             result.add(replace(site, plates=plates, value=_flat(_copies(site.value, num_draws)), cached_log_prob=None))

@@ -94,7 +94,7 @@ def _statistics(model, found: joint_draws.JointDraws, shape: tuple) -> dict[str,
 def _prior(model, x, num_rows: int | None, observed: list[str], number: int, seed: int | None) -> dict[str, dict]:
     sites = model.structure().sites
     covariates = {name: value for name, value in model.name_data(x).items() if name not in sites}
-    wanted = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
+    wanted = [name for name, site in sites.items() if site.is_variable]
     drawn = model.prior(wanted, covariates, size=num_rows or 1).sample(number, seed=seed)
     drawn = {name: np.asarray(value)[None] for name, value in drawn.items()}
     return {

@@ -66,8 +66,8 @@ class Spec:
 class StandIn(Handler):
     """Gives sites that only TFP can draw their centre, where only shapes matter: TFP's samplers compile for seconds."""
 
-    def on_site(self, site: Site) -> None:
-        if site.kind != "sample" or site.value is not None:
+    def on_sample(self, site: Site) -> None:
+        if site.value is not None:
             return
         family = distributions.family_of(unwrapped(site.distribution))
         if family is None or family.sampler is not None:

@@ -114,7 +114,7 @@ def _program(model, latents: tuple, observed: tuple, predictive: bool):
 
 
 def _following(trace: Trace) -> list[str]:
-    return [site.name for site in trace.sites.values() if site.kind == "deterministic"]
+    return [site.name for site in trace.sites.values() if site.is_deterministic]
 
 
 def pointwise(site: Site):

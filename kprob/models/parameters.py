@@ -19,14 +19,12 @@ class Parameters(Handler):
         super().__init__()
         self.model = model
 
-    def on_site(self, site: Site) -> None:
-        if site.kind == "module":
-            self._module(site)
-        elif site.kind == "param" and site.value is None:
+    def on_param(self, site: Site) -> None:
+        if site.value is None:
             constraint = get_constraint(site.constraint)
             site.value = constraint.forward(keras.ops.convert_to_tensor(self._variable(site, constraint)))
 
-    def _module(self, site: Site) -> None:
+    def on_module(self, site: Site) -> None:
         known = self.model.modules
         if site.name in known and known[site.name] is not site.value:
             raise SiteError(
@@ -55,7 +53,7 @@ class Parameters(Handler):
         variables = self.model.__dict__["_named_parameters"]
         if site.name not in variables:
             self._check_new(site)
-            init = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(site.distribution)), "float32")
+            init = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(site.initial)), "float32")
             start = keras.ops.convert_to_numpy(constraint.inverse(keras.ops.convert_to_tensor(init)))
             back = keras.ops.convert_to_numpy(constraint.forward(keras.ops.convert_to_tensor(start)))
             if not (np.isfinite(start).all() and np.allclose(back, init, rtol=1e-3, atol=1e-4)):
@@ -91,4 +89,4 @@ class Parameters(Handler):
 
 
 def _declaration(site: Site) -> tuple:
-    return tuple(np.shape(site.distribution)), site.constraint
+    return tuple(np.shape(site.initial)), site.constraint

@@ -145,13 +145,13 @@ def exact_moments(model, target: Target, batch: dict) -> dict[str, tuple]:
     if target.kind == "posterior" and hasattr(model, "guide") and model.guide.chooses:
         return {}
     trace = run(model, target, batch, random.seed(0))
-    if target.kind == "posterior" and any(trace[name].kind == "deterministic" for name in target.names):
+    if target.kind == "posterior" and any(trace[name].is_deterministic for name in target.names):
         return {}
     independent = target.kind == "posterior" and hasattr(model, "guide") and model.guide.independent
     exact: dict[str, tuple] = {}
     for name in trace:
         site = trace[name]
-        if site.kind != "sample" or site.observed or site.intervened:
+        if not site.is_random or site.observed or site.intervened:
             continue
         if name in target.names:
             moments = _moments(site.distribution, keras.ops.shape(site.value))
@@ -243,7 +243,7 @@ def _foldable(model, target: Target, batch: dict) -> bool:
     # Draws may share a run where everything that is drawn has a value per row.
     given = {*batch["rows"], *batch["whole"]}
     sites = model.structure().sites
-    drawn = [s for s in sites.values() if s.kind == "sample" and (s.name not in given or s.name in target.names)]
+    drawn = [s for s in sites.values() if s.is_random and (s.name not in given or s.name in target.names)]
     return bool(drawn) and not model.run_eagerly and all(site.in_data_plate for site in drawn)
 
 
@@ -256,7 +256,7 @@ def _unfold(site, number: int, value=None):
 
 
 def _mean(site):
-    if site.kind != "sample":
+    if not site.is_random:
         return site.value
     try:
         mean = site.distribution.mean()

@@ -83,7 +83,7 @@ def prepare_values(model, target, batch: dict, values: dict) -> dict:
     """
     known = model.structure().sites
     for name in values:
-        if name not in known or known[name].kind != "sample":
+        if name not in known or not known[name].is_random:
             raise SiteError(
                 explain(
                     f"`log_prob` of {owner_of(model)} got a value for `{name}`, which is no random variable."
@@ -120,9 +120,9 @@ def number_of_draws(lengths: dict[str, int]) -> int:
 
 def _check_names(model, kind: str, wanted) -> None:
     sites = model.structure().sites
-    allowed = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
+    allowed = [name for name, site in sites.items() if site.is_variable]
     if kind == "posterior":
-        follows = [name for name, site in sites.items() if site.kind == "deterministic"]
+        follows = [name for name, site in sites.items() if site.is_deterministic]
         allowed = [*model.__dict__["_spec"].unobserved, *follows]
     elif kind == "posterior_predictive":
         allowed = [name for name in allowed if name not in model.__dict__["_spec"].unobserved]

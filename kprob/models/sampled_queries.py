@@ -46,7 +46,7 @@ def predict(model, x, num_samples: int, seed: int | None):
         data = model.prepare_data(x)
         batch = batch_of(data, with_index=False)
     check_rows(model, draws, data)
-    wanted = [n for n in _allowed(model, "posterior_predictive", draws) if model.structure().sites[n].kind == "sample"]
+    wanted = [n for n in _allowed(model, "posterior_predictive", draws) if model.structure().sites[n].is_random]
     wanted = [n for n in wanted if n not in {*data.rows, *data.whole}] or wanted
     rows = _rows_of_draws(draws, num_samples, _seed(model, seed))
     found = _run(model, tuple(wanted), draws, rows, batch, 1, _seed(model, seed), True)
@@ -98,7 +98,7 @@ def _run(model, wanted, draws: Draws, rows, batch, size: int, seed: int, means: 
 def _sums(model, draws: Draws, batch: dict):
     # Discrete latents, which the sampler summed out.
     sites = model.structure().sites
-    names = [n for n, site in sites.items() if site.kind == "sample" and site.discrete and n not in draws.sites]
+    names = [n for n, site in sites.items() if site.is_random and site.discrete and n not in draws.sites]
     if all(name in {**batch["rows"], **batch["whole"]} for name in names):
         return None
     trace = model.networks.run_generative(batch, random.seed(0))
@@ -113,7 +113,7 @@ def _with_sums(networks, plan, batch: dict, seed, values: dict, size: int) -> di
 
 
 def _value(site, mean: bool):
-    if not mean or site.kind != "sample":
+    if not mean or not site.is_random:
         return site.value
     try:
         expected = site.distribution.mean()
@@ -131,11 +131,7 @@ def _wanted(model, kind: str, names, draws: Draws, data: Data) -> list[str]:
     allowed = _allowed(model, kind, draws)
     if names is None:
         sites = model.structure().sites
-        return (
-            shown_names(model, draws.sites)
-            if kind == "posterior"
-            else [n for n in allowed if sites[n].kind == "sample"]
-        )
+        return shown_names(model, draws.sites) if kind == "posterior" else [n for n in allowed if sites[n].is_random]
     wanted = [names] if isinstance(names, str) else list(names)
     for name in wanted:
         if name not in allowed:
@@ -152,13 +148,11 @@ def _wanted(model, kind: str, names, draws: Draws, data: Data) -> list[str]:
 
 def _allowed(model, kind: str, draws: Draws) -> list[str]:
     sites = model.structure().sites
-    follows = [name for name, site in sites.items() if site.kind == "deterministic"]
+    follows = [name for name, site in sites.items() if site.is_deterministic]
     if kind == "posterior":
-        summed = [n for n, s in sites.items() if s.kind == "sample" and s.discrete and n not in draws.sites]
+        summed = [n for n, s in sites.items() if s.is_random and s.discrete and n not in draws.sites]
         return [*draws.sites, *follows, *summed]
-    return [
-        name for name, site in sites.items() if site.kind in ("sample", "deterministic") and name not in draws.sites
-    ]
+    return [name for name, site in sites.items() if site.is_variable and name not in draws.sites]
 
 
 def check_rows(model, draws: Draws, data: Data) -> None:

@@ -153,7 +153,7 @@ def _site_table(
     spec = model.__dict__["_spec"]
     rows = []
     for site in structure.sites.values():
-        role = "" if site.kind != "sample" else _role(site.name, observed, summed)
+        role = "" if not site.is_random else _role(site.name, observed, summed)
         shapes = [str(site.event_shape), _plates(site, spec)]
         row = [site.name, site.family, *shapes, _weights(model, site, network), role]
         rows.append(row[: len(columns)])
@@ -165,7 +165,7 @@ def _role(name: str, observed, summed) -> str:
 
 
 def _weights(model, site: SiteInfo, network: _Network) -> str:
-    if site.kind == "param":
+    if site.is_param:
         return f"{_size(model.__dict__['_named_parameters'][site.name]):,}"
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, RandomVariable)]
     return f"{sum(network.count(layer) for layer in layers if layer.site_name == site.name):,}"

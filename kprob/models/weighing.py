@@ -56,7 +56,7 @@ def prepare(model, verb: str, x) -> Data:
 
 def has_rows(model) -> bool:
     """Whether each row of the data has weights of its own: nothing random is outside the data plate."""
-    sites = [site for site in model.structure().sites.values() if site.kind in ("sample", "factor")]
+    sites = [site for site in model.structure().sites.values() if site.is_weighed]
     return model.__dict__["_spec"].foldable and not model.run_eagerly and all(site.in_data_plate for site in sites)
 
 

@@ -3,7 +3,7 @@
 import keras
 
 from kprob.backend import tfd
-from kprob.effects import Site, Trace
+from kprob.effects import Site, SiteKind, Trace
 from kprob.objectives.elbo import ELBO
 from kprob.objectives.terms import Term, latents_of, terms_of
 from kprob.saving import register
@@ -63,7 +63,7 @@ def _before(name: str, trace: Trace) -> set[str]:
 
 def _kl_divergence(site: Site, generative_trace: Trace) -> Site | None:
     # The divergence takes the place of the site's log-density, so that plates, masks and weights act on it alike.
-    if site.name not in generative_trace or generative_trace[site.name].kind != "sample":
+    if site.name not in generative_trace or not generative_trace[site.name].is_random:
         return None
     try:
         divergence = tfd.kl_divergence(site.distribution, generative_trace[site.name].distribution)
@@ -71,4 +71,4 @@ def _kl_divergence(site: Site, generative_trace: Trace) -> Site | None:
         return None
     sizes = tuple(plate.size for plate in site.plates)
     value = keras.ops.broadcast_to(divergence, sizes) if sizes else divergence
-    return Site(site.name, "factor", value=value, plates=site.plates, scale=site.scale, mask=site.mask)
+    return Site(site.name, SiteKind.FACTOR, value=value, plates=site.plates, scale=site.scale, mask=site.mask)

@@ -28,7 +28,7 @@ def other_values(site: Site) -> Iterator[np.ndarray]:
         site: The site, with its value and, where it is random, its distribution.
     """
     value = to_numpy(site.value)
-    if site.kind != "sample":
+    if not site.is_random:
         yield from other_arrays(value)
         return
     yield from _nan(value)

@@ -7,16 +7,16 @@ import numpy as np
 
 from kprob import distributions
 from kprob.checks import known_size
-from kprob.effects import Site, Trace
+from kprob.effects import HasKind, Site, SiteKind, Trace
 
 
 @dataclass(frozen=True)
-class SiteInfo:
+class SiteInfo(HasKind):
     """What is known of a site before any data.
 
     Attributes:
         name: Its name.
-        kind: "sample", "deterministic", "param" or "factor".
+        kind: What it is.
         family: Name of its distribution's class.
         plates: Names and lengths of its plates, outermost first; the data plate's length is None.
         event_shape: Shape of one value.
@@ -25,7 +25,7 @@ class SiteInfo:
     """
 
     name: str
-    kind: str
+    kind: SiteKind
     family: str
     plates: tuple[tuple[str, int | None], ...]
     event_shape: tuple[int | None, ...]
@@ -51,19 +51,19 @@ class Structure:
 
     def random_sites(self) -> list[str]:
         """Returns the names of the random variables."""
-        return [name for name, site in self.sites.items() if site.kind == "sample"]
+        return [name for name, site in self.sites.items() if site.is_random]
 
 
 def site_info(site: Site) -> SiteInfo:
     """Describes a site of a run."""
     plates = tuple((p.name, None if p.is_data else known_size(p.size)) for p in site.plates)
-    if site.kind == "sample":
+    if site.is_random:
         shape = tuple(site.distribution.event_shape)
         family = family_name(site.distribution)
         discrete = distributions.is_discrete(site.distribution)
     else:
         value_shape = tuple(np.shape(site.value)) if not hasattr(site.value, "shape") else tuple(site.value.shape)
-        shape, family, discrete = value_shape[len(plates) :], site.kind, False
+        shape, family, discrete = value_shape[len(plates) :], str(site.kind), False
     dtype = str(getattr(site.value, "dtype", "float32")).split("'")[
         -2 if "'" in str(getattr(site.value, "dtype", "")) else -1
     ]
