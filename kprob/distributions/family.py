@@ -116,6 +116,11 @@ class Family:
     support: Support | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def own_ndims(self) -> int:
+        """Axes of one value as far as the family knows: none where only the distribution does."""
+        return self.event_ndims or 0
+
     def rivals(self, name: str) -> tuple[str, ...]:
         """Returns the parameters of which none may be given together with `name`."""
         for group in self.alternatives:
@@ -161,7 +166,7 @@ class Family:
             for name, shape in shapes.items():
                 if name in self.parameters and self.parameters[name].event_ndims >= self.event_ndims <= len(shape):
                     return tuple(shape)[-self.event_ndims :]
-        return (None,) * (self.event_ndims or 0)
+        return (None,) * self.own_ndims
 
 
 def vector(event: Shape, settings: Mapping[str, object]) -> Shape:

@@ -329,5 +329,5 @@ def track_closure(model: keras.Model, function) -> None:
             if isinstance(layer, keras.layers.Layer):
                 own = name if layer is value else f"{name}_{i}"
                 model.modules[own] = layer
-                if isinstance(layer, RandomVariable) and layer.owner_name is None:
-                    layer.owner_name = own
+                if isinstance(layer, RandomVariable):
+                    layer.name_after(own)

@@ -11,8 +11,9 @@ from kprob.data import Data, batch_of, rows_of
 from kprob.engine import Networks, Structure, evaluate
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
+from kprob.layers.naming import claim_names
 from kprob.models import building, fitting, population, reparameterizing, sampling
-from kprob.models.attributes import claim_names, require_initialised
+from kprob.models.attributes import require_initialised
 from kprob.models.inputs import Inputs, name_data
 from kprob.models.metrics import NAMES, FirstNonFinite
 from kprob.models.objective_state import hold_layers
