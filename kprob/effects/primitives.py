@@ -7,7 +7,7 @@ import keras
 
 from kprob import checks
 from kprob.backend import float_type, tfd
-from kprob.distributions import to_float64
+from kprob.distributions.precision import to_float64
 from kprob.effects.site import Plate, Site, SiteKind
 from kprob.effects.stack import STATE, send
 from kprob.types import ArrayLike, Distribution, Tensor

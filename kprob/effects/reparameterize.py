@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from kprob.backend import tfd
+from kprob.distributions.wrappers import split_axes
 from kprob.effects.primitives import param, sample
 from kprob.effects.site import Site, SiteKind
 from kprob.effects.stack import Handler
 from kprob.errors import SiteError, explain
 from kprob.saving import register
-from kprob.types import Distribution, Tensor
+from kprob.types import Tensor
 
 
 @register
@@ -57,7 +58,8 @@ class LocScale:
 
     def apply(self, site: Site) -> Tensor:
         """Draws the new latent and returns the site's value."""
-        base, event_ndims = _unwrapped(site.distribution)
+        # The plates bring back the axes of a broadcast.
+        base, event_ndims = split_axes(site.distribution)
         parameters = base.parameters
         if "loc" not in parameters or "scale" not in parameters or base.event_shape.rank:
             raise SiteError(
@@ -109,7 +111,7 @@ class Transform:
 
     def apply(self, site: Site) -> Tensor:
         """Draws the base latent and returns the site's value."""
-        outer, event_ndims = _unwrapped(site.distribution)
+        outer, event_ndims = split_axes(site.distribution)
         if not isinstance(outer, tfd.TransformedDistribution):
             raise SiteError(
                 explain(
@@ -162,13 +164,3 @@ class reparam(Handler):
         # The plates of the site are open now, so that the new latent lands in the same ones.
         site.value = self.config[site.name].apply(site)
         site.kind = SiteKind.DETERMINISTIC
-
-
-def _unwrapped(distribution: Distribution) -> tuple[Distribution, int]:
-    # What is inside, and how many of its batch axes belong to one value; plates bring back the axes of a broadcast.
-    event_ndims = 0
-    while isinstance(distribution, tfd.Independent | tfd.BatchBroadcast):
-        inner = distribution.distribution
-        event_ndims += len(distribution.event_shape) - len(inner.event_shape)
-        distribution = inner
-    return distribution, event_ndims

@@ -11,6 +11,7 @@ import keras
 
 from kprob import distributions
 from kprob.backend import random, tfd
+from kprob.distributions.corrected.relaxed import rearrange
 from kprob.effects import Plate, Site, Trace
 
 
@@ -56,13 +57,13 @@ def _draws(site: Site, plates: tuple[Plate, ...], num_draws: int, seed, value) -
         outer = sizes[: len(sizes) - len(own.batch_shape)]
         values = distributions.draw(own, (num_draws, *outer), seed)
     else:
-        values = distributions.along(lambda v: keras.ops.reshape(v, (num_draws, -1, *keras.ops.shape(v)[1:])), value)
+        values = rearrange(lambda v: keras.ops.reshape(v, (num_draws, -1, *keras.ops.shape(v)[1:])), value)
     # The log-density of all draws under one distribution: it isn't copied, only its parameters are broadcast.
     stacked = replace(site, value=values, cached_log_prob=None)
     log_prob = keras.ops.broadcast_to(stacked.log_prob(), (num_draws, *sizes))
     copied = tfd.BatchBroadcast(own, (num_draws, *sizes))
     wide = tfd.BatchReshape(copied, (num_draws * sizes[0], *sizes[1:]))
-    value = distributions.along(_flat, values) if value is None else value
+    value = rearrange(_flat, values) if value is None else value
     return replace(site, plates=plates, distribution=wide, value=value, cached_log_prob=_flat(log_prob))
 
 

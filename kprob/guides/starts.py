@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from kprob import checks, distributions, effects
-from kprob.backend import random, tfd
+from kprob.backend import random
+from kprob.distributions.wrappers import unwrapped
 from kprob.errors import MismatchError, did_you_mean, explain, names
 
 STARTS = ("median", "mean", "sample")
@@ -97,9 +98,7 @@ def center(distribution, which: str = "median"):
         distribution: A TFP distribution.
         which: "median" or "mean".
     """
-    inner = distribution
-    while isinstance(inner, tfd.Independent | tfd.BatchBroadcast):
-        inner = inner.distribution
+    inner = unwrapped(distribution)
     centers = (lambda: inner.quantile(0.5), inner.mean)
     for find in centers if which == "median" else centers[::-1]:
         try:

@@ -13,7 +13,8 @@ import numpy as np
 
 from kprob import effects
 from kprob.backend import is_tensor, random
-from kprob.distributions import Family, FamilyLike, draw, family_key, get_constraint, resolve_family
+from kprob.distributions import Family, draw, get_constraint, resolve_family
+from kprob.distributions.resolving import FamilyLike, family_key
 from kprob.layers.argument_checks import (
     check_features,
     check_made_once,

@@ -13,11 +13,12 @@ from kprob.backend import random
 from kprob.data import Data, batch_of, to_array
 from kprob.data.arrays import Whole
 from kprob.data.batch import data_of
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import AnyPast, Handler, Site, Trace
 from kprob.engine import Networks, Structure, check_supports, discover, find_dependencies, latent_parents
 from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
 from kprob.engine.probing.repeating import check_repeatable
-from kprob.engine.probing.structure import structure_of, unwrapped
+from kprob.engine.probing.structure import structure_of
 from kprob.engine.shared import can_share
 from kprob.guides import Guide
 from kprob.guides.starts import Start, center

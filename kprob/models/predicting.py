@@ -9,6 +9,7 @@ from kprob import checks
 from kprob.backend import random
 from kprob.data import Data, batch_of, rows_of
 from kprob.data.batch import repeat_rows
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Trace
 from kprob.engine.enumeration import conditional, num_runs
 from kprob.models import programs, resampling, sampled_queries, summed_out
@@ -270,14 +271,8 @@ def _plate_shape(site) -> tuple:
 
 
 def _tensors(distribution) -> dict:
-    while "distribution" in distribution.parameters and type(distribution).__name__.strip("_") in (
-        "Independent",
-        "BatchBroadcast",
-        "Sample",
-    ):
-        distribution = distribution.distribution
     found: dict = {}
-    for name, value in distribution.parameters.items():
+    for name, value in unwrapped(distribution, samples=True).parameters.items():
         if name == "distribution":
             found |= _tensors(value)
         elif hasattr(value, "shape") and hasattr(value, "dtype"):

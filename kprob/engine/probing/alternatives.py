@@ -12,8 +12,8 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import random
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site
-from kprob.engine.probing.structure import unwrapped
 
 _DRAWS = 32
 _MAX_SUPPORT = 8

@@ -7,6 +7,7 @@ import numpy as np
 
 from kprob import distributions
 from kprob.checks import known_size
+from kprob.distributions.names import family_name
 from kprob.effects import HasKind, Site, SiteKind, Trace
 
 
@@ -68,24 +69,6 @@ def site_info(site: Site) -> SiteInfo:
         -2 if "'" in str(getattr(site.value, "dtype", "")) else -1
     ]
     return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, site.in_data_plate)
-
-
-def unwrapped(distribution):
-    """Returns the distribution inside those that only move axes."""
-    while type(distribution).__name__.strip("_") in ("Independent", "BatchBroadcast"):
-        distribution = distribution.distribution
-    return distribution
-
-
-def family_name(distribution) -> str:
-    """Returns the name of a family: `Normal`, or `Exp(Normal)` where a bijector carries it elsewhere."""
-    distribution = unwrapped(distribution)
-    name = type(distribution).__name__.strip("_")
-    if name != "TransformedDistribution":
-        return name
-    bijector = distribution.bijector
-    parts = [type(part).__name__.strip("_") for part in getattr(bijector, "bijectors", None) or [bijector]]
-    return "(".join([*parts, family_name(distribution.distribution)]) + ")" * len(parts)
 
 
 def structure_of(trace: Trace) -> Structure:

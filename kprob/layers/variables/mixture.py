@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kprob.distributions import FamilyLike, family_key, mixture_family, resolve_family
+from kprob.distributions import mixture_family, resolve_family
+from kprob.distributions.resolving import FamilyLike, family_key
 from kprob.layers.event_shapes import EventShape, normalize_event_shape
 from kprob.layers.random_variable import RandomVariable
 from kprob.saving import register

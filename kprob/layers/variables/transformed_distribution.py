@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kprob.distributions import FamilyLike, family_key, resolve_family, transformed_family
+from kprob.distributions import resolve_family, transformed_family
+from kprob.distributions.resolving import FamilyLike, family_key
 from kprob.layers.bijector_config import BijectorLike, bijector_config, restored_bijector
 from kprob.layers.event_shapes import EventShape
 from kprob.layers.random_variable import RandomVariable
