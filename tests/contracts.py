@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from kprob import backend, distributions, effects, handlers, layers
-from kprob.layers.parameters import learnable
+from kprob.layers.parameter_sources import learnable
 
 DRAWS = 20_000
 ROWS = 3

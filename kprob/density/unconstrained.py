@@ -25,8 +25,8 @@ class Unconstrained(Handler):
         self.given = dict(values)
         self.log_det: Tensor = log_det
 
-    def on_site(self, site: Site) -> None:
-        if site.kind != "sample" or site.value is not None or site.name not in self.given:
+    def on_sample(self, site: Site) -> None:
+        if site.value is not None or site.name not in self.given:
             return
         if distributions.is_discrete(site.distribution):
             self._give_discrete(site)

@@ -2,7 +2,7 @@
 
 A `Family` names the constructor, the parameters with their constraints and standard values, the support of its
 values and a fast way to draw. `layers` makes a random-variable layer of an entry; `draw`, `support_bijector` and
-`contains` work on any TFP distribution and look entries up by its class.
+`contains` work on any TFP distribution and look entries up in the `registry` by its class.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kprob.distributions.supports.supports import Support
-from kprob.errors import SiteError, did_you_mean, explain
+from kprob.distributions.supports.support import Support
 from kprob.types import Distribution, Shape
 
 
@@ -55,11 +54,11 @@ class Parameter:
             return (None,) * self.event_ndims
         return tuple(self.shape(event, settings))
 
-    def standard_value(self, shape: Shape):
+    def standard_value(self, shape: Shape) -> np.ndarray | None:
         """Returns the standard value for a shape, or None where there is none or the shape isn't known."""
         return None if self.standard is None or None in shape else _fill(self.standard, shape)
 
-    def start_value(self, shape: Shape):
+    def start_value(self, shape: Shape) -> np.ndarray | None:
         """Returns where learning starts, or None where that is left to the constraint."""
         start = self.start if self.standard is None else self.standard
         return None if start is None else _fill(start, shape)
@@ -116,6 +115,11 @@ class Family:
     support: Support | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def own_ndims(self) -> int:
+        """Axes of one value as far as the family knows: none where only the distribution does."""
+        return self.event_ndims or 0
+
     def rivals(self, name: str) -> tuple[str, ...]:
         """Returns the parameters of which none may be given together with `name`."""
         for group in self.alternatives:
@@ -161,7 +165,7 @@ class Family:
             for name, shape in shapes.items():
                 if name in self.parameters and self.parameters[name].event_ndims >= self.event_ndims <= len(shape):
                     return tuple(shape)[-self.event_ndims :]
-        return (None,) * (self.event_ndims or 0)
+        return (None,) * self.own_ndims
 
 
 def vector(event: Shape, settings: Mapping[str, object]) -> Shape:
@@ -177,74 +181,3 @@ def matrix(event: Shape, settings: Mapping[str, object]) -> Shape:
 def sized(*names: str) -> Callable[[Shape, Mapping[str, object]], Shape]:
     """Shape of a parameter whose axes are settings of the layer, such as `num_classes`."""
     return lambda event, settings: tuple(settings[name] for name in names)
-
-
-_FAMILIES: dict[str, Family] = {}
-_BY_CLASS: dict[type, Family] = {}
-
-
-def register_family(family: Family) -> Family:
-    """Adds a family to the registry and returns it.
-
-    Args:
-        family: The family; one of the same name is replaced.
-    """
-    _FAMILIES[family.name] = family
-    if family.distribution_class is not None:
-        _BY_CLASS.setdefault(_broadest(family.distribution_class), family)
-    return family
-
-
-def families() -> dict[str, Family]:
-    """Returns all registered families by name."""
-    return dict(_FAMILIES)
-
-
-def get_family(name: str) -> Family:
-    """Returns the registered family of a name.
-
-    Args:
-        name: Name of the family, that of its layer.
-
-    Raises:
-        SiteError: There is none of that name.
-    """
-    if name not in _FAMILIES:
-        raise SiteError(
-            explain(
-                f"There is no family of distributions called {name!r}.{did_you_mean(name, _FAMILIES)}",
-                received=repr(name),
-                expected=f"a class of TFP distributions or one of {', '.join(sorted(_FAMILIES))}",
-                fix="pass the class itself, such as kprob.tfd.Skellam",
-            )
-        )
-    return _FAMILIES[name]
-
-
-def family_of(distribution: Distribution) -> Family | None:
-    """Returns the entry of a distribution's class, or None where there is none.
-
-    Args:
-        distribution: A TFP distribution.
-    """
-    for cls in type(distribution).__mro__:
-        if cls in _BY_CLASS:
-            return _BY_CLASS[cls]
-    return None
-
-
-def is_a(distribution: Distribution, distribution_class: type) -> bool:
-    """Whether a distribution is of a TFP class, or a subclass of it.
-
-    Args:
-        distribution: A TFP distribution.
-        distribution_class: A class of `kprob.tfd`.
-    """
-    return isinstance(distribution, _broadest(distribution_class))
-
-
-def _broadest(cls: type) -> type:
-    # Around a distribution that TensorFlow can't see as a composite tensor, TFP's `Independent(...)` makes an
-    # `_Independent`, which is the base of `Independent` and no instance of it; so with other wrappers.
-    base = cls.__mro__[1]
-    return base if base.__name__ == f"_{cls.__name__}" else cls

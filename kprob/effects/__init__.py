@@ -1,4 +1,6 @@
-"""Sites, the stack of handlers, the primitives and the handlers: ten minutes' reading, in the order of these imports.
+"""What a network's run is made of. Read `site`, `stack`, `primitives` and `handlers`, in this order: ten minutes.
+
+Then `trace` (what a run leaves behind), `scan` with `steps` (time), and `reparameterize`.
 
 May import: errors, checks, backend, distributions.
 """
@@ -7,7 +9,7 @@ from kprob.effects import handlers
 from kprob.effects.primitives import datamodel, deterministic, factor, module, param, plate, sample
 from kprob.effects.reparameterize import LocScale, Transform, reparam
 from kprob.effects.scan import AnyPast, scan
-from kprob.effects.site import Plate, Site
+from kprob.effects.site import HasKind, Plate, Site, SiteKind
 from kprob.effects.stack import STATE, Handler, running, send
 from kprob.effects.steps import Steps
 from kprob.effects.trace import Trace
@@ -15,10 +17,12 @@ from kprob.effects.trace import Trace
 __all__ = [
     "AnyPast",
     "Handler",
+    "HasKind",
     "LocScale",
     "Plate",
     "STATE",
     "Site",
+    "SiteKind",
     "Steps",
     "Trace",
     "Transform",

@@ -1,4 +1,4 @@
-"""The words that a network is written with: sample, param, deterministic, factor, plate, module."""
+"""The words that a network is written with: sample, param, deterministic, factor, plate, module (`scan` has a file of its own)."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ import keras
 
 from kprob import checks
 from kprob.backend import float_type, tfd
-from kprob.distributions import to_float64
-from kprob.effects.site import Plate, Site
+from kprob.distributions.precision import to_float64
+from kprob.effects.site import Plate, Site, SiteKind
 from kprob.effects.stack import STATE, send
 from kprob.types import ArrayLike, Distribution, Tensor
 
@@ -45,7 +45,7 @@ def sample(name: str, distribution: Distribution = None, observed: ArrayLike = N
     if checks.check_batch_shape(name, distribution, plates):
         inner = plates[len(plates) - len(distribution.batch_shape) :]
         distribution = tfd.BatchBroadcast(distribution, tuple(plate.size for plate in inner))
-    site = Site(name, "sample", distribution=distribution, plates=plates)
+    site = Site(name, SiteKind.SAMPLE, distribution=distribution, plates=plates)
     if observed is not None:
         site.value, site.observed = checks.check_value(site, observed, "`observed=`"), True
     return send(site).value
@@ -72,7 +72,7 @@ def param(name: str, init: ArrayLike = 0.0, constraint: str = "real") -> Tensor:
     """
     checks.check_name(name)
     checks.check_constraint(name, constraint)
-    site = send(Site(name, "param", value=None, constraint=constraint, distribution=init))
+    site = send(Site(name, SiteKind.PARAM, initial=init, constraint=constraint))
     if site.value is None:
         return keras.ops.convert_to_tensor(init, dtype=float_type())
     return keras.ops.cast(site.value, "float64") if float_type() == "float64" else site.value
@@ -96,7 +96,7 @@ def deterministic(name: str, value: Tensor) -> Tensor:
         ```
     """
     checks.check_name(name)
-    return send(Site(name, "deterministic", value=value, plates=tuple(STATE.plates))).value
+    return send(Site(name, SiteKind.DETERMINISTIC, value=value, plates=tuple(STATE.plates))).value
 
 
 def factor(name: str, log_weight: ArrayLike) -> None:
@@ -117,7 +117,7 @@ def factor(name: str, log_weight: ArrayLike) -> None:
     plates = tuple(STATE.plates)
     value = keras.ops.convert_to_tensor(log_weight)
     value = checks.broadcast_to_plates(name, value, plates)
-    send(Site(name, "factor", value=value, plates=plates, observed=True))
+    send(Site(name, SiteKind.FACTOR, value=value, plates=plates, observed=True))
 
 
 @contextlib.contextmanager
@@ -198,5 +198,4 @@ def module(name: str, layer: keras.layers.Layer) -> keras.layers.Layer:
         ```
     """
     checks.check_name(name)
-    site = send(Site(name, "module", value=layer))
-    return site.value
+    return send(Site(name, SiteKind.MODULE, value=layer)).value

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kprob.backend import tfd
-from kprob.distributions.wrappers import split_wrappers
+from kprob.distributions.wrappers import split_axes
 from kprob.effects.primitives import param, sample
-from kprob.effects.site import Site
+from kprob.effects.site import Site, SiteKind
 from kprob.effects.stack import Handler
 from kprob.errors import SiteError, explain
 from kprob.saving import register
@@ -58,7 +58,8 @@ class LocScale:
 
     def apply(self, site: Site) -> Tensor:
         """Draws the new latent and returns the site's value."""
-        base, event_ndims = split_wrappers(site.distribution)
+        # The plates bring back the axes of a broadcast.
+        base, event_ndims = split_axes(site.distribution)
         parameters = base.parameters
         if "loc" not in parameters or "scale" not in parameters or base.event_shape.rank:
             raise SiteError(
@@ -110,7 +111,7 @@ class Transform:
 
     def apply(self, site: Site) -> Tensor:
         """Draws the base latent and returns the site's value."""
-        outer, event_ndims = split_wrappers(site.distribution)
+        outer, event_ndims = split_axes(site.distribution)
         if not isinstance(outer, tfd.TransformedDistribution):
             raise SiteError(
                 explain(
@@ -149,7 +150,7 @@ class reparam(Handler):
         network = kprob.handlers.reparam(
             lambda: kprob.sample("x", tfd.Normal(5.0, 2.0)), {"x": kprob.LocScale()}
         )
-        assert kprob.handlers.trace(network).get_trace()["x"].kind == "deterministic"
+        assert kprob.handlers.trace(network).get_trace()["x"].is_deterministic
         ```
     """
 
@@ -157,9 +158,9 @@ class reparam(Handler):
         super().__init__(network)
         self.config = dict(config or {})
 
-    def on_site(self, site: Site) -> None:
-        if site.kind != "sample" or site.name not in self.config or site.value is not None:
+    def on_sample(self, site: Site) -> None:
+        if site.name not in self.config or site.value is not None:
             return
         # The plates of the site are open now, so that the new latent lands in the same ones.
         site.value = self.config[site.name].apply(site)
-        site.kind = "deterministic"
+        site.kind = SiteKind.DETERMINISTIC

@@ -15,14 +15,15 @@ import keras
 from kprob import checks
 from kprob.backend import accumulate, find_influences, random
 from kprob.effects import handlers
-from kprob.effects.site import Site
+from kprob.effects.site import Site, SiteKind
 from kprob.effects.stack import STATE, Handler, send
 from kprob.effects.steps import Screen, Steps, time_plate
 from kprob.errors import SiteError, explain, names
 
 ops, tree = keras.ops, keras.tree
 
-STAND_INS = "stand-ins"
+# What a handler answers that wants no site drawn step by step: only shapes matter to it.
+STAND_INS = object()
 
 
 def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
@@ -71,13 +72,13 @@ def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
     known = {n: v for n, v in probe.values.items() if n not in probe.missing}
     missing = tuple(n for n in probe.values if n in probe.missing)
     steps = Steps(step, start, xs, name, length, tuple(STATE.plates), known, missing, carry)
-    told = send(Site(name, "scan")).value
-    if callable(told):  # a handler takes the steps over
-        return told(steps)
+    answer = send(Site(name, SiteKind.SCAN)).value
+    if callable(answer):  # a handler takes the steps over
+        return answer(steps)
     if missing or not _is_direct(steps, probe):
         if probe.summed:
             raise SiteError(_unknown_past(probe))
-        if missing and told == STAND_INS:
+        if missing and answer is STAND_INS:
             known = dict(probe.values)
         else:
             drawn, carry = _simulate(steps, probe)
@@ -94,9 +95,8 @@ class AnyPast(Handler):
     For runs of which only shapes, types and supports matter. Drawn one after the other, ten thousand steps take seconds.
     """
 
-    def on_site(self, site: Site) -> None:
-        if site.kind == "scan":
-            site.value = STAND_INS
+    def on_scan(self, site: Site) -> None:
+        site.value = STAND_INS
 
 
 def _elements(xs: Any, axis: int) -> tuple[Any, int]:
@@ -154,8 +154,8 @@ def _is_direct(steps: Steps, probe: Screen) -> bool:
 def _simulate(steps: Steps, probe: Screen) -> tuple[dict, Any]:
     # One time after the other; the axis of time has length 1 in each.
     axis = steps.axis
-    asked = send(Site(steps.name, "seed"))
-    seed = random.fresh_seed() if asked.seed is None else asked.seed
+    seed = send(Site(steps.name, SiteKind.SEED)).seed
+    seed = random.fresh_seed() if seed is None else seed
     length = ops.shape(tree.flatten(steps.xs)[0])[axis]
     elements = tree.map_structure(lambda value: ops.moveaxis(value, axis, 0), {"x": steps.xs, "known": steps.known})
     elements["seed"] = random.split(seed, length)

@@ -1,12 +1,75 @@
-"""The two records that everything else is about: a site, a named random choice, and a plate, an axis of independence."""
+"""The two records that everything else is about: a site, a named choice of a network, and a plate, an axis of independence.
+
+A site is of a kind: what a network declares (a random variable, a parameter, ...), or what a primitive only asks the
+handlers for (a seed, a state's past). Handlers have a method for each kind; everyone else asks `site.is_random` and the like.
+"""
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import keras
 
 from kprob import distributions
 from kprob.types import Tensor
+
+
+class SiteKind(Enum):
+    """What a site is. The words are those that summaries show."""
+
+    SAMPLE = "sample"
+    PARAM = "param"
+    DETERMINISTIC = "deterministic"
+    FACTOR = "factor"
+    MODULE = "module"  # a network that becomes part of the model
+    SCAN = "scan"  # steps along time, which a handler may take over
+    SEED = "seed"  # a seed that a primitive needs
+    STATE_BEFORE = "state before"  # the value that a state along time had one step earlier
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class HasKind:
+    """The questions about its kind that a site answers, and so does a description of one."""
+
+    __slots__ = ()
+    kind: SiteKind
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it is a random variable, observed or latent."""
+        return self.kind is SiteKind.SAMPLE
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether its value follows from those of others."""
+        return self.kind is SiteKind.DETERMINISTIC
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether it is a random variable or follows from some: what queries return."""
+        return self.is_random or self.is_deterministic
+
+    @property
+    def is_factor(self) -> bool:
+        """Whether it is a number added to the log-density."""
+        return self.kind is SiteKind.FACTOR
+
+    @property
+    def is_param(self) -> bool:
+        """Whether it is a learned parameter."""
+        return self.kind is SiteKind.PARAM
+
+    @property
+    def is_weighed(self) -> bool:
+        """Whether it is of a kind that has a log-density."""
+        return self.is_random or self.is_factor
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether a network declares it, so that traces keep it; the other kinds are questions to the handlers."""
+        return self.is_variable or self.is_factor or self.is_param
 
 
 @dataclass(slots=True, eq=False)
@@ -33,13 +96,13 @@ class Plate:
 
 
 @dataclass(slots=True, eq=False)
-class Site:
-    """A named random choice, as a network's run met it.
+class Site(HasKind):
+    """A named choice of a network, as a run met it.
 
     Attributes:
         name: Unique within the run.
-        kind: "sample", "param", "deterministic" or "factor".
-        distribution: TFP distribution of a "sample" site; its batch shape broadcasts to the plates.
+        kind: What it is.
+        distribution: TFP distribution of a random variable; its batch shape broadcasts to the plates.
         value: Its value, of shape `plate_shape + event_shape`.
         observed: Whether the value is given rather than drawn.
         plates: The plates around it, outermost first.
@@ -48,10 +111,13 @@ class Site:
         seed: Seed of its draw.
         hidden: Set by `block`: handlers outside don't see the site.
         intervened: Set by `do`: the value is fixed from outside and has no density.
+        initial: Value that a parameter starts at.
+        constraint: Name of a parameter's constraint.
+        cached_log_prob: The log-density, once it was asked for.
     """
 
     name: str
-    kind: str
+    kind: SiteKind
     distribution: Any = None
     value: Any = None
     observed: bool = False
@@ -61,6 +127,7 @@ class Site:
     seed: Any = None
     hidden: bool = False
     intervened: bool = False
+    initial: Any = None
     constraint: str = "real"
     cached_log_prob: Any = field(default=None, repr=False)
 
@@ -81,9 +148,9 @@ class Site:
         return self.cached_log_prob
 
     def _log_prob(self) -> Tensor:
-        if self.kind == "factor":
+        if self.is_factor:
             log_prob = self.value
-        elif self.kind != "sample" or self.intervened:
+        elif not self.is_random or self.intervened:
             return keras.ops.zeros(())
         else:
             log_prob = distributions.log_prob(self.distribution, self.value)

@@ -2,8 +2,8 @@
 
 A network is an ordinary function. It calls a primitive (`sample`, `param`, ...), which makes a `Site` and sends it along
 the stack of handlers that are open at the moment, the innermost first: each may give the site a value, a seed, a scale,
-or hide it from those further out. If no one gave a value, it is drawn. Then the site goes back inwards-out once more,
-so that `trace` sees it complete. That is all; every handler in `handlers.py` is a few lines on these two visits.
+or hide it from those further out. If no one gave a value, it is drawn. Then the site goes back once more, so
+that `trace` sees it complete. That is all; every handler is a few lines on these two visits.
 
 The stack belongs to a thread, so that chains may run side by side.
 """
@@ -11,11 +11,11 @@ The stack belongs to a thread, so that chains may run side by side.
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
 from kprob import distributions
 from kprob.backend import random
-from kprob.effects.site import Plate, Site
+from kprob.effects.site import Plate, Site, SiteKind
 from kprob.errors import explain
 from kprob.types import Seed, Tensor
 
@@ -36,8 +36,9 @@ def _no_network(*args: Any, **kwargs: Any) -> None:
 class Handler:
     """Base class of handlers: a context manager that is also a wrapper of a network.
 
-    To subclass, override any of `on_site` (before a value is drawn, innermost handler first), `after_site` (once the
-    value is there) and `on_plate` (when a plate opens).
+    To subclass, override the method of each kind of site that the handler is about, such as `on_sample` (before a value is
+    drawn, innermost handler first), `after_site` (once the value is there) or `on_plate` (when a plate opens); or `on_site`,
+    which sees all kinds and hands each site to its method.
 
     Args:
         network: The network that calling the handler runs with the handler open; None for use in a `with` block.
@@ -68,7 +69,50 @@ class Handler:
             return (self.network or _no_network)(*args, **kwargs)
 
     def on_site(self, site: Site) -> None:
-        """Called before a value is drawn."""
+        """Called for every site before a value is drawn: hands it to the method of its kind."""
+        match site.kind:
+            case SiteKind.SAMPLE:
+                self.on_sample(site)
+            case SiteKind.PARAM:
+                self.on_param(site)
+            case SiteKind.DETERMINISTIC:
+                self.on_deterministic(site)
+            case SiteKind.FACTOR:
+                self.on_factor(site)
+            case SiteKind.MODULE:
+                self.on_module(site)
+            case SiteKind.SCAN:
+                self.on_scan(site)
+            case SiteKind.SEED:
+                self.on_seed(site)
+            case SiteKind.STATE_BEFORE:
+                self.on_state_before(site)
+            case _:
+                assert_never(site.kind)
+
+    def on_sample(self, site: Site) -> None:
+        """Called for a random variable."""
+
+    def on_param(self, site: Site) -> None:
+        """Called for a learned parameter."""
+
+    def on_deterministic(self, site: Site) -> None:
+        """Called for a value that follows from others."""
+
+    def on_factor(self, site: Site) -> None:
+        """Called for a number that is added to the log-density."""
+
+    def on_module(self, site: Site) -> None:
+        """Called for a network that becomes part of the model."""
+
+    def on_scan(self, site: Site) -> None:
+        """Called for a scan: a handler may set its value to a function of `Steps`, which then returns the scan's result."""
+
+    def on_seed(self, site: Site) -> None:
+        """Called for a seed that a primitive needs."""
+
+    def on_state_before(self, site: Site) -> None:
+        """Called for the value that a state along time had one step earlier."""
 
     def after_site(self, site: Site) -> None:
         """Called when the site is complete."""
@@ -90,7 +134,7 @@ def send(site: Site) -> Site:
         handler.on_site(site)
         if site.hidden:
             break
-    if site.value is None and site.kind == "sample":
+    if site.value is None and site.is_random:
         seed = random.fresh_seed() if site.seed is None else site.seed
         site.value = draw_in_plates(site, seed)
     for handler in visited:

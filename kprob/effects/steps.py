@@ -14,7 +14,7 @@ import keras
 from kprob.backend import random
 from kprob.effects import handlers
 from kprob.effects.primitives import plate
-from kprob.effects.site import Plate, Site
+from kprob.effects.site import Plate, Site, SiteKind
 from kprob.effects.stack import STATE, Handler, draw_in_plates
 from kprob.effects.trace import Trace
 from kprob.types import Seed, Tensor
@@ -38,18 +38,25 @@ class Screen(Handler):
         self.observed: set[str] = set()
 
     def on_site(self, site: Site) -> None:
-        if site.kind in ("param", "module"):
-            site.value = self._ask(site).value
-        elif site.kind == "sample" and site.value is None and self.asking:
+        super().on_site(site)
+        site.hidden = site.kind is not SiteKind.SEED
+
+    def on_param(self, site: Site) -> None:
+        site.value = self._ask(site).value
+
+    def on_module(self, site: Site) -> None:
+        site.value = self._ask(site).value
+
+    def on_sample(self, site: Site) -> None:
+        if site.value is None and self.asking:
             self._find_value(site)
-        site.hidden = site.kind != "seed"
 
     def after_site(self, site: Site) -> None:
-        if site.kind == "sample":
+        if site.is_random:
             self.values[site.name] = site.value
 
     def _find_value(self, site: Site) -> None:
-        before = self._ask(dataclasses.replace(site, kind="before"))
+        before = self._ask(dataclasses.replace(site, kind=SiteKind.STATE_BEFORE))
         if before.value is not None:
             self.summed.add(site.name)
             site.value = before.value
@@ -74,8 +81,7 @@ class Screen(Handler):
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
-    """A `scan`, as a handler sees it that takes it over: a site of kind "scan" goes along the stack, and its value, where
-    a handler sets one, is a function of this record that returns what the steps return along time.
+    """A `scan` as a handler gets it that takes it over (`Handler.on_scan`).
 
     Attributes:
         step: The user's function of `(previous, x)`.

@@ -99,12 +99,12 @@ class Trace:
 
     def random_sites(self, observed: bool | None = None) -> list[Site]:
         """Returns the sites that are random variables; only observed or only latent ones where asked."""
-        found = [site for site in self.sites.values() if site.kind == "sample"]
-        return [site for site in found if observed is None or site.observed == observed]
+        random = [site for site in self.sites.values() if site.is_random]
+        return [site for site in random if observed is None or site.observed == observed]
 
     def values(self) -> dict:
         """Returns the values of all random and deterministic sites by name."""
-        return {s.name: s.value for s in self.sites.values() if s.kind in ("sample", "deterministic")}
+        return {s.name: s.value for s in self.sites.values() if s.is_variable}
 
     @property
     def data_plate(self) -> Plate | None:
@@ -117,7 +117,7 @@ class Trace:
 
     def weighed_sites(self) -> list[Site]:
         """Returns the sites that have a log-density: random ones and factors."""
-        return [s for s in self.sites.values() if s.kind in ("sample", "factor") and not s.intervened]
+        return [s for s in self.sites.values() if s.is_weighed and not s.intervened]
 
     def log_prob(self, sites: Iterable[str] | None = None) -> Tensor:
         """Returns the log-density of the run.

@@ -57,7 +57,7 @@ def check_data(networks: Networks, trace: Trace, data: Data, checked: int, num_d
     Raises:
         DataError: Nothing is observed, or a value is outside its support.
     """
-    if not trace.random_sites(observed=True) and not any(site.kind == "factor" for site in trace.sites.values()):
+    if not trace.random_sites(observed=True) and not any(site.is_factor for site in trace.sites.values()):
         if trace.data_plate is not None or data.rows or data.whole:
             raise DataError(_nothing_observed(networks, trace, data))
 

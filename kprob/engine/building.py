@@ -35,8 +35,8 @@ BRANCH_RUNS = 20
 class StandIn(Handler):
     """Gives sites that only TFP can draw their centre, where only shapes matter: TFP's samplers compile for seconds."""
 
-    def on_site(self, site: Site) -> None:
-        if site.kind != "sample" or site.value is not None:
+    def on_sample(self, site: Site) -> None:
+        if site.value is not None:
             return
         family = distributions.family_of(unwrapped(site.distribution))
         if family is None or family.sampler is not None:
@@ -274,5 +274,5 @@ def track_closure(host: Host, function: Callable) -> None:
             if isinstance(layer, keras.layers.Layer):
                 own = name if layer is value else f"{name}_{i}"
                 host.modules[own] = layer
-                if isinstance(layer, RandomVariable) and layer.owner_name is None:
-                    layer.owner_name = own
+                if isinstance(layer, RandomVariable):
+                    layer.name_after(own)

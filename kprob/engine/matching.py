@@ -7,7 +7,8 @@ import keras
 from kprob import distributions
 from kprob.backend import random
 from kprob.checks import plates_text
-from kprob.distributions.operations import support_of
+from kprob.distributions.names import class_name
+from kprob.distributions.supported_values import support_of
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site, Trace
 from kprob.engine.enumeration import enumerable
@@ -137,4 +138,4 @@ def _inside(drawn: Site, of: Site) -> bool:
 
 
 def _family(site: Site) -> str:
-    return type(unwrapped(site.distribution)).__name__.strip("_")
+    return class_name(unwrapped(site.distribution))

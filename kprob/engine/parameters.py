@@ -44,14 +44,12 @@ class ParameterHandler(Handler):
         super().__init__()
         self.host, self.parameters = host, parameters
 
-    def on_site(self, site: Site) -> None:
-        if site.kind == "module":
-            self._module(site)
-        elif site.kind == "param" and site.value is None:
+    def on_param(self, site: Site) -> None:
+        if site.value is None:
             constraint = get_constraint(site.constraint)
             site.value = constraint.forward(keras.ops.convert_to_tensor(self._variable(site, constraint)))
 
-    def _module(self, site: Site) -> None:
+    def on_module(self, site: Site) -> None:
         known = self.host.modules
         if site.name in known and known[site.name] is not site.value:
             raise SiteError(
@@ -97,7 +95,7 @@ class ParameterHandler(Handler):
         return variables[site.name]
 
     def _made(self, site: Site, constraint) -> keras.Variable:
-        init = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(site.distribution)), "float32")
+        init = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(site.initial)), "float32")
         start = keras.ops.convert_to_numpy(constraint.inverse(keras.ops.convert_to_tensor(init)))
         back = keras.ops.convert_to_numpy(constraint.forward(keras.ops.convert_to_tensor(start)))
         if not (np.isfinite(start).all() and np.allclose(back, init, rtol=1e-3, atol=1e-4)):
@@ -119,4 +117,4 @@ class ParameterHandler(Handler):
 
 
 def _declaration(site: Site) -> Declaration:
-    return Declaration(tuple(np.shape(site.distribution)), site.constraint)
+    return Declaration(tuple(np.shape(site.initial)), site.constraint)

@@ -73,7 +73,7 @@ def choose(networks: Networks, named: Mapping) -> dict[str, Reparameterization]:
     data = Inputs(*arguments, structure, networks.owner).data(dict(named))
     dependencies, _ = find_dependencies(networks, data, inference=False)
     sites, given = dependencies.structure.sites, {*data.rows, *data.whole}
-    latents = [name for name, site in sites.items() if site.kind == "sample" and name not in given]
+    latents = [name for name, site in sites.items() if site.is_random and name not in given]
     chosen: dict[str, Reparameterization] = {}
     for name in latents:
         depends = any(parent in latents for parent in dependencies.ancestors([name]))

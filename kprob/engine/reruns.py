@@ -10,7 +10,7 @@ import keras
 
 from kprob.backend import random
 from kprob.data.batch import data_of
-from kprob.distributions import along
+from kprob.distributions.corrected.relaxed import rearrange
 from kprob.effects import Trace
 from kprob.engine.shared import expand
 from kprob.types import Tensor
@@ -79,7 +79,7 @@ class Runs:
         values = values_of(inference)
         for site in inference.random_sites():
             if site.in_data_plate and not site.intervened:
-                values[site.name] = along(lambda value: damp(value, factors), site.value)
+                values[site.name] = rearrange(lambda value: damp(value, factors), site.value)
         return self.again(lambda: self.infer(values), frozen=True)
 
     def simulate(self) -> Trace:
@@ -114,7 +114,7 @@ def values_of(trace: Trace) -> dict:
 
 def held(values: dict) -> dict:
     """Returns values through which no gradient flows."""
-    return {name: along(stop, value) for name, value in values.items()}
+    return {name: rearrange(stop, value) for name, value in values.items()}
 
 
 def damp(value: Tensor, factors: Tensor) -> Tensor:

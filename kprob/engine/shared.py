@@ -11,6 +11,7 @@ import keras
 
 from kprob import distributions
 from kprob.backend import random, tfd
+from kprob.distributions.corrected.relaxed import rearrange
 from kprob.effects import Plate, Site, Trace
 
 
@@ -21,7 +22,7 @@ def can_share(trace: Trace, independent: bool = False) -> bool:
         trace: A run of q.
         independent: Whether its latents are known not to depend on each other's draws.
     """
-    others = {site.kind for site in trace.sites.values()} - {"sample", "param"}
+    others = [site for site in trace.sites.values() if not (site.is_random or site.is_param)]
     drawn = [site for site in trace.random_sites() if not site.intervened]
     return not others and (len(drawn) == 1 or independent) and all(site.in_data_plate for site in drawn)
 
@@ -39,7 +40,7 @@ def expand(trace: Trace, repeated: dict, num_draws: int, seed, given: Mapping | 
     result = Trace(num_draws)
     for position, site in enumerate(trace.sites.values()):
         plates = tuple(_longer(plate, repeated, num_draws) if plate.is_data else plate for plate in site.plates)
-        if site.kind != "sample" or not site.in_data_plate:
+        if not site.is_random or not site.in_data_plate:
             result.add(replace(site, plates=plates))
         elif site.intervened:
             result.add(replace(site, plates=plates, value=_flat(_copies(site.value, num_draws)), cached_log_prob=None))
@@ -56,13 +57,13 @@ def _draws(site: Site, plates: tuple[Plate, ...], num_draws: int, seed, value) -
         outer = sizes[: len(sizes) - len(own.batch_shape)]
         values = distributions.draw(own, (num_draws, *outer), seed)
     else:
-        values = distributions.along(lambda v: keras.ops.reshape(v, (num_draws, -1, *keras.ops.shape(v)[1:])), value)
+        values = rearrange(lambda v: keras.ops.reshape(v, (num_draws, -1, *keras.ops.shape(v)[1:])), value)
     # The log-density of all draws under one distribution: it isn't copied, only its parameters are broadcast.
     stacked = replace(site, value=values, cached_log_prob=None)
     log_prob = keras.ops.broadcast_to(stacked.log_prob(), (num_draws, *sizes))
     copied = tfd.BatchBroadcast(own, (num_draws, *sizes))
     wide = tfd.BatchReshape(copied, (num_draws * sizes[0], *sizes[1:]))
-    value = distributions.along(_flat, values) if value is None else value
+    value = rearrange(_flat, values) if value is None else value
     return replace(site, plates=plates, distribution=wide, value=value, cached_log_prob=_flat(log_prob))
 
 

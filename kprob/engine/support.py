@@ -15,7 +15,8 @@ import numpy as np
 from kprob import distributions
 from kprob.backend import executing_eagerly
 from kprob.data.batch import Data
-from kprob.distributions.operations import support_of
+from kprob.distributions.names import class_name
+from kprob.distributions.supported_values import support_of
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site, Trace
 from kprob.errors import DataError, explain
@@ -92,7 +93,7 @@ def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
             continue
         value = keras.ops.convert_to_numpy(site.value)[first]
         index = (int(rows[first[0]]), *first[1:]) if in_rows else first
-        family = type(inner).__name__.strip("_")
+        family = class_name(inner)
         raise DataError(
             explain(
                 f"The data for `{site.name}` has values outside the support of its {family} distribution.",

@@ -115,7 +115,7 @@ def _prior(
 ) -> dict[str, dict]:
     sites = find_structure(networks).sites
     covariates = {name: value for name, value in named_data(networks, x).items() if name not in sites}
-    wanted = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
+    wanted = [name for name, site in sites.items() if site.is_variable]
     draws = prior_query(networks, wanted, covariates, size=num_rows or 1).sample(number, seed=seed)
     draws = {name: np.asarray(value)[None] for name, value in draws.items()}
     return {

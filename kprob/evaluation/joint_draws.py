@@ -119,7 +119,7 @@ def _program(networks: Networks, latents: tuple, observed: tuple, predictive: bo
 
 
 def _following(trace: Trace) -> list[str]:
-    return [site.name for site in trace.sites.values() if site.kind == "deterministic"]
+    return [site.name for site in trace.sites.values() if site.is_deterministic]
 
 
 def pointwise(site: Site) -> Tensor:

@@ -17,12 +17,11 @@ class CapturedScan(Handler):
         self.steps: Steps | None = None
         self.before: list[Site] = []
 
-    def on_site(self, site: Site) -> None:
-        if site.kind == "scan":
-            site.value = self._take
+    def on_scan(self, site: Site) -> None:
+        site.value = self._take
 
     def after_site(self, site: Site) -> None:
-        if site.kind not in ("sample", "factor") or site.intervened:
+        if not site.is_weighed or site.intervened:
             return
         if self.steps is not None:
             raise SiteError(

@@ -54,7 +54,7 @@ def require_scan(network: CapturedScan, owner: str) -> Steps:
 
 def check_data(steps: Steps, seed: Seed, owner: str) -> None:
     """Raises where no step is weighed by anything."""
-    if steps.known or any(site.kind == "factor" for site in run_first(steps, seed)[1].sites.values()):
+    if steps.known or any(site.is_factor for site in run_first(steps, seed)[1].sites.values()):
         return
     raise DataError(
         explain(

@@ -166,7 +166,7 @@ class FilterRuns:
         with CapturedScan("the generative network") as generative:
             trace = self.networks.run_generative(batch, seed, given=given)
         check_given(given, trace, p, self.owner)
-        open_ = {s.name: s for s in generative.before if s.kind == "sample" and not s.observed and s.name not in given}
+        open_ = {s.name: s for s in generative.before if s.is_random and not s.observed and s.name not in given}
         elsewhere = [site.name for site in generative.before if site.observed and not _same_plates(site, p)]
         outside = [name for name, site in open_.items() if not _same_plates(site, p)]
 
@@ -187,7 +187,7 @@ class FilterRuns:
 def _first(steps: Steps, seed: Seed) -> dict[str, Tensor]:
     carry, trace = run_first(steps, seed)
     found = {f"returned {i}": part for i, part in enumerate(tree.flatten(carry))}
-    return found | {name: site.log_prob() for name, site in trace.sites.items() if site.kind in ("sample", "factor")}
+    return found | {name: site.log_prob() for name, site in trace.sites.items() if site.is_weighed}
 
 
 def _same_plates(site: Site, steps: Steps) -> bool:

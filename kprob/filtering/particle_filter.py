@@ -90,7 +90,7 @@ def filter_particles(
         values = {
             site.name: site.value
             for site in trace.sites.values()
-            if site.kind in ("sample", "deterministic") and not site.observed and site.name not in p["known"]
+            if site.is_variable and not site.observed and site.name not in p["known"]
         }
         told = FilterStep(log_likelihood, effective_size(log_weights), resampled, log_weights, values)
         return {"particles": ParticleCloud(following, carry, log_weights), "told": told}
@@ -157,6 +157,6 @@ def _log_p(trace: Trace, given: dict, axis: int) -> Tensor:
     # Of what was drawn from p, p/q is 1.
     total = 0.0
     for site in trace.weighed_sites():
-        if site.kind == "factor" or site.observed or site.name in given:
+        if site.is_factor or site.observed or site.name in given:
             total = total + log_prob_of(site, axis)
     return total

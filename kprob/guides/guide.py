@@ -334,8 +334,8 @@ class _Inside(effects.Handler):
         super().__init__()
         self.guide, self.of, self.drawing = guide, run, False
 
-    def on_site(self, site: effects.Site) -> None:
-        if self.drawing or site.kind != "sample":
+    def on_sample(self, site: effects.Site) -> None:
+        if self.drawing:
             return
         if site.value is None and site.name in self.guide.latents:
             self.drawing = True

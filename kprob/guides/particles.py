@@ -78,7 +78,7 @@ class Particles(Guide):
 
     def run(self, network, data: dict | None = None) -> None:
         # One choice for all latents: they are parts of one point.
-        seed = effects.send(effects.Site(f"{self.name}_choice", "seed")).seed
+        seed = effects.send(effects.Site(f"{self.name}_choice", effects.SiteKind.SEED)).seed
         share = random.uniform((), random.fresh_seed() if seed is None else seed)
         index = keras.ops.cast(keras.ops.floor(share * self.num_particles), "int32")
         self.__dict__["chosen"] = keras.ops.minimum(index, self.num_particles - 1)

@@ -24,8 +24,8 @@ class Start(effects.Handler):
         super().__init__()
         self.rule = rule
 
-    def on_site(self, site: effects.Site) -> None:
-        if site.kind != "sample" or site.value is not None or distributions.is_discrete(site.distribution):
+    def on_sample(self, site: effects.Site) -> None:
+        if site.value is not None or distributions.is_discrete(site.distribution):
             return
         rule = self.rule(site.name)
         if isinstance(rule, str) and rule == "sample":

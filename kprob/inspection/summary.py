@@ -145,7 +145,7 @@ def _site_table(
 ) -> list[str]:
     rows = []
     for site in structure.sites.values():
-        role = "" if site.kind != "sample" else _role(site.name, observed, summed)
+        role = "" if not site.is_random else _role(site.name, observed, summed)
         shapes = [str(site.event_shape), _plates(site, networks.spec)]
         row = [site.name, site.family, *shapes, _weights(networks, site, network), role]
         rows.append(row[: len(columns)])
@@ -167,7 +167,7 @@ def _role(name: str, observed, summed) -> str:
 
 
 def _weights(networks: Networks, site: SiteInfo, network: _NetworkRun) -> str:
-    if site.kind == "param":
+    if site.is_param:
         return f"{_size(networks.parameters.variables[site.name]):,}"
     layers = [layer for layer in networks.host._flatten_layers() if isinstance(layer, RandomVariable)]
     return f"{sum(network.count(layer) for layer in layers if layer.site_name == site.name):,}"

@@ -1,9 +1,11 @@
-"""The attributes of a model: random variables are named after theirs."""
+"""How random variables get their names: each that has none of its own is named after the attribute of the model that holds it."""
 
 from collections.abc import Mapping
 
+import keras
+
 from kprob.errors import SiteError, explain
-from kprob.layers import RandomVariable
+from kprob.layers.random_variable import RandomVariable
 
 # Attributes that Keras and kprob set on models, beside those of the class.
 _TAKEN = frozenset(
@@ -12,7 +14,7 @@ _TAKEN = frozenset(
 )
 
 
-def claim_names(model, attribute: str, value) -> None:
+def claim_names(model: keras.Model, attribute: str, value: object) -> None:
     """Names random variables after the attribute of the model that holds them.
 
     Args:
@@ -23,42 +25,29 @@ def claim_names(model, attribute: str, value) -> None:
     Raises:
         SiteError: The attribute has another meaning.
     """
-    if isinstance(value, RandomVariable):
-        found = {attribute: value}
-    elif isinstance(value, list | tuple):
-        found = {f"{attribute}_{i}": item for i, item in enumerate(value)}
-    elif isinstance(value, Mapping):
-        found = {f"{attribute}_{key}": item for key, item in value.items()}
-    else:
-        return
-    for site_name, variable in found.items():
+    for name, variable in _named_items(attribute, value).items():
         if isinstance(variable, RandomVariable):
-            _require_free(model, attribute, variable)
-            if variable.owner_name is None:
-                variable.owner_name = site_name
+            _require_free(type(model), attribute, variable)
+            variable.name_after(name)
 
 
-def _require_free(model, attribute: str, variable: RandomVariable) -> None:
-    if attribute in _TAKEN or getattr(type(model), attribute, None) is not None:
+def _named_items(attribute: str, value: object) -> dict[str, object]:
+    if isinstance(value, RandomVariable):
+        return {attribute: value}
+    if isinstance(value, list | tuple):
+        return {f"{attribute}_{i}": item for i, item in enumerate(value)}
+    if isinstance(value, Mapping):
+        return {f"{attribute}_{key}": item for key, item in value.items()}
+    return {}
+
+
+def _require_free(model_class: type, attribute: str, variable: RandomVariable) -> None:
+    if attribute in _TAKEN or getattr(model_class, attribute, None) is not None:
         raise SiteError(
             explain(
                 f"A random variable can't be the attribute `{attribute}`: the model itself uses it.",
                 received=f"self.{attribute} = {type(variable).__name__}(...)",
                 expected="another attribute",
                 fix=f'write self.{attribute}_ = layers.{type(variable).__name__}(..., name="{attribute}")',
-            )
-        )
-
-
-def require_initialised(model) -> None:
-    """Raises where a subclass forgot to call its base class's constructor."""
-    name = type(model).__name__
-    if "_objective" not in model.__dict__:
-        raise SiteError(
-            explain(
-                f"{name} was made without its base class.",
-                received=f"{name}.__init__, which doesn't call super().__init__",
-                expected="super().__init__(**kwargs) as the first line of __init__",
-                fix="write def __init__(self, ..., **kwargs): super().__init__(**kwargs)",
             )
         )

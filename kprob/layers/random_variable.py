@@ -5,31 +5,32 @@ Where each parameter comes from, in this order: a keyword of the call, the const
 """
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 import keras
 import numpy as np
 
 from kprob import effects
 from kprob.backend import is_tensor, random
-from kprob.distributions import Family, FamilyLike, draw, family_key, get_constraint, resolve_family
-from kprob.errors import SiteError
-from kprob.layers.config import config_value, restored_value
-from kprob.layers.heads import free_weight, head_value, make_head
-from kprob.layers.misuse import check_given, check_made_outside, check_parameter, check_positional
-from kprob.layers.parameters import (
-    LEARNED,
+from kprob.distributions import Family, draw, get_constraint, resolve_family
+from kprob.distributions.resolving import FamilyLike, family_key
+from kprob.layers.argument_checks import (
+    check_features,
+    check_made_once,
     check_names,
-    features_message,
-    headless_message,
-    is_learned,
-    learnable,
-    without_rivals,
+    check_not_none,
+    check_positional,
+    check_value,
 )
-from kprob.layers.recipe import Recipe
-from kprob.layers.shapes import EventShape, normalize_event_shape, symbolic_output
+from kprob.layers.distribution_builder import DistributionBuilder
+from kprob.layers.event_shapes import EventShape, normalize_event_shape
+from kprob.layers.learned_parameters import free_weight, head_value, make_head
+from kprob.layers.parameter_sources import LEARNED, is_learned, learnable, without_rivals
+from kprob.layers.symbolic_calls import symbolic_output
+from kprob.layers.value_config import restored_value, value_config
 from kprob.saving import register
-from kprob.types import ArrayLike, Distribution
+from kprob.types import ArrayLike, Distribution, Shape, Tensor
 
 
 @register
@@ -72,7 +73,7 @@ class RandomVariable(keras.layers.Layer):
         ```
     """
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         check_positional(cls.__name__, len(args), cls.__init__)
         return super().__new__(cls, *args, **kwargs)
 
@@ -94,54 +95,65 @@ class RandomVariable(keras.layers.Layer):
         self.event_shape = normalize_event_shape(event_shape, self.family)
         self.explicit_name = name is not None
         self.made_inside = effects.running()
-        self.owner_name: str | None = None
-        given = {k: v for k, v in parameters.items() if v is not None}
-        self.settings = {k: given.pop(k, v) for k, v in self.family.settings.items()}
-        check_names(self.site_name, self.family, given)
-        self.learned = tuple(k for k, v in given.items() if is_learned(v))
-        # With all digits, whatever type the density is computed in.
-        precise = dataclasses.replace(self._recipe, dtype="float64")
+        self.name_in_model: str | None = None
+        values = {k: v for k, v in parameters.items() if v is not None}
+        self.settings = {k: values.pop(k, v) for k, v in self.family.settings.items()}
+        check_names(self.site_name, self.family, values)
+        self.learned = tuple(k for k, v in values.items() if is_learned(v))
+        builder = self._builder
+        # Numbers keep all their digits, whatever type the density is computed in.
+        precise = dataclasses.replace(builder, dtype="float64")
         self._defaults = {
-            k: (self._recipe if is_tensor(v) else precise).convert(k, v) for k, v in given.items() if not is_learned(v)
+            k: (builder if is_tensor(v) else precise).convert(k, v) for k, v in values.items() if not is_learned(v)
         }
         self.seed_generator = keras.random.SeedGenerator()
         self.heads: dict[str, keras.layers.Layer] = {}
         self.free: dict[str, keras.Variable] = {}
         self._head_names: tuple[str, ...] | None = None
-        self._features_shape = None
+        self._features_shape: Shape | None = None
 
     @property
     def site_name(self) -> str:
         """Name of the site that the layer declares."""
-        return self.name if self.explicit_name or self.owner_name is None else self.owner_name
+        return self.name if self.explicit_name or self.name_in_model is None else self.name_in_model
 
-    def __call__(self, features=None, *others, **kwargs):
+    def name_after(self, name: str) -> None:
+        """Names the site after what holds the layer in a model; the first such name stays.
+
+        Args:
+            name: Name of an attribute of the model, or of a variable that a network's function refers to.
+        """
+        if self.name_in_model is None:
+            self.name_in_model = name
+
+    def __call__(self, features: ArrayLike = None, *others: Any, **kwargs: Any) -> Tensor:
         check_positional(type(self).__name__, 1 + len(others), type(self).call)
         # Functional models hand Keras's own context arguments to every layer that takes keywords.
         kwargs = {k: v for k, v in kwargs.items() if k not in ("training", "mask")}
         check_names(self.site_name, self.family, kwargs)
-        check_given(self.site_name, kwargs)
+        check_not_none(self.site_name, kwargs)
         if self.made_inside and effects.running():
-            check_made_outside(self, features is not None or bool(self.learned))
+            has_weights = features is not None or bool(self.learned)
+            check_made_once(self.site_name, type(self).__name__, has_weights, self.explicit_name)
         kwargs = self._alike(kwargs)
         if features is None:
             return super().__call__(**kwargs)
         self._find_heads(kwargs)
         return super().__call__(self._features(features), **kwargs)
 
-    def build(self, features_shape=None):
+    def build(self, features_shape: Shape | None = None) -> None:
+        for name in self.learned:
+            shape = self._builder.learned_shape(name, self._defaults)
+            self.free[name] = self.add_weight(**free_weight(self.family, name, shape))
         if features_shape is not None:
             self._find_heads({})
-        for name in (*self.learned, *(self._head_names or ())):
-            shape = self._recipe.learned_shape(name, self._defaults)
-            if name in self.learned:
-                self.free[name] = self.add_weight(**free_weight(self.family, name, shape))
-            else:
+            for name in self._head_names or ():
+                shape = self._builder.learned_shape(name, self._defaults)
                 self.heads[name] = make_head(self.family, name, shape, features_shape, self.dtype_policy)
         self._features_shape = features_shape
         self.built = True
 
-    def call(self, features=None, **kwargs):
+    def call(self, features: Tensor = None, **kwargs: Any) -> Tensor:
         value = self._sample(self.distribution(features, **kwargs))
         # Counts stay as they are: in 16 bits those above 256 would be rounded.
         if not self.family.discrete and keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype)):
@@ -164,26 +176,26 @@ class RandomVariable(keras.layers.Layer):
             if features is not None:
                 self._find_heads(kwargs)
             self.build(None if features is None else tuple(features.shape))
-        return self._recipe.make(self._values(features, kwargs), len(effects.STATE.plates))
+        return self._builder.make(self._values(features, kwargs), len(effects.STATE.plates))
 
-    def compute_output_spec(self, features=None, **kwargs):
+    def compute_output_spec(self, features: Tensor = None, **kwargs: Any) -> keras.KerasTensor:
         """Shape and type of the value for symbolic calls: batch axes of the parameters, then the event's."""
         family = self.family
         if family.event_ndims is None:
             return symbolic_output(super().compute_output_spec, features, kwargs)
-        given = {**without_rivals(family, self._defaults, kwargs), **kwargs}
-        shape = self._recipe.output_shape(given, () if features is None else (tuple(features.shape)[:-1],))
+        values = {**without_rivals(family, self._defaults, kwargs), **kwargs}
+        shape = self._builder.output_shape(values, () if features is None else (tuple(features.shape)[:-1],))
         dtype = family.dtype or (self._density_dtype if family.discrete else self.compute_dtype)
         return keras.KerasTensor(shape, dtype=dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         if not self.explicit_name:
             config.pop("name")
         if type(self) is RandomVariable:
             config["family"] = family_key(self.family)
-        parameters = {k: config_value(v) for k, v in self._defaults.items()}
-        changed = {k: config_value(v) for k, v in self.settings.items() if v != self.family.settings[k]}
+        parameters = {k: value_config(v) for k, v in self._defaults.items()}
+        changed = {k: value_config(v) for k, v in self.settings.items() if v != self.family.settings[k]}
         return {
             **config,
             "event_shape": self.event_shape,
@@ -193,73 +205,71 @@ class RandomVariable(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**{k: restored_value(v) for k, v in config.items()})
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any]:
         return {"features_shape": self._features_shape, "head_names": list(self._head_names or ())}
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         if self.built:
             return
         shape = config["features_shape"]
         self._head_names = None if shape is None else tuple(config["head_names"])
         self.build(None if shape is None else tuple(shape))
 
-    def _sample(self, distribution):
+    def _sample(self, distribution: Distribution) -> Tensor:
         if effects.running() or effects.STATE.plates:
             return effects.sample(self.site_name, distribution)
         # A layer on its own, in a plain Keras model or by hand: batch axes are free, and the layer's own generator
         # draws anew at every call of a compiled function.
         return draw(distribution, (), random.from_generator(self.seed_generator))
 
-    def _find_heads(self, given) -> None:
+    def _find_heads(self, parameters: Iterable[str]) -> None:
         if self._head_names is None and not self.built:
-            self._head_names = learnable(self.family, (*given, *self._defaults, *self.learned))
+            self._head_names = learnable(self.family, (*parameters, *self._defaults, *self.learned))
 
-    def _alike(self, kwargs: dict) -> dict:
+    def _alike(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         # Keras wants keywords that are all tensors or none, and makes tensors of arrays itself; Python's numbers stay what
         # they are where they can, so that they are known before running.
         for name, value in kwargs.items():
-            check_parameter(self.site_name, name, value, self.family.parameters[name])
+            check_value(self.site_name, name, value, self.family.parameters[name])
         kwargs = {k: np.asarray(v, "float32") if isinstance(v, list | tuple) else v for k, v in kwargs.items()}
         if all(type(v) in (int, float) for v in kwargs.values()):
             return kwargs
         tensors = {k for k in kwargs if self.family.parameters[k].tensor}
-        return {k: _tensor(self._recipe.convert(k, v)) if k in tensors else v for k, v in kwargs.items()}
+        return {k: _tensor(self._builder.convert(k, v)) if k in tensors else v for k, v in kwargs.items()}
 
     @property
     def _density_dtype(self) -> str:
         return "float64" if self.compute_dtype == "float64" else "float32"
 
     @property
-    def _recipe(self) -> Recipe:
-        return Recipe(self.site_name, self.family, self.event_shape, self.settings, self._density_dtype)
+    def _builder(self) -> DistributionBuilder:
+        return DistributionBuilder(self.site_name, self.family, self.event_shape, self.settings, self._density_dtype)
 
-    def _values(self, features, given) -> dict:
-        # What the call, the constructor, free variables and heads give.
-        family, recipe = self.family, self._recipe
-        fixed = {**without_rivals(family, self._defaults, given), **given}
-        fixed = {name: recipe.convert(name, value) for name, value in fixed.items()}
-        learned = {}
+    def _values(self, features: Tensor, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        # Those of the call and the constructor, and what free variables and heads make of the rest.
+        family, builder = self.family, self._builder
+        fixed = {**without_rivals(family, self._defaults, kwargs), **kwargs}
+        fixed = {name: builder.convert(name, value) for name, value in fixed.items()}
+        learned: dict[str, Tensor] = {}
         for name, variable in without_rivals(family, self.free, fixed).items():
-            raw = keras.ops.cast(keras.ops.convert_to_tensor(variable), recipe.dtype)
+            raw = keras.ops.cast(keras.ops.convert_to_tensor(variable), builder.dtype)
             learned[name] = get_constraint(family.parameters[name].constraint).forward(raw)
         if features is not None:
             for name, head in without_rivals(family, self.heads, fixed).items():
-                shape = recipe.learned_shape(name, fixed)
-                learned[name] = head_value(family, name, head, features, shape, recipe.dtype)
-        return recipe.related(learned, fixed) if learned else fixed
+                shape = builder.learned_shape(name, fixed)
+                learned[name] = head_value(family, name, head, features, shape, builder.dtype)
+        return builder.related(learned, fixed) if learned else fixed
 
-    def _features(self, features):
-        symbolic = isinstance(features, keras.KerasTensor)
-        value = features if symbolic or is_tensor(features) else np.asarray(features)
-        if len(value.shape) == 0:
-            raise SiteError(features_message(self.site_name, features))
-        if self.built and not self.heads and learnable(self.family, (*self._defaults, *self.learned)):
-            raise SiteError(headless_message(self.site_name))
-        return value if symbolic else keras.ops.cast(value, self.compute_dtype)
+    def _features(self, features: ArrayLike) -> Tensor:
+        could_have_heads = bool(learnable(self.family, (*self._defaults, *self.learned)))
+        check_features(self.site_name, features, without_heads=self.built and not self.heads and could_have_heads)
+        if isinstance(features, keras.KerasTensor):
+            return features
+        return keras.ops.cast(features if is_tensor(features) else np.asarray(features), self.compute_dtype)
 
 
-def _tensor(value):
+def _tensor(value: Any) -> Tensor:
     return value if isinstance(value, keras.KerasTensor) else keras.ops.convert_to_tensor(value)

@@ -2,8 +2,8 @@
 
 import keras
 
-from kprob.backend import tfd
-from kprob.effects import Site, Trace
+from kprob.distributions import kl_divergence
+from kprob.effects import Site, SiteKind, Trace
 from kprob.objectives.elbo import ELBO
 from kprob.objectives.terms import Term, latents_of, terms_of
 from kprob.saving import register
@@ -47,7 +47,7 @@ def divergences_of(generative_trace: Trace, inference_trace: Trace) -> list[Term
     """Returns −KL(q ‖ p) as a term for each latent whose divergence TFP knows in closed form."""
     found = []
     for site in latents_of(inference_trace):
-        divergence = _kl_divergence(site, generative_trace)
+        divergence = _divergence_site(site, generative_trace)
         if divergence is not None:
             # It depends on the latents drawn before in either network, and not on its own draw.
             latents = _before(site.name, generative_trace) | _before(site.name, inference_trace)
@@ -61,14 +61,13 @@ def _before(name: str, trace: Trace) -> set[str]:
     return set(order[: order.index(name)])
 
 
-def _kl_divergence(site: Site, generative_trace: Trace) -> Site | None:
+def _divergence_site(site: Site, generative_trace: Trace) -> Site | None:
     # The divergence takes the place of the site's log-density, so that plates, masks and weights act on it alike.
-    if site.name not in generative_trace or generative_trace[site.name].kind != "sample":
+    if site.name not in generative_trace or not generative_trace[site.name].is_random:
         return None
-    try:
-        divergence = tfd.kl_divergence(site.distribution, generative_trace[site.name].distribution)
-    except NotImplementedError:
+    divergence = kl_divergence(site.distribution, generative_trace[site.name].distribution)
+    if divergence is None:
         return None
     sizes = tuple(plate.size for plate in site.plates)
     value = keras.ops.broadcast_to(divergence, sizes) if sizes else divergence
-    return Site(site.name, "factor", value=value, plates=site.plates, scale=site.scale, mask=site.mask)
+    return Site(site.name, SiteKind.FACTOR, value=value, plates=site.plates, scale=site.scale, mask=site.mask)

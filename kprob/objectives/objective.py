@@ -146,4 +146,4 @@ class FunctionObjective(Objective):
 
 def observed_names(trace: Trace) -> list[str]:
     """Returns the names of the sites that make the log-likelihood: observed ones and factors."""
-    return [site.name for site in trace.weighed_sites() if site.observed or site.kind == "factor"]
+    return [site.name for site in trace.weighed_sites() if site.observed or site.is_factor]

@@ -82,9 +82,9 @@ def _panel(key: str, found: Dependencies, roles: Mapping[str, str], parameters: 
         plates = (data_plate,) if found.arguments[name] and data_plate else ()
         nodes[name] = Node(name, roles.get(name, "argument"), "", plates)
     for name, site in sites.items():
-        if site.kind == "param" and not parameters:
+        if site.is_param and not parameters:
             continue
-        role = roles.get(name, "latent") if site.kind == "sample" else site.kind
+        role = roles.get(name, "latent") if site.is_random else str(site.kind)
         # A site that is also an argument is one node: data that the network looks at and has a density for.
         nodes[name] = Node(name, role, _caption(site), tuple(plate for plate, _ in site.plates))
     for child, parents in found.parents.items():
@@ -124,4 +124,4 @@ def _sizes(sites: Iterable[SiteInfo], number: int | None) -> dict[tuple[str, ...
 
 def _caption(site: SiteInfo) -> str:
     shape = f" {site.event_shape}" if site.event_shape else ""
-    return f"{site.family}{shape}" if site.kind == "sample" else shape.strip()
+    return f"{site.family}{shape}" if site.is_random else shape.strip()

@@ -88,7 +88,7 @@ def prepare_values(networks: Networks, target: Target, batch: dict, values: Mapp
     """
     known = find_structure(networks).sites
     for name in values:
-        if name not in known or known[name].kind != "sample":
+        if name not in known or not known[name].is_random:
             raise SiteError(
                 explain(
                     f"`log_prob` of {networks.owner} got a value for `{name}`, which is no random variable."
@@ -125,9 +125,9 @@ def number_of_draws(lengths: dict[str, int]) -> int:
 
 def _check_names(networks: Networks, kind: str, wanted) -> None:
     sites = find_structure(networks).sites
-    allowed = [name for name, site in sites.items() if site.kind in ("sample", "deterministic")]
+    allowed = [name for name, site in sites.items() if site.is_variable]
     if kind == "posterior":
-        follows = [name for name, site in sites.items() if site.kind == "deterministic"]
+        follows = [name for name, site in sites.items() if site.is_deterministic]
         allowed = [*networks.require_spec().unobserved, *follows]
     elif kind == "posterior_predictive":
         allowed = [name for name in allowed if name not in networks.require_spec().unobserved]

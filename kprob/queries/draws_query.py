@@ -100,7 +100,7 @@ def predict(
         batch = batch_of(data, with_index=False)
     check_rows(networks, draws, data)
     sites, given = find_structure(networks).sites, {*data.rows, *data.whole}
-    wanted = [n for n in _allowed(networks, "posterior_predictive", draws) if sites[n].kind == "sample"]
+    wanted = [n for n in _allowed(networks, "posterior_predictive", draws) if sites[n].is_random]
     wanted = [n for n in wanted if n not in given] or wanted
     rows = _rows_of_draws(draws, num_samples, number_of(seed, networks.host.seed_generator))
     values = _run(networks, tuple(wanted), draws, rows, batch, 1, number_of(seed, networks.host.seed_generator), True)
@@ -151,7 +151,7 @@ def _run(
 def _sums(networks: Networks, draws: Draws, batch: dict) -> SummationPlan | None:
     # Discrete latents, which the sampler summed out.
     sites = find_structure(networks).sites
-    names = [n for n, site in sites.items() if site.kind == "sample" and site.discrete and n not in draws.sites]
+    names = [n for n, site in sites.items() if site.is_random and site.discrete and n not in draws.sites]
     if all(name in {**batch["rows"], **batch["whole"]} for name in names):
         return None
     trace = networks.run_generative(batch, random.seed(0))
@@ -168,7 +168,7 @@ def _with_sums(
 
 
 def _value(site: Site, mean: bool) -> Tensor:
-    if not mean or site.kind != "sample":
+    if not mean or not site.is_random:
         return site.value
     try:
         expected = site.distribution.mean()
@@ -184,7 +184,7 @@ def _wanted(networks: Networks, kind: str, names: Any, draws: Draws, data: Data)
         return (
             shown_names(networks.reparam, draws.sites)
             if kind == "posterior"
-            else [n for n in allowed if sites[n].kind == "sample"]
+            else [n for n in allowed if sites[n].is_random]
         )
     wanted = [names] if isinstance(names, str) else list(names)
     for name in wanted:
@@ -202,13 +202,11 @@ def _wanted(networks: Networks, kind: str, names: Any, draws: Draws, data: Data)
 
 def _allowed(networks: Networks, kind: str, draws: Draws) -> list[str]:
     sites = find_structure(networks).sites
-    follows = [name for name, site in sites.items() if site.kind == "deterministic"]
+    follows = [name for name, site in sites.items() if site.is_deterministic]
     if kind == "posterior":
-        summed = [n for n, s in sites.items() if s.kind == "sample" and s.discrete and n not in draws.sites]
+        summed = [n for n, s in sites.items() if s.is_random and s.discrete and n not in draws.sites]
         return [*draws.sites, *follows, *summed]
-    return [
-        name for name, site in sites.items() if site.kind in ("sample", "deterministic") and name not in draws.sites
-    ]
+    return [name for name, site in sites.items() if site.is_variable and name not in draws.sites]
 
 
 def check_rows(networks: Networks, draws: Draws, data: Data) -> None:

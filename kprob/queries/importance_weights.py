@@ -57,7 +57,7 @@ def weighable_data(networks: Networks, verb: str, x: Any) -> Data:
 
 def has_row_weights(networks: Networks) -> bool:
     """Whether each row of the data has weights of its own: nothing random is outside the data plate."""
-    sites = [site for site in find_structure(networks).sites.values() if site.kind in ("sample", "factor")]
+    sites = [site for site in find_structure(networks).sites.values() if site.is_weighed]
     foldable = networks.require_spec().foldable and not networks.run_eagerly
     return foldable and all(site.in_data_plate for site in sites)
 

@@ -50,7 +50,7 @@ class InferenceQuery(NetworkQuery):
         if posterior and guide is not None and guide.chooses:
             return {}
         trace = self.run(self.networks, self.target, self.batch, random.seed(0))
-        if posterior and any(trace[name].kind == "deterministic" for name in self.target.names):
+        if posterior and any(trace[name].is_deterministic for name in self.target.names):
             return {}
         return self._moments_of(trace, all_sites=posterior and guide is not None and guide.independent)
 

@@ -12,6 +12,7 @@ from kprob.backend import random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of, rows_of
 from kprob.data.batch import repeat_rows
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site, Trace
 from kprob.engine import Networks, find_structure
 from kprob.engine.networks import MAX_FOLDED_ROWS
@@ -86,7 +87,7 @@ class NetworkQuery(Query):
         """Whether draws may share a run: everything that is drawn has a value per row."""
         given = {*batch["rows"], *batch["whole"]}
         sites = find_structure(self.networks).sites.values()
-        drawn = [s for s in sites if s.kind == "sample" and (s.name not in given or s.name in self.target.names)]
+        drawn = [s for s in sites if s.is_random and (s.name not in given or s.name in self.target.names)]
         return bool(drawn) and not self.networks.run_eagerly and all(site.in_data_plate for site in drawn)
 
     def _draw(self, number: int, seed: int | None) -> Arrays:
@@ -147,7 +148,7 @@ class NetworkQuery(Query):
         exact: dict[str, tuple] = {}
         for name in trace:
             site = trace[name]
-            if site.kind != "sample" or site.observed or site.intervened:
+            if not site.is_random or site.observed or site.intervened:
                 continue
             if name in self.target.names:
                 moments = _moments(site.distribution, keras.ops.shape(site.value))
@@ -216,14 +217,8 @@ def _plate_shape(site: Site) -> tuple:
 def _parameters(distribution: Any) -> dict:
     if distribution is None:
         return {}
-    while "distribution" in distribution.parameters and type(distribution).__name__.strip("_") in (
-        "Independent",
-        "BatchBroadcast",
-        "Sample",
-    ):
-        distribution = distribution.distribution
     parameters: dict = {}
-    for name, value in distribution.parameters.items():
+    for name, value in unwrapped(distribution, samples=True).parameters.items():
         if name == "distribution":
             parameters |= _parameters(value)
         elif hasattr(value, "shape") and hasattr(value, "dtype"):

@@ -67,7 +67,7 @@ def predict(
 
 
 def _mean(site: Site) -> Tensor:
-    if site.kind != "sample":
+    if not site.is_random:
         return site.value
     try:
         mean = site.distribution.mean()

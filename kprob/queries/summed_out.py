@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 
 from kprob.backend import random
-from kprob.effects import Site, Trace
+from kprob.effects import Site, SiteKind, Trace
 from kprob.engine import Networks
 from kprob.engine.enumeration import Factors, conditional, find_factors
 from kprob.errors import SiteError, explain, names
@@ -57,7 +57,7 @@ def complete(
         values, densities = conditional.draw(factors, random.fold_in(seed, 2)), {}
     for name, value in values.items():
         site = factors.trace[name]
-        own = Site(name, "sample", distribution=site.distribution, value=value, plates=site.plates)
+        own = Site(name, SiteKind.SAMPLE, distribution=site.distribution, value=value, plates=site.plates)
         own.cached_log_prob = densities.get(name)
         latents.add(own)
     return {**given, **values}

@@ -42,7 +42,7 @@ class StreamBatches:
     def require_num_data(self) -> None:
         """Raises where the number of rows is needed and not known."""
         sites = find_structure(self.networks).sites.values()
-        outside = [site.name for site in sites if site.kind == "sample" and not site.in_data_plate]
+        outside = [site.name for site in sites if site.is_random and not site.in_data_plate]
         if self.num_data is None and outside:
             raise DataError(
                 explain(

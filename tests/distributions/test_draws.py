@@ -10,7 +10,7 @@ from kprob import backend, tfd
 from kprob.backend import random
 from kprob.distributions import draw, is_reparameterized
 from kprob.distributions.corrected.truncated_normal import TruncatedNormal
-from kprob.distributions.sampling.gamma_draws import log_gamma
+from kprob.distributions.sampling.gamma import log_gamma
 
 SEED = 5
 

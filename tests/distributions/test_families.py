@@ -7,11 +7,11 @@ from kprob.distributions import (
     CONSTRAINTS,
     families,
     family_from_class,
-    family_key,
     family_of,
     get_family,
     resolve_family,
 )
+from kprob.distributions.resolving import family_key
 from kprob.errors import SiteError
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 import kprob
 from kprob import tfb, tfd
 from kprob.backend import precision, tfp
-from kprob.distributions import to_float64
+from kprob.distributions.precision import to_float64
 
 X, KERNELS = 1.234567890123, tfp.math.psd_kernels
 

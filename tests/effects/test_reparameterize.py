@@ -29,7 +29,7 @@ def in_plate(distribution, size=4000):
 def test_loc_scale_keeps_the_distribution(centered):
     network = handlers.reparam(in_plate(lambda: tfd.Normal(5.0, 2.0)), {"x": LocScale(centered)})
     trace = run(network)
-    assert list(trace) == ["x_decentered", "x"] and trace["x"].kind == "deterministic"
+    assert list(trace) == ["x_decentered", "x"] and trace["x"].is_deterministic
     assert stats.kstest(np.array(trace["x"].value), stats.norm(5.0, 2.0).cdf).pvalue > 1e-3
     latent = stats.norm(centered * 5.0, 2.0**centered)
     np.testing.assert_allclose(

@@ -109,10 +109,10 @@ def test_learned_bounds_are_in_order(layer, ordered):
     assert np.all(np.diff(values, axis=0) > 0)
 
 
-def test_the_site_is_named_by_name_else_by_its_owner():
+def test_the_site_is_named_by_name_else_by_its_attribute():
     assert layers.Normal(name="z").site_name == "z"
     layer = layers.Normal()
-    layer.owner_name = "w"
+    layer.name_after("w")
     assert layer.site_name == "w"
     with handlers.seed(seed=0), handlers.trace() as trace:
         layer()

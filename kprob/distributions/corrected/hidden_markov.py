@@ -29,7 +29,7 @@ class HiddenMarkovModel(tfd.HiddenMarkovModel):
         Rabiner (1989), "A tutorial on hidden Markov models and selected applications in speech recognition".
     """
 
-    def _log_prob(self, value, mask=None):
+    def _log_prob(self, value: Tensor, mask: Tensor = None) -> Tensor:
         observed = self._observation_log_probs(value, mask=self._get_mask(mask))  # [T, B..., K]
         initial = ops.log_softmax(self.initial_distribution.logits_parameter())  # [B..., K]
         transition = ops.log_softmax(self.transition_distribution.logits_parameter())  # [B..., K, K]

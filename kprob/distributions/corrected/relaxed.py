@@ -8,6 +8,7 @@ they made a value of, for as long as the value lives. A value that comes from el
 
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
@@ -25,14 +26,14 @@ _REMEMBERED: dict[int, tuple[weakref.ref, Tensor]] = {}
 class RelaxedBernoulli(tfd.RelaxedBernoulli):
     """`tfd.RelaxedBernoulli` with a density on the scale of the logit."""
 
-    def _log_prob(self, y, **options):
+    def _log_prob(self, y: Tensor, **options: Any) -> Tensor:
         return bernoulli_log_prob(self, y)
 
 
 class RelaxedOneHotCategorical(tfd.RelaxedOneHotCategorical):
     """`tfd.RelaxedOneHotCategorical` with a density on the scale of the elements' logarithms."""
 
-    def _log_prob(self, y, **options):
+    def _log_prob(self, y: Tensor, **options: Any) -> Tensor:
         return one_hot_log_prob(self, y)
 
 
@@ -76,12 +77,12 @@ def remember(value: Tensor, logits: Tensor) -> Tensor:
 
 
 def recall(value: Tensor) -> Tensor | None:
-    """Returns the logit, or the logarithms, that a value was made of, or None where nobody knows."""
-    found = _REMEMBERED.get(id(value))
-    return found[1] if found is not None and found[0]() is value else None
+    """Returns the logit, or the logarithms, that a value was made of, or None where that isn't known."""
+    entry = _REMEMBERED.get(id(value))
+    return entry[1] if entry is not None and entry[0]() is value else None
 
 
-def along(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
+def rearrange(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
     """Returns `function(value)`, a rearrangement of a draw's elements, with what was remembered of it rearranged too.
 
     Args:

@@ -18,7 +18,7 @@ _ALL = 1e4
 class TruncatedNormal(tfd.TruncatedNormal):
     """`tfd.TruncatedNormal` with a log-density that is differentiable at infinite bounds."""
 
-    def _log_prob(self, x):
+    def _log_prob(self, x: Tensor) -> Tensor:
         low, high, _ = _standard_bounds(self)
         standard = tfd.Normal(ops.zeros_like(self.loc), ops.ones_like(self.scale))
         below, up_to = standard.log_cdf(low), standard.log_cdf(high)
@@ -47,7 +47,7 @@ def truncated_normal(distribution: Distribution, shape: Shape, seed: Seed) -> Te
     return ops.clip(value, distribution.low, distribution.high)
 
 
-def _standard_bounds(distribution):
+def _standard_bounds(distribution: Distribution) -> tuple[Tensor, Tensor, Tensor]:
     # Bounds in standard deviations, mirrored where most of the interval is above the mean, and whether they are.
     low = _standardized(distribution, distribution.low, -_ALL)
     high = _standardized(distribution, distribution.high, _ALL)
@@ -55,14 +55,14 @@ def _standard_bounds(distribution):
     return ops.where(mirrored, -high, low), ops.where(mirrored, -low, high), mirrored
 
 
-def _standardized(distribution, bound, infinite):
+def _standardized(distribution: Distribution, bound: Tensor, infinite: float) -> Tensor:
     # An infinite bound becomes one far away, so that its gradient is 0 and not NaN.
     finite = ops.isfinite(bound)
     bound = ops.where(finite, bound, ops.zeros_like(bound))
     return ops.where(finite, (bound - distribution.loc) / distribution.scale, ops.cast(infinite, bound.dtype))
 
 
-def _normal_quantile(standard, log_p):
+def _normal_quantile(standard: Distribution, log_p: Tensor) -> Tensor:
     far = log_p < -20.0
     near = standard.quantile(ops.exp(ops.where(far, -ops.ones_like(log_p), log_p)))
     log_p = ops.where(far, log_p, -30.0 * ops.ones_like(log_p))

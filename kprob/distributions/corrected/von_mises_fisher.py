@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kprob.backend import tfd
+from kprob.types import Tensor
 
 
 class VonMisesFisher(tfd.VonMisesFisher):
@@ -18,7 +19,7 @@ class VonMisesFisher(tfd.VonMisesFisher):
     both give the same distribution.
     """
 
-    def _rotate(self, samples, mean_direction):
+    def _rotate(self, samples: Tensor, mean_direction: Tensor) -> Tensor:
         first = ops.one_hot(0, mean_direction.shape[-1], dtype=keras.backend.standardize_dtype(mean_direction.dtype))
         sign = ops.where(mean_direction[..., :1] < 0.0, -1.0, 1.0)
         normal = first + sign * mean_direction

@@ -1,1 +1,1 @@
-"""The registry's entries, by subject: real numbers, positive ones, counts, classes, vectors, series, mixtures."""
+"""The registry's entries by subject (real numbers, positive ones, counts, classes, vectors, series), and families of families."""

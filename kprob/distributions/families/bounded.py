@@ -1,18 +1,23 @@
 """Families of numbers between two bounds, and of angles."""
 
+from collections.abc import Mapping
+
 from kprob.backend import tfd
 from kprob.distributions.corrected.truncated_normal import TruncatedNormal, truncated_normal
-from kprob.distributions.families.parameters import SHAPE
-from kprob.distributions.family import Family, Parameter, register_family
-from kprob.distributions.sampling import gamma_draws, samplers
-from kprob.distributions.supports.supports import ANGLE, UNIT, interval
+from kprob.distributions.family import Family, Parameter
+from kprob.distributions.registry import register_family
+from kprob.distributions.sampling import bounded, gamma
+from kprob.distributions.supports.continuous import ANGLE, UNIT, interval
+from kprob.types import Tensor
+
+SHAPE = Parameter(None, "positive", start=1.0)
 
 
-def _above_low(value, others):
+def _above_low(value: Tensor, others: Mapping[str, Tensor]) -> Tensor:
     return others["low"] + value
 
 
-def _in_between(value, others):
+def _in_between(value: Tensor, others: Mapping[str, Tensor]) -> Tensor:
     return others["low"] + (others["high"] - others["low"]) * value
 
 
@@ -22,7 +27,7 @@ register_family(
         tfd.Uniform,
         {"low": Parameter(0.0), "high": Parameter(1.0, "positive", relate=_above_low)},
         distribution_class=tfd.Uniform,
-        sampler=samplers.uniform,
+        sampler=bounded.uniform,
         support=interval(lambda d: d.low, lambda d: d.high),
     )
 )
@@ -52,7 +57,7 @@ register_family(
             "peak": Parameter(0.5, "unit", relate=_in_between),
         },
         distribution_class=tfd.Triangular,
-        sampler=samplers.triangular,
+        sampler=bounded.triangular,
         support=interval(lambda d: d.low, lambda d: d.high, closed=False),
     )
 )
@@ -62,7 +67,7 @@ register_family(
         tfd.Beta,
         {"concentration1": SHAPE, "concentration0": SHAPE},
         distribution_class=tfd.Beta,
-        sampler=gamma_draws.beta,
+        sampler=gamma.beta,
         support=UNIT,
     )
 )
@@ -72,7 +77,7 @@ register_family(
         tfd.Kumaraswamy,
         {"concentration1": Parameter(1.0, "positive"), "concentration0": Parameter(1.0, "positive")},
         distribution_class=tfd.Kumaraswamy,
-        sampler=samplers.kumaraswamy,
+        sampler=bounded.kumaraswamy,
         support=UNIT,
     )
 )

@@ -1,22 +1,20 @@
 """Families of classes: as integers, as one-hot vectors, as counts of each class, and their continuous relaxations."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
-from kprob.distributions.family import Family, Parameter, register_family, sized, vector
-from kprob.distributions.sampling import samplers
-from kprob.distributions.supports.enumeration import indices
-from kprob.distributions.supports.supports import (
-    SIMPLEX,
-    UNIT,
-    Support,
-    classes,
-    count_vectors,
-    numbers,
-    one_hot,
-)
+from kprob.distributions.family import Family, Parameter, sized, vector
+from kprob.distributions.registry import register_family
+from kprob.distributions.sampling import categorical
+from kprob.distributions.supports.continuous import SIMPLEX, UNIT
+from kprob.distributions.supports.discrete import ONE_HOT, classes, count_vectors
+from kprob.distributions.supports.support import Support, numbers
+from kprob.types import ArrayLike, Distribution, Shape, Tensor
 
 CLASS_LOGITS = Parameter(0.0, event_ndims=1, shape=sized("num_classes"))
 CLASS_PROBS = Parameter(None, "simplex", 1, sized("num_classes"))
@@ -25,54 +23,48 @@ TEMPERATURE = Parameter(None, "positive")
 LOGITS_OR_PROBS = (("logits", "probs"),)
 
 
-def _num_classes(distribution) -> int:
-    given = distribution.logits if distribution.probs is None else distribution.probs
-    return given.shape[-1]
+def _num_classes(distribution: Distribution) -> int:
+    either = distribution.logits if distribution.probs is None else distribution.probs
+    return either.shape[-1]
 
 
-def _float_dtype(parameters):
+def _float_dtype(parameters: Mapping[str, Tensor]) -> Any:
     return parameters["logits" if "logits" in parameters else "probs"].dtype
 
 
-def _categorical(num_classes=None, **parameters):
+def _categorical(num_classes: int | None = None, **parameters: Any) -> Distribution:
     return tfd.Categorical(**parameters)
 
 
-def _one_hot_categorical(**parameters):
+def _one_hot_categorical(**parameters: Any) -> Distribution:
     return tfd.OneHotCategorical(dtype=_float_dtype(parameters), **parameters)
 
 
-def _one_hot_values(distribution):
-    number = distribution.event_shape[-1]
-    ones = ops.eye(number, dtype=distribution.dtype)
-    return ops.reshape(ones, (number, *[1] * len(distribution.batch_shape), number))
-
-
-def _finite_discrete(num_classes=None, **parameters):
+def _finite_discrete(num_classes: int | None = None, **parameters: Any) -> Distribution:
     return tfd.FiniteDiscrete(**parameters)
 
 
-def _is_outcome(distribution, value):
+def _is_outcome(distribution: Distribution, value: ArrayLike) -> Tensor:
     gap = ops.abs(numbers(distribution, value)[..., None] - numbers(distribution, distribution.outcomes))
     return ops.any(gap <= 1e-6, axis=-1)
 
 
-def _outcomes(distribution):
+def _outcomes(distribution: Distribution) -> Tensor | None:
     if len(distribution.outcomes.shape) > 1:
         return None
     return ops.reshape(distribution.outcomes, (-1, *[1] * len(distribution.batch_shape)))
 
 
-def _ordered_logistic(num_classes=None, **parameters):
+def _ordered_logistic(num_classes: int | None = None, **parameters: Any) -> Distribution:
     return tfd.OrderedLogistic(**parameters)
 
 
-def _num_cutpoints(event, settings):
+def _num_cutpoints(event: Shape, settings: Mapping[str, Any]) -> Shape:
     classes = settings["num_classes"]
     return (None if classes is None else classes - 1,)
 
 
-def _spread_out(shape):
+def _spread_out(shape: Shape) -> np.ndarray:
     return np.linspace(-1.0, 1.0, shape[-1]) * 0.5 * shape[-1]
 
 
@@ -85,8 +77,8 @@ register_family(
         discrete=True,
         dtype="int32",
         distribution_class=tfd.Categorical,
-        sampler=samplers.categorical,
-        support=classes(_num_classes, lambda d: indices(d, _num_classes(d))),
+        sampler=categorical.categorical,
+        support=classes(_num_classes),
         settings={"num_classes": None},
     )
 )
@@ -99,8 +91,8 @@ register_family(
         event_ndims=1,
         discrete=True,
         distribution_class=tfd.OneHotCategorical,
-        sampler=samplers.one_hot_categorical,
-        support=one_hot(_one_hot_values),
+        sampler=categorical.one_hot_categorical,
+        support=ONE_HOT,
     )
 )
 register_family(
@@ -111,8 +103,8 @@ register_family(
         discrete=True,
         dtype="int32",
         distribution_class=tfd.OrderedLogistic,
-        sampler=samplers.ordered_logistic,
-        support=classes(lambda d: d.cutpoints.shape[-1] + 1, lambda d: indices(d, d.cutpoints.shape[-1] + 1)),
+        sampler=categorical.ordered_logistic,
+        support=classes(lambda d: d.cutpoints.shape[-1] + 1),
         settings={"num_classes": None},
     )
 )
@@ -129,7 +121,7 @@ register_family(
         alternatives=LOGITS_OR_PROBS,
         discrete=True,
         distribution_class=tfd.FiniteDiscrete,
-        sampler=samplers.finite_discrete,
+        sampler=categorical.finite_discrete,
         support=Support("outcomes", _is_outcome, values=_outcomes),
         settings={"num_classes": None},
     )
@@ -167,7 +159,7 @@ register_family(
         learned=("logits",),
         alternatives=LOGITS_OR_PROBS,
         distribution_class=tfd.RelaxedBernoulli,
-        sampler=samplers.relaxed_bernoulli,
+        sampler=categorical.relaxed_bernoulli,
         support=UNIT,
     )
 )
@@ -180,7 +172,7 @@ register_family(
         alternatives=LOGITS_OR_PROBS,
         event_ndims=1,
         distribution_class=tfd.RelaxedOneHotCategorical,
-        sampler=samplers.relaxed_one_hot,
+        sampler=categorical.relaxed_one_hot,
         support=SIMPLEX,
     )
 )

@@ -1,43 +1,42 @@
 """Families of counts and of 0 and 1. Values are floats, so that they enter a network as they are."""
 
+from collections.abc import Callable
+from typing import Any
+
 from keras import ops
 
-from kprob.backend import random, tfd
+from kprob.backend import tfd
 from kprob.distributions.corrected.bernoulli import Bernoulli
-from kprob.distributions.families.parameters import SHAPE
-from kprob.distributions.family import Family, Parameter, register_family
-from kprob.distributions.operations import contains
-from kprob.distributions.sampling import samplers
-from kprob.distributions.sampling.draws import draw, draw_shape
-from kprob.distributions.supports.enumeration import up_to_total
-from kprob.distributions.supports.supports import BINARY, Support, counts
+from kprob.distributions.family import Family, Parameter
+from kprob.distributions.registry import register_family
+from kprob.distributions.sampling import counts
+from kprob.distributions.supported_values import contains
+from kprob.distributions.supports.discrete import BINARY
+from kprob.distributions.supports.discrete import counts as count_support
+from kprob.distributions.supports.finite import up_to_total
+from kprob.distributions.supports.support import Support
+from kprob.types import Distribution, Tensor
 
 LOGITS, PROBS = Parameter(0.0), Parameter(None, "unit")
-COUNT = counts()
-COUNT_UP_TO_TOTAL = counts(lambda d: d.total_count, up_to_total)
+SHAPE = Parameter(None, "positive", start=1.0)
+COUNT = count_support()
+COUNT_UP_TO_TOTAL = count_support(lambda d: d.total_count, up_to_total)
 
 
-def _bernoulli(**parameters):
-    given = parameters["logits"] if "logits" in parameters else parameters["probs"]
-    return Bernoulli(dtype=given.dtype, **parameters)
+def _bernoulli(**parameters: Any) -> Distribution:
+    either = parameters["logits"] if "logits" in parameters else parameters["probs"]
+    return Bernoulli(dtype=either.dtype, **parameters)
 
 
-def _negative_binomial(**parameters):
+def _negative_binomial(**parameters: Any) -> Distribution:
     return tfd.NegativeBinomial(require_integer_total_count=False, **parameters)
 
 
-def _draw_negative_binomial(distribution, shape, seed):
-    # A Poisson count with a gamma rate. TFP's own sampler can't be compiled by XLA.
-    seeds = random.split(seed, 2)
-    logits = ops.broadcast_to(distribution.logits_parameter(), shape)
-    total = ops.broadcast_to(distribution.total_count, shape)
-    rate = draw(tfd.Gamma(total, log_rate=-logits), (), seeds[0])
-    return tfd.Poisson(rate).sample(seed=seeds[1])
-
-
-def _zero_inflated(inner):
+def _zero_inflated(inner: Callable[..., Distribution]) -> Callable[..., Distribution]:
     # TFP's mixture wants the same batch shape everywhere.
-    def constructor(inflated_loc_logits=None, inflated_loc_probs=None, **parameters):
+    def constructor(
+        inflated_loc_logits: Tensor = None, inflated_loc_probs: Tensor = None, **parameters: Any
+    ) -> Distribution:
         zero = sum(ops.zeros_like(value) for value in parameters.values())
         weight = zero + (inflated_loc_probs if inflated_loc_logits is None else inflated_loc_logits)
         parameters = {name: value + ops.zeros_like(weight) for name, value in parameters.items()}
@@ -47,14 +46,6 @@ def _zero_inflated(inner):
         return tfd.Inflated(inner(**parameters), inflated_loc_logits=weight / 2.0)
 
     return constructor
-
-
-def _draw_inflated(distribution, shape, seed):
-    seeds = random.split(seed, 2)
-    probs = distribution.cat.probs_parameter()[..., 0]
-    values = draw_shape(distribution.distribution, shape, seeds[0])
-    at_loc = random.uniform(shape, seeds[1], probs.dtype) < probs
-    return ops.where(at_loc, ops.cast(distribution.inflated_loc, values.dtype), values)
 
 
 INFLATED = Support(
@@ -70,7 +61,7 @@ register_family(
         alternatives=(("logits", "probs"),),
         discrete=True,
         distribution_class=tfd.Bernoulli,
-        sampler=samplers.bernoulli,
+        sampler=counts.bernoulli,
         support=BINARY,
     )
 )
@@ -105,7 +96,7 @@ register_family(
         alternatives=(("logits", "probs"),),
         discrete=True,
         distribution_class=tfd.Geometric,
-        sampler=samplers.geometric,
+        sampler=counts.geometric,
         support=COUNT,
     )
 )
@@ -128,7 +119,7 @@ register_family(
         alternatives=(("logits", "probs"),),
         discrete=True,
         distribution_class=tfd.NegativeBinomial,
-        sampler=_draw_negative_binomial,
+        sampler=counts.negative_binomial,
         support=COUNT,
     )
 )
@@ -140,7 +131,7 @@ register_family(
         alternatives=(("rate", "log_rate"), ("inflated_loc_logits", "inflated_loc_probs")),
         discrete=True,
         distribution_class=tfd.Inflated,
-        sampler=_draw_inflated,
+        sampler=counts.inflated,
         support=INFLATED,
     )
 )
@@ -158,7 +149,7 @@ register_family(
         alternatives=(("logits", "probs"), ("inflated_loc_logits", "inflated_loc_probs")),
         discrete=True,
         distribution_class=tfd.ZeroInflatedNegativeBinomial,
-        sampler=_draw_inflated,
+        sampler=counts.inflated,
         support=INFLATED,
     )
 )

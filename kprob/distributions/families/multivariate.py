@@ -1,56 +1,64 @@
 """Families of vectors and matrices."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.von_mises_fisher import VonMisesFisher
-from kprob.distributions.families.parameters import identity
-from kprob.distributions.family import Family, Parameter, matrix, register_family, vector
-from kprob.distributions.sampling import gamma_draws, samplers
-from kprob.distributions.supports.supports import (
+from kprob.distributions.family import Family, Parameter, matrix, vector
+from kprob.distributions.registry import register_family
+from kprob.distributions.sampling import gamma, multivariate
+from kprob.distributions.supports.continuous import (
     CORRELATION_CHOLESKY,
     POSITIVE_DEFINITE,
     REAL_VECTOR,
     SIMPLEX,
     UNIT_VECTOR,
 )
+from kprob.types import Distribution, Shape, Tensor
 
 
-def _first_axis(shape):
+def _identity(shape: Shape) -> np.ndarray:
+    return np.eye(shape[-1], dtype="float32")
+
+
+def _first_axis(shape: Shape) -> np.ndarray:
     return np.eye(shape[-1], dtype="float32")[0]
 
 
-def _low_rank_factor(event, settings):
+def _low_rank_factor(event: Shape, settings: Mapping[str, Any]) -> Shape:
     return (event[-1], settings["rank"])
 
 
-def _low_rank(rank=None, **parameters):
+def _low_rank(rank: int | None = None, **parameters: Any) -> Distribution:
     return tfd.MultivariateNormalDiagPlusLowRankCovariance(**parameters)
 
 
-def _full_covariance(loc, covariance_matrix):
+def _full_covariance(loc: Tensor, covariance_matrix: Tensor) -> Distribution:
     return tfd.MultivariateNormalTriL(loc=loc, scale_tril=ops.cholesky(covariance_matrix))
 
 
-def _student_t(df, loc, scale_tril):
+def _student_t(df: Tensor, loc: Tensor, scale_tril: Tensor) -> Distribution:
     scale = tfd.MultivariateNormalTriL(loc=loc, scale_tril=scale_tril).scale
     return tfd.MultivariateStudentTLinearOperator(df=df, loc=loc, scale=scale)
 
 
-def _degrees_above_size(value, others):
+def _degrees_above_size(value: Tensor, others: Mapping[str, Tensor]) -> Tensor:
     # TFP wants at least as many as rows.
     return others["scale_tril"].shape[-1] + value
 
 
-def _cholesky_lkj(dimension, concentration):
+def _cholesky_lkj(dimension: int, concentration: Tensor) -> Distribution:
     return tfd.CholeskyLKJ(dimension, concentration)
 
 
 LOC = Parameter(0.0, event_ndims=1, shape=vector)
 DIAGONAL = Parameter(1.0, "positive", 1, vector)
-TRIANGLE = Parameter(identity, "lower_triangular", 2, matrix)
-COVARIANCE = Parameter(identity, "positive_definite", 2, matrix)
+TRIANGLE = Parameter(_identity, "lower_triangular", 2, matrix)
+COVARIANCE = Parameter(_identity, "positive_definite", 2, matrix)
 
 register_family(
     Family(
@@ -59,7 +67,7 @@ register_family(
         {"loc": LOC, "scale_diag": DIAGONAL},
         event_ndims=1,
         distribution_class=tfd.MultivariateNormalDiag,
-        sampler=samplers.linear_normal,
+        sampler=multivariate.linear_normal,
         support=REAL_VECTOR,
     )
 )
@@ -71,7 +79,7 @@ register_family(
         event_ndims=1,
         # Other multivariate normal distributions are subclasses of this one.
         distribution_class=tfd.MultivariateNormalLinearOperator,
-        sampler=samplers.linear_normal,
+        sampler=multivariate.linear_normal,
         support=REAL_VECTOR,
     )
 )
@@ -82,7 +90,7 @@ register_family(
         {"loc": LOC, "covariance_matrix": COVARIANCE},
         event_ndims=1,
         distribution_class=tfd.MultivariateNormalFullCovariance,
-        sampler=samplers.linear_normal,
+        sampler=multivariate.linear_normal,
         support=REAL_VECTOR,
     )
 )
@@ -98,7 +106,7 @@ register_family(
         },
         event_ndims=1,
         distribution_class=tfd.MultivariateNormalDiagPlusLowRankCovariance,
-        sampler=samplers.low_rank_normal,
+        sampler=multivariate.low_rank_normal,
         support=REAL_VECTOR,
         settings={"rank": None},
     )
@@ -110,7 +118,7 @@ register_family(
         {"df": Parameter(None, "positive", start=4.0), "loc": LOC, "scale_tril": TRIANGLE},
         event_ndims=1,
         distribution_class=tfd.MultivariateStudentTLinearOperator,
-        sampler=gamma_draws.multivariate_student_t,
+        sampler=gamma.multivariate_student_t,
         support=REAL_VECTOR,
     )
 )
@@ -121,7 +129,7 @@ register_family(
         {"concentration": Parameter(None, "positive", 1, vector, start=1.0)},
         event_ndims=1,
         distribution_class=tfd.Dirichlet,
-        sampler=gamma_draws.dirichlet,
+        sampler=gamma.dirichlet,
         support=SIMPLEX,
     )
 )
@@ -148,7 +156,7 @@ register_family(
         from_event=lambda event: {"dimension": event[-1]},
         square=True,
         distribution_class=tfd.CholeskyLKJ,
-        sampler=gamma_draws.lkj_cholesky,
+        sampler=gamma.lkj_cholesky,
         reparameterized=True,
         support=CORRELATION_CHOLESKY,
     )
@@ -161,7 +169,7 @@ register_family(
         event_ndims=2,
         square=True,
         distribution_class=tfd.WishartTriL,
-        sampler=gamma_draws.wishart,
+        sampler=gamma.wishart,
         support=POSITIVE_DEFINITE,
     )
 )

@@ -1,12 +1,16 @@
 """Families of positive numbers, and of numbers above a bound."""
 
 from kprob.backend import tfd
-from kprob.distributions.families.parameters import DEGREES, LOC, SCALE, SHAPE
-from kprob.distributions.family import Family, Parameter, register_family
-from kprob.distributions.sampling import gamma_draws, samplers
-from kprob.distributions.supports.supports import NONNEGATIVE, POSITIVE, half_line
+from kprob.distributions.family import Family, Parameter
+from kprob.distributions.registry import register_family
+from kprob.distributions.sampling import gamma, positive
+from kprob.distributions.supports.continuous import NONNEGATIVE, POSITIVE, half_line
 
+LOC = Parameter(0.0)
+SCALE = Parameter(1.0, "positive")
+SHAPE = Parameter(None, "positive", start=1.0)
 LOG_RATE = Parameter()
+DEGREES = Parameter(None, "positive", start=4.0)
 
 register_family(
     Family(
@@ -14,7 +18,7 @@ register_family(
         tfd.LogNormal,
         {"loc": LOC, "scale": SCALE},
         distribution_class=tfd.LogNormal,
-        sampler=samplers.log_normal,
+        sampler=positive.log_normal,
         support=POSITIVE,
     )
 )
@@ -24,7 +28,7 @@ register_family(
         tfd.HalfNormal,
         {"scale": SCALE},
         distribution_class=tfd.HalfNormal,
-        sampler=samplers.half_normal,
+        sampler=positive.half_normal,
         support=NONNEGATIVE,
     )
 )
@@ -35,7 +39,7 @@ register_family(
         {"loc": LOC, "scale": SCALE},
         learned=("scale",),
         distribution_class=tfd.HalfCauchy,
-        sampler=samplers.half_cauchy,
+        sampler=positive.half_cauchy,
         support=half_line(lambda d: d.loc),
     )
 )
@@ -46,7 +50,7 @@ register_family(
         {"df": DEGREES, "loc": LOC, "scale": SCALE},
         learned=("df", "scale"),
         distribution_class=tfd.HalfStudentT,
-        sampler=gamma_draws.half_student_t,
+        sampler=gamma.half_student_t,
         support=half_line(lambda d: d.loc),
     )
 )
@@ -56,7 +60,7 @@ register_family(
         tfd.Exponential,
         {"rate": SCALE},
         distribution_class=tfd.Exponential,
-        sampler=samplers.exponential,
+        sampler=positive.exponential,
         support=NONNEGATIVE,
     )
 )
@@ -67,7 +71,7 @@ register_family(
         {"concentration": SHAPE, "rate": SCALE, "log_rate": LOG_RATE},
         alternatives=(("rate", "log_rate"),),
         distribution_class=tfd.Gamma,
-        sampler=gamma_draws.gamma,
+        sampler=gamma.gamma,
         support=POSITIVE,
     )
 )
@@ -77,7 +81,7 @@ register_family(
         tfd.InverseGamma,
         {"concentration": SHAPE, "scale": SCALE},
         distribution_class=tfd.InverseGamma,
-        sampler=gamma_draws.inverse_gamma,
+        sampler=gamma.inverse_gamma,
         support=POSITIVE,
     )
 )
@@ -87,7 +91,7 @@ register_family(
         tfd.Chi2,
         {"df": SHAPE},
         distribution_class=tfd.Chi2,
-        sampler=gamma_draws.chi2,
+        sampler=gamma.chi2,
         support=POSITIVE,
     )
 )
@@ -97,7 +101,7 @@ register_family(
         tfd.Weibull,
         {"concentration": SHAPE, "scale": SCALE},
         distribution_class=tfd.Weibull,
-        sampler=samplers.weibull,
+        sampler=positive.weibull,
         support=POSITIVE,
     )
 )
@@ -107,7 +111,7 @@ register_family(
         tfd.Pareto,
         {"concentration": SHAPE, "scale": SCALE},
         distribution_class=tfd.Pareto,
-        sampler=samplers.pareto,
+        sampler=positive.pareto,
         support=half_line(lambda d: d.scale),
     )
 )

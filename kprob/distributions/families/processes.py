@@ -1,18 +1,22 @@
 """Families of functions and series: Gaussian processes and linear Gaussian state-space models."""
 
-from keras import ops
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from kprob.backend import random, tfd, tfp
-from kprob.distributions.families.parameters import SCALE, identity
-from kprob.distributions.family import Family, Parameter, register_family
-from kprob.distributions.sampling import samplers
-from kprob.distributions.sampling.draws import draw_shape
-from kprob.distributions.supports.enumeration import static_number
-from kprob.distributions.supports.supports import REAL_MATRIX, REAL_VECTOR
+import numpy as np
+
+from kprob.backend import tfd, tfp
+from kprob.distributions.family import Family, Parameter
+from kprob.distributions.registry import register_family
+from kprob.distributions.sampling import processes
+from kprob.distributions.supports.continuous import REAL_MATRIX, REAL_VECTOR
 from kprob.errors import SiteError, did_you_mean, explain
+from kprob.types import ArrayLike, Distribution, Shape, Tensor
+
+SCALE = Parameter(1.0, "positive")
 
 
-def _kernel(name, amplitude, length_scale):
+def _kernel(name: str | Callable, amplitude: Tensor, length_scale: Tensor) -> Any:
     kernels = tfp.math.psd_kernels
     if callable(name):
         return name(amplitude, length_scale)
@@ -28,7 +32,15 @@ def _kernel(name, amplitude, length_scale):
     return getattr(kernels, name)(amplitude, length_scale)
 
 
-def _gaussian_process(kernel, jitter, index_points, amplitude, length_scale, mean, observation_noise_variance=0.0):
+def _gaussian_process(
+    kernel: str | Callable,
+    jitter: float,
+    index_points: Tensor,
+    amplitude: Tensor,
+    length_scale: Tensor,
+    mean: Tensor,
+    observation_noise_variance: ArrayLike = 0.0,
+) -> Distribution:
     return tfd.GaussianProcess(
         _kernel(kernel, amplitude, length_scale),
         index_points=index_points,
@@ -38,25 +50,25 @@ def _gaussian_process(kernel, jitter, index_points, amplitude, length_scale, mea
     )
 
 
-def _noise(diagonal, triangle, loc=None):
+def _noise(diagonal: Tensor, triangle: Tensor, loc: Tensor = None) -> Distribution:
     if triangle is None:
         return tfd.MultivariateNormalDiag(loc=loc, scale_diag=diagonal)
     return tfd.MultivariateNormalTriL(loc=loc, scale_tril=triangle)
 
 
 def _state_space(
-    num_timesteps,
-    transition_matrix,
-    observation_matrix,
-    initial_loc,
-    transition_scale_diag=None,
-    transition_scale_tril=None,
-    observation_scale_diag=None,
-    observation_scale_tril=None,
-    initial_scale_diag=None,
-    initial_scale_tril=None,
-    num_latents=None,
-):
+    num_timesteps: int,
+    transition_matrix: Tensor,
+    observation_matrix: Tensor,
+    initial_loc: Tensor,
+    transition_scale_diag: Tensor = None,
+    transition_scale_tril: Tensor = None,
+    observation_scale_diag: Tensor = None,
+    observation_scale_tril: Tensor = None,
+    initial_scale_diag: Tensor = None,
+    initial_scale_tril: Tensor = None,
+    num_latents: int | None = None,
+) -> Distribution:
     return tfd.LinearGaussianStateSpaceModel(
         num_timesteps,
         transition_matrix=transition_matrix,
@@ -67,52 +79,31 @@ def _state_space(
     )
 
 
-def _draw_series(distribution, shape, seed):
-    # zₜ = A zₜ₋₁ + wₜ for all steps at once, by doubling: after each round an element sums twice as many steps back.
-    # TFP's own sampler loses the gradient on TensorFlow.
-    matrices = [_dense(m) for m in (distribution.transition_matrix, distribution.observation_matrix)]
-    steps = static_number(distribution.parameters["num_timesteps"])
-    if any(callable(matrix) for matrix in matrices) or steps is None:
-        return tfd.BatchBroadcast(distribution, shape).sample(seed=seed)
-    seeds, steps = random.split(seed, 3), int(steps)
-    states = draw_shape(distribution.initial_state_prior, shape, seeds[0])[None]
-    if steps > 1:
-        noise = draw_shape(distribution.transition_noise, (steps - 1, *shape), seeds[1])
-        states = ops.concatenate([states, noise], axis=0)
-    power, shift = matrices[0], 1
-    while shift < steps:
-        moved = ops.matmul(power, states[:-shift][..., None])[..., 0]
-        states = ops.concatenate([states[:shift], states[shift:] + moved], axis=0)
-        power, shift = ops.matmul(power, power), 2 * shift
-    observed = ops.matmul(matrices[1], states[..., None])[..., 0]
-    return ops.moveaxis(observed + draw_shape(distribution.observation_noise, (steps, *shape), seeds[2]), 0, -2)
+def _identity(shape: Shape) -> np.ndarray:
+    return np.eye(shape[-1], dtype="float32")
 
 
-def _dense(matrix):
-    return matrix.to_dense() if hasattr(matrix, "to_dense") else matrix
-
-
-def _latents(event, settings):
+def _latents(event: Shape, settings: Mapping[str, Any]) -> Shape:
     return (settings["num_latents"],)
 
 
-def _latents_squared(event, settings):
+def _latents_squared(event: Shape, settings: Mapping[str, Any]) -> Shape:
     return (settings["num_latents"], settings["num_latents"])
 
 
-def _observed(event, settings):
+def _observed(event: Shape, settings: Mapping[str, Any]) -> Shape:
     return (event[-1],)
 
 
-def _observed_squared(event, settings):
+def _observed_squared(event: Shape, settings: Mapping[str, Any]) -> Shape:
     return (event[-1], event[-1])
 
 
-def _observed_by_latents(event, settings):
+def _observed_by_latents(event: Shape, settings: Mapping[str, Any]) -> Shape:
     return (event[-1], settings["num_latents"])
 
 
-def _infer_latents(shapes) -> dict[str, int]:
+def _infer_latents(shapes: Mapping[str, Shape]) -> dict[str, object]:
     for name in ("transition_matrix", "observation_matrix", "initial_loc", "transition_scale_diag"):
         if shapes.get(name):
             return {"num_latents": shapes[name][-1]}
@@ -134,7 +125,7 @@ register_family(
         event_ndims=1,
         event=lambda shapes, settings: (shapes["index_points"][-2] if "index_points" in shapes else None,),
         distribution_class=tfd.GaussianProcess,
-        sampler=lambda d, shape, seed: samplers.linear_normal(d.get_marginal_distribution(), shape, seed),
+        sampler=processes.gaussian_process,
         support=REAL_VECTOR,
         settings={"kernel": "ExponentiatedQuadratic", "jitter": 1e-6},
     )
@@ -144,7 +135,7 @@ register_family(
         "LinearGaussianStateSpace",
         _state_space,
         {
-            "transition_matrix": Parameter(identity, event_ndims=2, shape=_latents_squared),
+            "transition_matrix": Parameter(_identity, event_ndims=2, shape=_latents_squared),
             "transition_scale_diag": Parameter(1.0, "positive", 1, _latents),
             "transition_scale_tril": Parameter(None, "lower_triangular", 2, _latents_squared),
             "observation_matrix": Parameter(None, event_ndims=2, shape=_observed_by_latents, spread=0.1),
@@ -165,7 +156,7 @@ register_family(
         infer=_infer_latents,
         from_event=lambda event: {"num_timesteps": event[0]},
         distribution_class=tfd.LinearGaussianStateSpaceModel,
-        sampler=_draw_series,
+        sampler=processes.linear_gaussian_series,
         support=REAL_MATRIX,
         settings={"num_latents": None},
     )

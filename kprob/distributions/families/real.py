@@ -3,10 +3,15 @@
 from keras import ops
 
 from kprob.backend import tfd
-from kprob.distributions.families.parameters import DEGREES, LOC, SCALE
-from kprob.distributions.family import Family, Parameter, register_family
-from kprob.distributions.sampling import gamma_draws, samplers
-from kprob.distributions.supports.supports import REAL, TOLERANCE, Support, numbers
+from kprob.distributions.family import Family, Parameter
+from kprob.distributions.registry import register_family
+from kprob.distributions.sampling import gamma, real
+from kprob.distributions.supports.continuous import REAL, TOLERANCE
+from kprob.distributions.supports.support import Support, numbers
+
+LOC = Parameter(0.0)
+SCALE = Parameter(1.0, "positive")
+DEGREES = Parameter(None, "positive", start=4.0)
 
 register_family(
     Family(
@@ -14,7 +19,7 @@ register_family(
         tfd.Normal,
         {"loc": LOC, "scale": SCALE},
         distribution_class=tfd.Normal,
-        sampler=samplers.normal,
+        sampler=real.normal,
         support=REAL,
     )
 )
@@ -24,7 +29,7 @@ register_family(
         tfd.StudentT,
         {"df": DEGREES, "loc": LOC, "scale": SCALE},
         distribution_class=tfd.StudentT,
-        sampler=gamma_draws.student_t,
+        sampler=gamma.student_t,
         support=REAL,
     )
 )
@@ -34,7 +39,7 @@ register_family(
         tfd.Cauchy,
         {"loc": LOC, "scale": SCALE},
         distribution_class=tfd.Cauchy,
-        sampler=samplers.cauchy,
+        sampler=real.cauchy,
         support=REAL,
     )
 )
@@ -44,7 +49,7 @@ register_family(
         tfd.Laplace,
         {"loc": LOC, "scale": SCALE},
         distribution_class=tfd.Laplace,
-        sampler=samplers.laplace,
+        sampler=real.laplace,
         support=REAL,
     )
 )
@@ -54,7 +59,7 @@ register_family(
         tfd.Logistic,
         {"loc": LOC, "scale": SCALE},
         distribution_class=tfd.Logistic,
-        sampler=samplers.logistic,
+        sampler=real.logistic,
         support=REAL,
     )
 )
@@ -64,7 +69,7 @@ register_family(
         tfd.Gumbel,
         {"loc": LOC, "scale": SCALE},
         distribution_class=tfd.Gumbel,
-        sampler=samplers.gumbel,
+        sampler=real.gumbel,
         support=REAL,
     )
 )
@@ -83,7 +88,7 @@ register_family(
         tfd.ExponentiallyModifiedGaussian,
         {"loc": LOC, "scale": SCALE, "rate": SCALE},
         distribution_class=tfd.ExponentiallyModifiedGaussian,
-        sampler=samplers.exponentially_modified_normal,
+        sampler=real.exponentially_modified_normal,
         support=REAL,
     )
 )
@@ -93,7 +98,7 @@ register_family(
         tfd.Horseshoe,
         {"scale": SCALE},
         distribution_class=tfd.Horseshoe,
-        sampler=samplers.horseshoe,
+        sampler=real.horseshoe,
         support=REAL,
     )
 )
@@ -103,7 +108,7 @@ register_family(
         tfd.Deterministic,
         {"loc": Parameter()},
         distribution_class=tfd.Deterministic,
-        sampler=samplers.deterministic,
+        sampler=real.deterministic,
         support=Support("one value", lambda d, x: ops.abs(numbers(d, x) - d.loc) <= TOLERANCE * (1.0 + ops.abs(d.loc))),
     )
 )

@@ -1,1 +1,43 @@
-"""Which values are possible: supports, bijectors onto them, all values of finite ones, constraints of parameters."""
+"""Supports: what a family says of its possible values. Constants, and functions that make a support of a bound or a total."""
+
+from kprob.distributions.supports.continuous import (
+    ANGLE,
+    CORRELATION_CHOLESKY,
+    NONNEGATIVE,
+    POSITIVE,
+    POSITIVE_DEFINITE,
+    REAL,
+    REAL_MATRIX,
+    REAL_VECTOR,
+    SIMPLEX,
+    UNIT,
+    UNIT_VECTOR,
+    half_line,
+    interval,
+)
+from kprob.distributions.supports.discrete import BINARY, ONE_HOT, classes, count_vectors, counts
+from kprob.distributions.supports.support import Support
+from kprob.namespaces import listing
+
+__all__ = [
+    "ANGLE",
+    "BINARY",
+    "CORRELATION_CHOLESKY",
+    "NONNEGATIVE",
+    "ONE_HOT",
+    "POSITIVE",
+    "POSITIVE_DEFINITE",
+    "REAL",
+    "REAL_MATRIX",
+    "REAL_VECTOR",
+    "SIMPLEX",
+    "Support",
+    "UNIT",
+    "UNIT_VECTOR",
+    "classes",
+    "count_vectors",
+    "counts",
+    "half_line",
+    "interval",
+]
+__dir__ = listing(__all__)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from kprob.effects import Site, Trace
+from kprob.effects import Site, SiteKind, Trace
 from kprob.engine.enumeration.elimination import eliminate
 from kprob.engine.enumeration.plan import SummationPlan
 from kprob.engine.enumeration.runs import Factors, find_factors
@@ -44,10 +44,10 @@ def _collapsed(factors: Factors, plan: SummationPlan, results: Sequence[Table], 
     collapsed = Trace(num_draws)
     gone = {source for table in results for source in table.sources}
     for site in factors.trace.sites.values():
-        if site.name in factors.variables or (site.kind == "deterministic" and plan.parents.get(site.name)):
+        if site.name in factors.variables or (site.is_deterministic and plan.parents.get(site.name)):
             continue
-        if site.name in gone and site.kind == "sample":
-            site = dataclasses.replace(site, kind="deterministic", cached_log_prob=None)
+        if site.name in gone and site.is_random:
+            site = dataclasses.replace(site, kind=SiteKind.DETERMINISTIC, cached_log_prob=None)
         elif site.name in gone:
             continue
         collapsed.add(site)
@@ -55,7 +55,7 @@ def _collapsed(factors: Factors, plan: SummationPlan, results: Sequence[Table], 
         plates = tuple(factors.plates[name] for name in table.plates)
         scale = _scale([factors.trace[name] for name in table.sources])
         value = spread(table, factors.plates) if plates else table.log
-        collapsed.add(Site(title(table), "factor", value=value, plates=plates, observed=True, scale=scale))
+        collapsed.add(Site(title(table), SiteKind.FACTOR, value=value, plates=plates, observed=True, scale=scale))
     return collapsed
 
 

@@ -25,7 +25,7 @@ def log_factor(site: Site, variables) -> Tensor:
     """
     if site.name in variables:
         return _of_all_values(site, variables[site.name].values)
-    log = site.value if site.kind == "factor" else site.distribution.log_prob(site.value)
+    log = site.value if site.is_factor else site.distribution.log_prob(site.value)
     return log if site.mask is None else ops.where(site.mask, log, ops.zeros_like(log))
 
 

@@ -94,8 +94,13 @@ class AssignValues(Handler):
         super().__init__()
         self.variables, self.number, self.compact = variables, number, compact
 
-    def on_site(self, site: Site) -> None:
-        name = before(site.name) if site.kind == "before" else site.name if site.kind == "sample" else None
+    def on_sample(self, site: Site) -> None:
+        self._give_value(site, site.name)
+
+    def on_state_before(self, site: Site) -> None:
+        self._give_value(site, before(site.name))
+
+    def _give_value(self, site: Site, name: str) -> None:
         if site.value is None and name in self.variables:
             variable = self.variables[name]
             site.value = value_of(site, variable, self.number(site, variable), self.compact)
@@ -107,9 +112,8 @@ class _AssignPast(Handler):
         super().__init__()
         self.values = values
 
-    def on_site(self, site: Site) -> None:
-        if site.kind == "before":
-            site.value = self.values.get(before(site.name))
+    def on_state_before(self, site: Site) -> None:
+        site.value = self.values.get(before(site.name))
 
 
 def before(name: str) -> str:
@@ -194,7 +198,7 @@ def _is_compact(networks, plan: SummationPlan, batch: dict, inference: Trace) ->
             try:
                 with keras.StatelessScope():
                     trace = networks.run_generative(batch, random.seed(2), inference, extra=extra)
-                sites = [trace[name] for name in varying if trace[name].kind != "deterministic"]
+                sites = [trace[name] for name in varying if not trace[name].is_deterministic]
                 found.append([to_numpy(log_factor(site, plan.variables)) for site in sites])
             except Exception:  # noqa: BLE001  (whatever the network does with such a value)
                 return False
@@ -221,7 +225,7 @@ def _parents(networks, batch, inference, trace: Trace, variables) -> dict[str, t
         with keras.StatelessScope():
             again = networks.run_generative(batch, random.seed(2), inference, given=values, extra=_AssignPast(values))
         found = {s.name: log_factor(s, variables) for s in again.weighed_sites()}
-        return found | {s.name: s.value for s in again.sites.values() if s.kind == "deterministic"}
+        return found | {s.name: s.value for s in again.sites.values() if s.is_deterministic}
 
     influences = find_influences(run, {n: trace[v.state or n].value for n, v in variables.items()})
     parents = {site: tuple(v for v in variables if v in found) for site, found in influences.items()}
@@ -231,7 +235,7 @@ def _parents(networks, batch, inference, trace: Trace, variables) -> dict[str, t
 def _check_plates(trace: Trace, variables, parents) -> None:
     for name, found in parents.items():
         site = trace[name]
-        if site.kind == "deterministic":
+        if site.is_deterministic:
             continue
         own = [plate.name for plate in site.plates]
         for parent in found:

@@ -102,7 +102,7 @@ def find_factors(
 
 def _is_factor(site: Site, plan: SummationPlan, inference: Trace) -> bool:
     # What nobody gave a value is drawn, and integrates to one.
-    return site.observed or site.kind == "factor" or site.name in inference or site.name in plan.variables
+    return site.observed or site.is_factor or site.name in inference or site.name in plan.variables
 
 
 def _logs(trace: Trace, names, variables) -> dict:

@@ -25,7 +25,6 @@ from kprob.engine.probing.fingerprints import Fingerprint, differs, fingerprint,
 from kprob.engine.probing.structure import Structure, site_info
 from kprob.guides import Guide
 
-_KINDS = ("sample", "deterministic", "factor", "param")
 _TRIES = 5
 _MAX_BRANCHES = 8
 
@@ -113,7 +112,7 @@ def latent_parents(dependencies: Dependencies, latents: Iterable[str]) -> dict[s
                 site = dependencies.structure.sites.get(parent)
                 if parent in order:
                     parents.add(parent)
-                elif site is not None and site.kind == "deterministic":
+                elif site is not None and site.is_deterministic:
                     pending.append(parent)
         found[name] = _in_order(parents - {name}, order)
     return found
@@ -128,7 +127,7 @@ class _Run:
     finished: bool = False
 
     def values(self) -> dict:
-        return {name: site.value for name, site in self.sites.items() if site.kind != "factor"}
+        return {name: site.value for name, site in self.sites.items() if not site.is_factor}
 
     def is_finite(self) -> bool:
         return all(is_finite(parts) for parts in self.found.values())
@@ -142,13 +141,13 @@ class _Hold(Handler):
         self.given: dict[str, object] = {}
 
     def on_site(self, site: Site) -> None:
-        if site.kind in _KINDS:
-            self.given[site.name] = None if site.kind == "param" else site.value
+        if site.is_declared:
+            self.given[site.name] = None if site.is_param else site.value
             if site.name in self.held:
                 site.value = self.held[site.name]
 
     def after_site(self, site: Site) -> None:
-        if site.kind in _KINDS:
+        if site.is_declared:
             self.run.sites[site.name] = site
             self.run.found[site.name] = fingerprint(site, self.given[site.name])
 

@@ -34,7 +34,7 @@ def fingerprint(site: Site, given=None) -> Fingerprint:
     parts: Fingerprint = {}
     for place, thing in (("value", given), ("mask", site.mask), ("scale", site.scale)):
         _look(parts, place, thing)
-    if site.kind == "sample" and not _look(parts, "distribution", site.distribution):
+    if site.is_random and not _look(parts, "distribution", site.distribution):
         _add_log_prob(parts, site)
     return parts
 

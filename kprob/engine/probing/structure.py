@@ -7,17 +7,17 @@ import numpy as np
 
 from kprob import distributions
 from kprob.checks import known_size
-from kprob.distributions.wrappers import unwrapped
-from kprob.effects import Site, Trace
+from kprob.distributions.names import family_name
+from kprob.effects import HasKind, Site, SiteKind, Trace
 
 
 @dataclass(frozen=True)
-class SiteInfo:
+class SiteInfo(HasKind):
     """What is known of a site before any data.
 
     Attributes:
         name: Its name.
-        kind: "sample", "deterministic", "param" or "factor".
+        kind: What it is.
         family: Name of its distribution's class.
         plates: Names and lengths of its plates, outermost first; the data plate's length is None.
         event_shape: Shape of one value.
@@ -26,7 +26,7 @@ class SiteInfo:
     """
 
     name: str
-    kind: str
+    kind: SiteKind
     family: str
     plates: tuple[tuple[str, int | None], ...]
     event_shape: tuple[int | None, ...]
@@ -52,34 +52,23 @@ class Structure:
 
     def random_sites(self) -> list[str]:
         """Returns the names of the random variables."""
-        return [name for name, site in self.sites.items() if site.kind == "sample"]
+        return [name for name, site in self.sites.items() if site.is_random]
 
 
 def site_info(site: Site) -> SiteInfo:
     """Describes a site of a run."""
     plates = tuple((p.name, None if p.is_data else known_size(p.size)) for p in site.plates)
-    if site.kind == "sample":
+    if site.is_random:
         shape = tuple(site.distribution.event_shape)
         family = family_name(site.distribution)
         discrete = distributions.is_discrete(site.distribution)
     else:
         value_shape = tuple(np.shape(site.value)) if not hasattr(site.value, "shape") else tuple(site.value.shape)
-        shape, family, discrete = value_shape[len(plates) :], site.kind, False
+        shape, family, discrete = value_shape[len(plates) :], str(site.kind), False
     dtype = str(getattr(site.value, "dtype", "float32")).split("'")[
         -2 if "'" in str(getattr(site.value, "dtype", "")) else -1
     ]
     return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, site.in_data_plate)
-
-
-def family_name(distribution) -> str:
-    """Returns the name of a family: `Normal`, or `Exp(Normal)` where a bijector carries it elsewhere."""
-    distribution = unwrapped(distribution)
-    name = type(distribution).__name__.strip("_")
-    if name != "TransformedDistribution":
-        return name
-    bijector = distribution.bijector
-    parts = [type(part).__name__.strip("_") for part in getattr(bijector, "bijectors", None) or [bijector]]
-    return "(".join([*parts, family_name(distribution.distribution)]) + ")" * len(parts)
 
 
 def structure_of(trace: Trace) -> Structure:

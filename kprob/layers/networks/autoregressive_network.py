@@ -4,7 +4,9 @@ MADE: a dense network in which hidden units have degrees, and a connection stays
 i sees the inputs 0, ..., i - 1, so that a Jacobian through it is triangular.
 """
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from keras import ops
 
 from kprob.errors import SiteError, explain
 from kprob.saving import register
+from kprob.types import Shape, Tensor
 
 
 @register
@@ -45,7 +48,9 @@ class AutoregressiveNetwork(keras.layers.Layer):
         Germain, Gregor, Murray and Larochelle (2015), "MADE: masked autoencoder for distribution estimation".
     """
 
-    def __init__(self, num_outputs: int, hidden_units: Sequence[int] = (32, 32), activation: str = "elu", **kwargs):
+    def __init__(
+        self, num_outputs: int, hidden_units: Sequence[int] = (32, 32), activation: str = "elu", **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.num_outputs, self.hidden_units = int(num_outputs), tuple(int(units) for units in hidden_units)
         self.activation = keras.activations.get(activation)
@@ -59,10 +64,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
                 )
             )
 
-    def build(self, input_shape):
-        size = int(input_shape[-1])
-        masks = autoregressive_masks(size, self.hidden_units)
-        self.__dict__["masks"] = masks
+    def build(self, input_shape: Shape) -> None:
+        masks = autoregressive_masks(int(input_shape[-1]), self.hidden_units)
         self.kernels, self.biases = [], []
         for i, mask in enumerate(masks):
             last = i == len(masks) - 1
@@ -72,17 +75,18 @@ class AutoregressiveNetwork(keras.layers.Layer):
             self.biases.append(self.add_weight((outputs,), "zeros", name=f"bias_{i}"))
         super().build(input_shape)
 
-    def call(self, inputs):
-        hidden = inputs
-        for i, mask in enumerate(self.masks):
-            last = i == len(self.masks) - 1
+    def call(self, inputs: Tensor) -> Tensor:
+        hidden, size = inputs, self.kernels[0].shape[0]
+        masks = autoregressive_masks(size, self.hidden_units)
+        for i, mask in enumerate(masks):
+            last = i == len(masks) - 1
             mask = np.repeat(mask, self.num_outputs, axis=1) if last else mask
             kernel = ops.convert_to_tensor(self.kernels[i]) * ops.cast(mask, self.compute_dtype)
             hidden = ops.matmul(hidden, kernel) + self.biases[i]
             hidden = hidden if last else self.activation(hidden)
-        return ops.reshape(hidden, (*ops.shape(hidden)[:-1], self.masks[-1].shape[1], self.num_outputs))
+        return ops.reshape(hidden, (*ops.shape(hidden)[:-1], size, self.num_outputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.num_outputs)
 
     def get_config(self) -> dict:
@@ -94,7 +98,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
         }
 
 
-def autoregressive_masks(size: int, hidden_units: Sequence[int]) -> list[np.ndarray]:
+@functools.cache
+def autoregressive_masks(size: int, hidden_units: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     """Returns a mask of ones and zeros for each kernel, shape (inputs, outputs).
 
     Args:
@@ -106,4 +111,4 @@ def autoregressive_masks(size: int, hidden_units: Sequence[int]) -> list[np.ndar
     degrees += [1 + np.arange(units) % max(1, size - 1) for units in hidden_units]
     masks = [one[:, None] <= other[None, :] for one, other in zip(degrees[:-1], degrees[1:], strict=True)]
     masks.append(degrees[-1][:, None] < degrees[0][None, :])
-    return [mask.astype("float32") for mask in masks]
+    return tuple(mask.astype("float32") for mask in masks)

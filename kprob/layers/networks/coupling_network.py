@@ -1,12 +1,14 @@
 """A network from one part of a vector to numbers for each element of the other part."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from kprob.errors import SiteError, explain
 from kprob.saving import register
+from kprob.types import Shape, Tensor
 
 
 @register
@@ -48,7 +50,7 @@ class CouplingNetwork(keras.layers.Layer):
         num_outputs: int,
         hidden_units: Sequence[int] = (32, 32),
         activation: str = "elu",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.size, self.num_outputs = int(size), int(num_outputs)
@@ -66,7 +68,7 @@ class CouplingNetwork(keras.layers.Layer):
                 )
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inputs = int(input_shape[-1])
         self.kernels, self.biases = [], []
         sizes = [inputs, *self.hidden_units] if inputs else []
@@ -78,7 +80,7 @@ class CouplingNetwork(keras.layers.Layer):
         self.biases.append(self.add_weight((self.size * self.num_outputs,), "zeros", name="bias_last"))
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         hidden = inputs
         for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True):
             hidden = self.activation(ops.matmul(hidden, kernel) + bias)
@@ -88,7 +90,7 @@ class CouplingNetwork(keras.layers.Layer):
             numbers = ops.broadcast_to(self.biases[-1], (*ops.shape(inputs)[:-1], self.size * self.num_outputs))
         return ops.reshape(numbers, (*ops.shape(numbers)[:-1], self.size, self.num_outputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.size, self.num_outputs)
 
     def get_config(self) -> dict:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from kprob.distributions import FamilyLike, family_key, hidden_markov_family, resolve_family
+from kprob.distributions import hidden_markov_family, resolve_family
+from kprob.distributions.resolving import FamilyLike, family_key
 from kprob.errors import SiteError, explain
+from kprob.layers.event_shapes import EventShape, normalize_event_shape
 from kprob.layers.random_variable import RandomVariable
-from kprob.layers.shapes import EventShape, normalize_event_shape
 from kprob.saving import register
 from kprob.types import ArrayLike
 
@@ -63,11 +64,11 @@ class HiddenMarkovModel(RandomVariable):
                     fix='write layers.HiddenMarkovModel("Normal", 10, ...) for 10 steps',
                 )
             )
-        whole = hidden_markov_family(inner, 1 + inner.event_ndims)
-        event_shape = normalize_event_shape(event_shape, whole)
+        # The shape of a whole series, of which an int is the number of steps.
+        shape = normalize_event_shape(event_shape, hidden_markov_family(inner, 1 + inner.own_ndims)) or ()
         super().__init__(
-            hidden_markov_family(inner, len(event_shape)),
-            event_shape,
+            hidden_markov_family(inner, len(shape)),
+            shape,
             initial_logits=initial_logits,
             initial_probs=initial_probs,
             transition_logits=transition_logits,
@@ -77,5 +78,5 @@ class HiddenMarkovModel(RandomVariable):
         )
         self.observation_family = family_key(inner)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "family": self.observation_family}

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from kprob.distributions import FamilyLike, family_key, mixture_family, resolve_family
+from kprob.distributions import mixture_family, resolve_family
+from kprob.distributions.resolving import FamilyLike, family_key
+from kprob.layers.event_shapes import EventShape, normalize_event_shape
 from kprob.layers.random_variable import RandomVariable
-from kprob.layers.shapes import EventShape, normalize_event_shape
 from kprob.saving import register
 from kprob.types import ArrayLike
 
@@ -55,7 +56,7 @@ class Mixture(RandomVariable):
         inner = resolve_family(family)
         event_shape = normalize_event_shape(event_shape, inner)
         super().__init__(
-            mixture_family(inner, inner.event_ndims if event_shape is None else len(event_shape)),
+            mixture_family(inner, inner.own_ndims if event_shape is None else len(event_shape)),
             event_shape,
             logits=logits,
             probs=probs,
@@ -65,5 +66,5 @@ class Mixture(RandomVariable):
         )
         self.component_family = family_key(inner)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "family": self.component_family}

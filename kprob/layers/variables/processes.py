@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from kprob.layers.event_shapes import EventShape
 from kprob.layers.random_variable import RandomVariable
-from kprob.layers.shapes import EventShape
 from kprob.saving import register
 from kprob.types import ArrayLike
 

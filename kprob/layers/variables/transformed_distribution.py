@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from kprob.distributions import FamilyLike, family_key, resolve_family, transformed_family
-from kprob.layers.config import BijectorLike, bijector_config, restored_bijector
+from kprob.distributions import resolve_family, transformed_family
+from kprob.distributions.resolving import FamilyLike, family_key
+from kprob.layers.bijector_config import BijectorLike, bijector_config, restored_bijector
+from kprob.layers.event_shapes import EventShape
 from kprob.layers.random_variable import RandomVariable
-from kprob.layers.shapes import EventShape
 from kprob.saving import register
 
 
@@ -37,5 +38,5 @@ class TransformedDistribution(RandomVariable):
         self.base_family = family_key(inner)
         self.bijector = bijector
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "family": self.base_family, "bijector": bijector_config(self.bijector)}

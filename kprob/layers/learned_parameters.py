@@ -1,4 +1,4 @@
-"""Learned parameters: heads, which make them of features, and free ones, which are variables.
+"""The parameters that a layer learns: by heads, which make them of features, or as free variables.
 
 Both start where the parameter has the family's standard value, whatever the features.
 """
@@ -26,7 +26,7 @@ class StartAt(keras.initializers.Initializer):
     def __init__(self, constraint: str, value: ArrayLike, spread: float = 0.0, flat: bool = False):
         self.constraint, self.value, self.spread, self.flat = constraint, value, spread, flat
 
-    def __call__(self, shape, dtype=None, **kwargs):
+    def __call__(self, shape: Shape, dtype: str | None = None, **kwargs: Any) -> Tensor:
         start = ops.zeros(shape, dtype)
         if self.value is not None:
             raw = get_constraint(self.constraint).inverse(ops.convert_to_tensor(self.value, dtype="float32"))
@@ -35,7 +35,7 @@ class StartAt(keras.initializers.Initializer):
             start = start + keras.initializers.RandomNormal(stddev=self.spread)(shape, dtype)
         return start
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         value = None if self.value is None else np.asarray(self.value).tolist()
         return {"constraint": self.constraint, "value": value, "spread": self.spread, "flat": self.flat}
 

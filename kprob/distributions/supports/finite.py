@@ -1,4 +1,4 @@
-"""All values of a finite support, along a new first axis."""
+"""All values of finite supports, along a new first axis."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Supports, all values, kinds: of plain distributions and inside wrappers."""
+"""Which values are possible: of plain distributions and inside wrappers."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,6 @@ from kprob import tfb, tfd
 from kprob.distributions import (
     contains,
     enumerate_support,
-    is_a,
-    is_discrete,
-    split_independent,
     support_bijector,
     support_name,
 )
@@ -82,40 +79,10 @@ def test_supports_that_cannot_be_listed():
     assert enumerate_support(tfd.Independent(tfd.Bernoulli(logits=at(np.zeros(784)), dtype="float32"), 1)) is None
 
 
-@pytest.mark.parametrize(
-    ("make", "discrete"),
-    [
-        (lambda: tfd.Bernoulli(logits=at(0.0), dtype="float32"), True),
-        (lambda: tfd.Independent(tfd.Poisson(at([1.0])), 1), True),
-        (lambda: tfd.MixtureSameFamily(tfd.Categorical(logits=at([0.0])), tfd.Poisson(at([1.0]))), True),
-        (lambda: tfd.MixtureSameFamily(tfd.Categorical(logits=at([0.0])), tfd.Normal(at([1.0]), 1.0)), False),
-        (lambda: tfd.QuantizedDistribution(tfd.Normal(at(0.0), 1.0)), True),
-        (lambda: tfd.Skellam(at(1.0), at(2.0)), True),
-        (lambda: tfd.TransformedDistribution(tfd.Normal(at(0.0), 1.0), tfb.Exp()), False),
-        (lambda: tfd.Deterministic(at(0.0)), False),
-    ],
-)
-def test_what_is_discrete(make, discrete):
-    assert is_discrete(make()) is discrete
-
-
 def test_names_of_supports():
     assert support_name(tfd.Independent(tfd.Gamma(at([1.0]), 1.0), 1)) == support_name(tfd.HalfNormal(at(1.0)))
     assert support_name(tfd.Normal(at(0.0), 1.0)) != support_name(tfd.Gamma(at(1.0), 1.0))
     assert support_name(tfd.Empirical(at([1.0]))) is None
-
-
-def test_independent_is_taken_off_whole():
-    inner = tfd.Normal(at(np.zeros((2, 3))), 1.0)
-    found, ndims = split_independent(tfd.Independent(tfd.Independent(inner, 1), 1))
-    assert found is inner and ndims == 2
-    assert split_independent(inner) == (inner, 0)
-
-
-def test_wrappers_of_any_distribution_are_recognised():
-    # Around a mixture of a bijector that isn't TFP's own, TFP makes an `_Independent`.
-    odd = tfd.Independent(tfd.Mixture(tfd.Categorical(probs=at([[1.0]])), [tfd.Normal(at([0.0]), 1.0)]), 1)
-    assert is_a(odd, tfd.Independent)
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,25 @@
-"""From the parameters of one call to the distribution: what a random-variable layer does, without Keras and state."""
+"""From the parameters of one call to the distribution: the part of a random-variable layer that has no weights and no state."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
-from kprob.backend import batch_shape, tfd
+from kprob.backend import batch_shape, is_tensor, tfd
 from kprob.checks import broadcast_static
-from kprob.distributions import Family
+from kprob.distributions import Family, Parameter
 from kprob.distributions.broadcasting import shape_of
 from kprob.errors import SiteError, explain, names
-from kprob.layers.misuse import check_parameter
-from kprob.layers.parameters import as_parameter, learnable, missing_message
-from kprob.layers.shapes import as_event, batch_shapes, fit_event, fit_own_axes
+from kprob.layers.argument_checks import check_complete, check_value
+from kprob.layers.event_shapes import as_event, batch_shapes, fit_event, fit_own_axes
 from kprob.types import Distribution, Shape
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How the distribution of a random variable is made.
+class DistributionBuilder:
+    """Makes the distribution of a random variable.
 
     Attributes:
         site: Name of the random variable, for messages.
@@ -36,11 +36,11 @@ class Recipe:
     dtype: str
 
     def convert(self, name: str, value: Any) -> Any:
-        """Returns a parameter in the type of the density, after a look at what it is."""
+        """Returns a parameter in the type of the density, after a check of what it is."""
         if isinstance(value, keras.KerasTensor):
             return value
-        check_parameter(self.site, name, value, self.family.parameters[name])
-        return as_parameter(value, self.family.parameters[name], self.dtype)
+        check_value(self.site, name, value, self.family.parameters[name])
+        return _converted(value, self.family.parameters[name], self.dtype)
 
     def known_settings(self, shapes: Mapping[str, Shape]) -> dict[str, object]:
         """Returns the settings; those left open may follow from the parameters, such as the number of classes."""
@@ -54,32 +54,32 @@ class Recipe:
 
         Args:
             name: Name of the parameter.
-            values: Parameters from elsewhere.
+            values: The parameters that aren't learned.
 
         Raises:
             SiteError: It doesn't follow from the event shape and the settings.
         """
         family, settings = self.family, self.known_settings(_shapes(family_tensors(self.family, values)))
-        ndims = family.event_ndims or 0
-        event = (None,) * ndims if self.event_shape is None else self.event_shape
+        ndims = family.own_ndims
+        event: Shape = (None,) * ndims if self.event_shape is None else self.event_shape
         extra, own = event[: len(event) - ndims], event[len(event) - ndims :]
         parameter = family.parameters[name]
         shape = (*extra, *parameter.own_shape(own, settings)) if parameter.tensor else (None,)
         if None in shape:
             unknown = [setting for setting in family.settings if settings[setting] is None]
-            given = "".join(f", {setting}=..." for setting in unknown)
+            settings_text = "".join(f", {setting}=..." for setting in unknown)
             raise SiteError(
                 explain(
                     f"Parameter `{name}` of random variable `{self.site}` can't be learned: its shape isn't known.",
                     received=f"event_shape={self.event_shape}",
                     expected=f"an event shape{' and ' + names(unknown) if unknown else ''}, from which it follows",
-                    fix=f"write layers.{family.name}(event_shape{given}), or pass {name}=...",
+                    fix=f"write layers.{family.name}(event_shape{settings_text}), or pass {name}=...",
                 )
             )
         return shape
 
     def related(self, learned: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns all values, the learned ones moved to where they belong beside the others and the standard values."""
+        """Returns all values: each learned one that is relative to others is moved to where these are."""
         completed, _ = self._completed({**others, **learned})
         for name, parameter in self.family.parameters.items():
             if name in learned and parameter.relate is not None:
@@ -90,7 +90,7 @@ class Recipe:
         """Returns the distribution of parameters, whose event shape is the layer's.
 
         Args:
-            values: The parameters that something gives; standard values are filled in.
+            values: The parameters that have a value; standard values are filled in.
             num_plates: Number of open plates, whose axes come first.
 
         Raises:
@@ -98,8 +98,7 @@ class Recipe:
         """
         family = self.family
         values, missing = self._completed(values)
-        if missing:
-            raise SiteError(missing_message(self.site, family, values, missing, learnable(family, ())))
+        check_complete(self.site, family, values, missing)
         values = {name: self.convert(name, value) for name, value in values.items()}
         tensors = family_tensors(family, values)
         settings = self.known_settings(_shapes(tensors))
@@ -120,7 +119,7 @@ class Recipe:
         """Returns the shape of a value without making it: the batch axes of the parameters, then the event's.
 
         Args:
-            values: The parameters that something gives, which may be symbolic.
+            values: The parameters that have a value, which may be symbolic.
             leads: Further batch shapes, such as that of features.
         """
         shapes = _shapes(family_tensors(self.family, values))
@@ -138,12 +137,12 @@ class Recipe:
         # Shape of one value of the family itself, without the axes that `event_shape` has in front.
         if self.event_shape is None:
             return self.family.own_event(shapes, settings)
-        return self.event_shape[len(self.event_shape) - (self.family.event_ndims or 0) :]
+        return self.event_shape[len(self.event_shape) - self.family.own_ndims :]
 
     def _extra_ndims(self, batches: Iterable[Shape], num_plates: int) -> int:
         # Batch axes that are part of one value.
         if self.event_shape is not None:
-            return len(self.event_shape) - (self.family.event_ndims or 0)
+            return len(self.event_shape) - self.family.own_ndims
         return max(0, len(broadcast_static(batches)) - num_plates)
 
     def _of_unknown_event(self, distribution: Distribution, num_plates: int) -> Distribution:
@@ -163,6 +162,19 @@ class Recipe:
 def family_tensors(family: Family, values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the parameters that are tensors, rather than distributions or functions."""
     return {name: value for name, value in values.items() if family.parameters[name].tensor}
+
+
+def _converted(value: Any, parameter: Parameter, dtype: str) -> Any:
+    # Tensors stay tensors; numbers become NumPy arrays, which are known before running, such as the `total_count` that says
+    # how many values there are.
+    if not parameter.tensor:
+        return value
+    if not is_tensor(value):
+        array = np.asarray(value)
+        return array if parameter.keep_integers and array.dtype.kind in "iu" else array.astype(dtype)
+    if parameter.keep_integers and keras.backend.is_int_dtype(keras.backend.standardize_dtype(value.dtype)):
+        return keras.ops.convert_to_tensor(value)
+    return keras.ops.cast(value, dtype)
 
 
 def _shapes(values: Mapping[str, Any]) -> dict[str, Shape]:

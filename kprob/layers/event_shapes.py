@@ -1,7 +1,7 @@
 """Event shapes, and the broadcasting of parameters to them: NumPy's rule, aligned right."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -14,9 +14,6 @@ from kprob.errors import SiteError, explain
 from kprob.types import Distribution, Shape, Tensor
 
 EventShape: TypeAlias = int | Sequence[int] | None
-
-# Two lengths that no axis has by chance.
-_STAND_INS = (83, 97)
 
 
 def normalize_event_shape(event_shape: EventShape, family: Family) -> tuple[int, ...] | None:
@@ -32,8 +29,10 @@ def normalize_event_shape(event_shape: EventShape, family: Family) -> tuple[int,
     if event_shape is None:
         return None
     try:
-        single = isinstance(event_shape, int | np.integer)
-        shape: tuple = (event_shape,) * (2 if family.square else 1) if single else tuple(event_shape)
+        if isinstance(event_shape, int | np.integer):
+            shape: tuple = (event_shape,) * (2 if family.square else 1)
+        else:
+            shape = tuple(event_shape)
         valid = all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in shape)
     except TypeError:
         shape, valid = (), False
@@ -46,13 +45,13 @@ def normalize_event_shape(event_shape: EventShape, family: Family) -> tuple[int,
                 fix="give parameters by keyword: layers.Normal(3, loc=0.0, scale=1.0)",
             )
         )
-    if len(shape) < (family.event_ndims or 0):
+    if len(shape) < family.own_ndims:
         raise SiteError(
             explain(
                 f"One value of {family.name} has more axes than this event shape.",
                 received=f"event_shape={event_shape}",
-                expected=f"at least {family.event_ndims} axes",
-                fix=f"write layers.{family.name}{('(dimension)', '((rows, columns))')[family.event_ndims > 1]}",
+                expected=f"at least {family.own_ndims} axes",
+                fix=f"write layers.{family.name}{('(dimension)', '((rows, columns))')[family.own_ndims > 1]}",
             )
         )
     return tuple(int(n) for n in shape)
@@ -147,28 +146,3 @@ def as_event(site: str, distribution: Distribution, event_shape: tuple[int, ...]
             )
         )
     return independent
-
-
-def symbolic_output(output_spec: Callable, features: Any, parameters: Mapping[str, Any]) -> keras.KerasTensor:
-    """Returns what a symbolic call gives where only running it tells, and axes of unknown length may be among the inputs.
-
-    TFP wants to know every length, so each unknown one is taken for two numbers in turn: an axis of the output that
-    differs is unknown too.
-
-    Args:
-        output_spec: `(features, **parameters)` returns the output of inputs whose shapes are known.
-        features: Features, or nothing.
-        parameters: Parameters by name.
-    """
-    first, second = (
-        output_spec(_sized(features, number), **{k: _sized(v, number) for k, v in parameters.items()})
-        for number in _STAND_INS
-    )
-    shape = tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))
-    return keras.KerasTensor(shape, dtype=first.dtype)
-
-
-def _sized(value: Any, number: int) -> Any:
-    if not isinstance(value, keras.KerasTensor):
-        return value
-    return keras.KerasTensor([number if size is None else size for size in value.shape], dtype=value.dtype)

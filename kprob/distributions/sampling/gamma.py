@@ -2,21 +2,20 @@
 
 Marsaglia and Tsang's (2000) method with a fixed number of proposals instead of a loop: the same draws eagerly, in
 graphs and under XLA, and quick to compile. Gradients are implicit (Figurnov, Mohamed and Mnih 2018): with F the
-distribution function and p the density, dx/da = -(dF/da) / p. As in `samplers`, each function takes a distribution,
-the sample and batch shape wanted, and a seed.
+distribution function and p the density, dx/da = -(dF/da) / p.
 """
 
 import math
+from collections.abc import Callable
 
 from keras import ops
 
 from kprob.backend import gradients, random, tfd
-from kprob.distributions.sampling.samplers import inside_unit
+from kprob.distributions.sampling.noise import TINY, inside_unit
 from kprob.types import Distribution, Seed, Shape, Tensor
 
 # At most 5 % of proposals are refused, so that one draw in 60 million finds all of these refused and is the mode.
 _PROPOSALS = 6
-_TINY = 1e-37
 
 
 def log_gamma(concentration: Tensor, shape: Shape, seed: Seed, dtype: str) -> Tensor:
@@ -40,11 +39,11 @@ def log_gamma(concentration: Tensor, shape: Shape, seed: Seed, dtype: str) -> Te
     return ops.log(value) + ops.where(small, boost, ops.zeros_like(boost))
 
 
-def _accepted(concentration, noise, uniform):
+def _accepted(concentration: Tensor, noise: Tensor, uniform: Tensor) -> Tensor:
     # The first proposal that is accepted.
     d = concentration - 1.0 / 3.0
     cube = (1.0 + noise / ops.sqrt(9.0 * d)) ** 3
-    safe = ops.maximum(cube, _TINY)
+    safe = ops.maximum(cube, TINY)
     accepted = ops.log(uniform) < 0.5 * noise**2 + d - d * cube + d * ops.log(safe)
     accepted = ops.logical_and(cube > 0.0, accepted)
     value = ops.ones_like(d)
@@ -54,17 +53,17 @@ def _accepted(concentration, noise, uniform):
 
 
 @ops.custom_gradient
-def _with_gradient(concentration, value):
+def _with_gradient(concentration: Tensor, value: Tensor) -> tuple[Tensor, Callable]:
     # The value itself, with its derivative with respect to the concentration.
-    def backward(*arguments, upstream=None):
+    def backward(*arguments: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
         upstream = arguments[0] if upstream is None else upstream
 
-        def distribution_function(concentration):
+        def distribution_function(concentration: Tensor) -> Tensor:
             return ops.sum(tfd.Gamma(concentration, ops.ones_like(concentration)).cdf(value))
 
         _, (slope,) = gradients(distribution_function, concentration)
         density = tfd.Gamma(concentration, ops.ones_like(concentration)).prob(value)
-        return -upstream * slope / ops.maximum(density, _TINY), ops.zeros_like(value)
+        return -upstream * slope / ops.maximum(density, TINY), ops.zeros_like(value)
 
     return value, backward
 
@@ -74,13 +73,13 @@ def gamma(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     logs = log_gamma(distribution.concentration, shape, seed, distribution.dtype)
     log_rate = distribution.log_rate
     logs = logs - (ops.log(distribution.rate) if log_rate is None else log_rate)
-    return ops.maximum(ops.exp(logs), _TINY)
+    return ops.maximum(ops.exp(logs), TINY)
 
 
 def chi2(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """2 · Gamma(df / 2)."""
     logs = log_gamma(0.5 * distribution.df, shape, seed, distribution.dtype)
-    return ops.maximum(2.0 * ops.exp(logs), _TINY)
+    return ops.maximum(2.0 * ops.exp(logs), TINY)
 
 
 def inverse_gamma(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
@@ -100,10 +99,10 @@ def dirichlet(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
     """Gamma numbers divided by their sum."""
     concentration = distribution.concentration
     logs = log_gamma(concentration, (*shape, concentration.shape[-1]), seed, distribution.dtype)
-    return ops.maximum(ops.softmax(logs, axis=-1), _TINY)
+    return ops.maximum(ops.softmax(logs, axis=-1), TINY)
 
 
-def _student_noise(df, shape, seed, dtype):
+def _student_noise(df: Tensor, shape: Shape, seed: Seed, dtype: str) -> Tensor:
     # What a normal number is multiplied by: 1 / sqrt(chi2 / df).
     return ops.exp(0.5 * (ops.log(0.5 * df) - log_gamma(0.5 * df, shape, seed, dtype)))
 

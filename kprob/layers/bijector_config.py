@@ -1,4 +1,4 @@
-"""What a random-variable layer writes into its config, and reads back."""
+"""A bijector as a config that Keras can write, and back: its class and its constructor's arguments."""
 
 from typing import Any, TypeAlias
 
@@ -9,23 +9,6 @@ from kprob.backend import is_tensor, tfb
 from kprob.errors import ArchiveError, SiteError, explain
 
 BijectorLike: TypeAlias = Any  # a bijector of TFP, its name, several names, or what `bijector_config` wrote
-
-
-def config_value(value: Any) -> Any:
-    """Returns a value that Keras can write: arrays for tensors, plain numbers for scalars."""
-    if is_tensor(value):
-        value = keras.ops.convert_to_numpy(value)
-    if isinstance(value, np.ndarray):
-        return value.item() if value.ndim == 0 else value
-    if callable(value) or hasattr(value, "log_prob"):
-        return keras.saving.serialize_keras_object(value)
-    return list(value) if isinstance(value, list | tuple) else value
-
-
-def restored_value(value: Any) -> Any:
-    """Returns what `config_value` wrote."""
-    written = isinstance(value, dict) and "class_name" in value
-    return keras.saving.deserialize_keras_object(value) if written else value
 
 
 def bijector_config(bijector: Any) -> dict[str, Any]:
@@ -44,18 +27,16 @@ def bijector_config(bijector: Any) -> dict[str, Any]:
             )
         )
     kept = {k: v for k, v in bijector.parameters.items() if k not in ("name", "validate_args", "parameters")}
-    return {"bijector": name, "arguments": {k: _argument(v) for k, v in kept.items() if v is not None}}
+    return {"bijector": name, "arguments": {k: _argument_config(v) for k, v in kept.items() if v is not None}}
 
 
-def _argument(value):
+def _argument_config(value: Any) -> Any:
     if isinstance(value, tfb.Bijector):
         return bijector_config(value)
     if isinstance(value, list | tuple):
-        return [_argument(item) for item in value]
-    return np.asarray(keras.ops.convert_to_numpy(value)).tolist() if is_tensor(value) else _plain(value)
-
-
-def _plain(value):
+        return [_argument_config(item) for item in value]
+    if is_tensor(value):
+        value = np.asarray(keras.ops.convert_to_numpy(value))
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
@@ -81,7 +62,7 @@ def restored_bijector(config: BijectorLike) -> Any:
     return cls(**{name: _restored_argument(value) for name, value in config["arguments"].items()})
 
 
-def _restored_argument(value):
+def _restored_argument(value: Any) -> Any:
     if isinstance(value, dict) and "bijector" in value:
         return restored_bijector(value)
     if isinstance(value, list) and value and isinstance(value[0], dict):

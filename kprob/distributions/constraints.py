@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from kprob.backend import tfp
+from kprob.types import ArrayLike, Tensor
 
 FLOOR = 1e-5
 _EDGE = 1e-7
@@ -32,11 +33,11 @@ class Constraint:
     event_ndims: int = 0
 
 
-def _identity(x):
+def _identity(x: Tensor) -> Tensor:
     return x
 
 
-def _inverse_softplus(y):
+def _inverse_softplus(y: Tensor) -> Tensor:
     # log(exp(y) - 1) without overflow for large y.
     return y + ops.log(-ops.expm1(-y))
 
@@ -45,12 +46,12 @@ def _above(bound: float) -> Constraint:
     return Constraint(lambda x: ops.softplus(x) + bound, lambda y: _inverse_softplus(ops.convert_to_tensor(y) - bound))
 
 
-def _unit_forward(x):
+def _unit_forward(x: Tensor) -> Tensor:
     # In float32 a sigmoid reaches 1 at 17, and log(1 - 1) is -inf.
     return ops.clip(ops.sigmoid(x), _EDGE, 1.0 - _EDGE)
 
 
-def _unit_inverse(y):
+def _unit_inverse(y: ArrayLike) -> Tensor:
     y = ops.convert_to_tensor(y)
     return ops.log(y) - ops.log1p(-y)
 
@@ -60,40 +61,40 @@ def _triangle_size(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*lead, rows * (rows + 1) // 2)
 
 
-def _with_diagonal(matrix, function):
+def _with_diagonal(matrix: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
     diagonal = ops.diagonal(matrix, axis1=-2, axis2=-1)
     eye = ops.eye(matrix.shape[-1], dtype=matrix.dtype)
     return matrix * (1.0 - eye) + function(diagonal)[..., None] * eye
 
 
-def _tril_forward(x):
+def _tril_forward(x: Tensor) -> Tensor:
     return _with_diagonal(tfp.math.fill_triangular(x), lambda d: ops.softplus(d) + FLOOR)
 
 
-def _tril_inverse(y):
+def _tril_inverse(y: ArrayLike) -> Tensor:
     y = ops.convert_to_tensor(y)
     return tfp.math.fill_triangular_inverse(_with_diagonal(y, lambda d: _inverse_softplus(d - FLOOR)))
 
 
-def _definite_forward(x):
+def _definite_forward(x: Tensor) -> Tensor:
     tril = _tril_forward(x)
     return ops.matmul(tril, ops.swapaxes(tril, -1, -2))
 
 
-def _definite_inverse(y):
+def _definite_inverse(y: ArrayLike) -> Tensor:
     return _tril_inverse(ops.cholesky(ops.convert_to_tensor(y)))
 
 
-def _ordered_forward(x):
+def _ordered_forward(x: Tensor) -> Tensor:
     return ops.concatenate([x[..., :1], x[..., :1] + ops.cumsum(ops.softplus(x[..., 1:]) + FLOOR, axis=-1)], axis=-1)
 
 
-def _ordered_inverse(y):
+def _ordered_inverse(y: ArrayLike) -> Tensor:
     y = ops.convert_to_tensor(y)
     return ops.concatenate([y[..., :1], _inverse_softplus(y[..., 1:] - y[..., :-1] - FLOOR)], axis=-1)
 
 
-def _unit_vector(x):
+def _unit_vector(x: Tensor) -> Tensor:
     return x / ops.sqrt(ops.sum(x * x, axis=-1, keepdims=True) + keras.backend.epsilon() ** 2)
 
 

@@ -2,64 +2,18 @@
 
 import functools
 import inspect
-from typing import Any, TypeAlias
-
-import keras
+from typing import Any
 
 from kprob.backend import tfb, tfd
-from kprob.distributions.family import Family, Parameter, families, get_family, matrix, vector
+from kprob.distributions.family import Family, Parameter, matrix, vector
+from kprob.distributions.registry import families
 from kprob.errors import SiteError, explain
-
-FamilyLike: TypeAlias = Any  # a `Family`, the name of one, a class of TFP distributions or of layers
 
 _NOT_PARAMETERS = ("self", "validate_args", "allow_nan_stats", "name", "parameters", "kwargs")
 
 
-def resolve_family(family: FamilyLike) -> Family:
-    """Returns the family that a user names.
-
-    Args:
-        family: A `Family`, the name of a registered one or of a TFP class, or a class of TFP distributions.
-
-    Raises:
-        SiteError: It is none of these, or a joint distribution.
-    """
-    if isinstance(family, Family):
-        return family
-    if isinstance(family, str):
-        if family in families():
-            return get_family(family)
-        found = getattr(tfd, family, None) or keras.saving.get_registered_object(family)
-        return get_family(family) if found is None else family_from_class(found)
-    if isinstance(family, type) and issubclass(family, tfd.Distribution):
-        return family_from_class(family)
-    # A layer's class stands for its family: layers.Normal for "Normal".
-    if isinstance(family, type) and family.__name__ in families():
-        return get_family(family.__name__)
-    raise SiteError(
-        explain(
-            "The first argument of a random variable of any family is the family.",
-            received=f"{family!r} of type {type(family).__name__}",
-            expected="a class of TFP distributions such as kprob.tfd.Skellam, or a name such as 'Normal'",
-            fix="pass the class, not a distribution made of it, and give its parameters by keyword",
-        )
-    )
-
-
-def family_key(family: Family) -> str:
-    """Returns the string that `resolve_family` finds a family by, for configs.
-
-    Args:
-        family: A family.
-    """
-    cls = family.distribution_class
-    if family.name in families() or cls is None or getattr(tfd, family.name, None) is cls:
-        return family.name
-    return keras.saving.get_registered_name(cls)
-
-
 @functools.cache
-def family_from_class(distribution_class: type) -> Family:
+def family_from_class(distribution_class: Any) -> Family:
     """Returns the registered family of a TFP class, else one made of TFP's own parameter properties.
 
     Args:
@@ -95,13 +49,13 @@ def family_from_class(distribution_class: type) -> Family:
     )
 
 
-def _arguments(distribution_class: type) -> dict[str, object]:
+def _arguments(distribution_class: Any) -> dict[str, object]:
     signature = inspect.signature(distribution_class.__init__)
     kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD and not p.name.startswith("_")]
     return {p.name: p.default for p in kept if p.name not in _NOT_PARAMETERS}
 
 
-def _parameter(properties, optional: bool) -> Parameter:
+def _parameter(properties: Any, optional: bool) -> Parameter:
     # What isn't a tensor, or whose axes depend on other arguments, is passed on as it is.
     ndims = None if properties is None or not properties.is_tensor else properties.event_ndims
     if not isinstance(ndims, int):
@@ -111,7 +65,7 @@ def _parameter(properties, optional: bool) -> Parameter:
     return Parameter(None, constraint, ndims, shape, optional=optional)
 
 
-def _constraint_name(properties) -> str:
+def _constraint_name(properties: Any) -> str:
     try:
         bijector = properties.default_constraining_bijector_fn()
     except (NotImplementedError, TypeError):
