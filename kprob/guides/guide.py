@@ -13,9 +13,11 @@ from kprob.errors import KprobError, MismatchError, explain
 from kprob.guides.block import Latent
 from kprob.guides.encoding import features_of, input_names
 from kprob.guides.fitted_networks import FittedNetworks
+from kprob.guides.moved_particles import MovedParticles, no_particles
 from kprob.guides.quantiles import exact_quantiles
 from kprob.guides.run import Run
 from kprob.guides.starts import check_init, has_rows
+from kprob.objectives.draw_runs import ParticleMover
 from kprob.types import Tensor
 
 # A head's start hardly depends on the features: every row starts where its bias says.
@@ -192,6 +194,18 @@ class Guide(keras.layers.Layer):
                 fix="fit the model with inference=kprob.guides.InverseAutoregressiveFlow()",
             )
         )
+
+    def moved_particles(self, mover: ParticleMover, owner: str) -> MovedParticles:
+        """Returns the guide's particles, with the gradients that an objective gives them.
+
+        Args:
+            mover: The objective.
+            owner: Name of the model, for messages.
+
+        Raises:
+            CompileError: The guide has no particles.
+        """
+        raise no_particles(mover, owner, type(self).__name__)
 
     def set_parents(self, parents: dict[str, tuple[str, ...]]) -> None:
         """Takes note of the latents that each latent depends on, for guides that want to know."""

@@ -6,9 +6,10 @@ from kprob import checks, effects
 from kprob.backend import random, tfd
 from kprob.errors import MismatchError, explain
 from kprob.guides.guide import Guide
+from kprob.guides.moved_particles import MovedParticles
 from kprob.guides.run import Run
+from kprob.objectives.draw_runs import ParticleMover
 from kprob.saving import register
-from kprob.types import Tensor
 
 
 @register
@@ -94,21 +95,16 @@ class Particles(Guide):
         flat = tfd.Deterministic(chosen, atol=float("inf"))
         return tfd.Independent(flat, ndims) if ndims else flat
 
-    def directed(self, direct) -> tuple[dict[str, Tensor], Tensor]:
-        """Returns all particles' values by name, shape (n, ...), and a scalar that belongs to the objective.
-
-        Args:
-            direct: From a matrix of unconstrained values, one row for each particle, to the same values and a scalar.
-        """
+    def moved_particles(self, mover: ParticleMover, owner: str) -> MovedParticles:
         variables = {name: keras.ops.convert_to_tensor(variable) for name, variable in self.points.items()}
         flat = [keras.ops.reshape(value, (self.num_particles, -1)) for value in variables.values()]
-        moved, extra = direct(keras.ops.concatenate(flat, axis=-1))
+        moved, correction = mover.directed(keras.ops.concatenate(flat, axis=-1))
         values, first = {}, 0
-        for (name, value), part in zip(variables.items(), flat, strict=True):
-            own = keras.ops.reshape(moved[:, first : first + part.shape[1]], value.shape)
+        for (name, value), columns in zip(variables.items(), flat, strict=True):
+            own = keras.ops.reshape(moved[:, first : first + columns.shape[1]], value.shape)
             values[name] = self.bijectors[name].forward(own)
-            first += part.shape[1]
-        return values, extra
+            first += columns.shape[1]
+        return MovedParticles(self.num_particles, values, correction)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "num_particles": self.num_particles, "init_scale": self.init_scale}

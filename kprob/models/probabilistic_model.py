@@ -9,6 +9,7 @@ from kprob.backend import random
 from kprob.backend import training as training_backend
 from kprob.data import Data, batch_of, rows_of
 from kprob.engine import Networks, Structure, evaluate
+from kprob.engine.evaluation import Evaluation
 from kprob.errors import CompileError, explain
 from kprob.guides import Guide, Normal
 from kprob.models import building, fitting, population, reparameterizing, sampling
@@ -228,13 +229,8 @@ class ProbabilisticModel(Queryable):
             return super().__call__(data, *args, **kwargs)
         return self.call(data)
 
-    def evaluate_objective(self, batch: dict, seed) -> dict:
-        """Evaluates the objective on a batch.
-
-        Returns:
-            "objective", "elbo", "log_likelihood" and "kl", of the whole data set; "first_non_finite", the number of
-            the first site whose log-density isn't finite, or -1.
-        """
+    def evaluate_objective(self, batch: dict, seed) -> Evaluation:
+        """Evaluates the objective on a batch."""
         spec, training = self.__dict__["_spec"], self.__dict__["_phase"] != "test"
         how = {"foldable": spec.foldable, "shared": spec.shared, "training": training}
         return evaluate(self.networks, self.objective, batch, seed, **how)
@@ -250,22 +246,22 @@ class ProbabilisticModel(Queryable):
         Returns:
             The loss, a vector of what is logged (`log_names`), and the number of the first term that isn't finite.
         """
-        terms = self._in_phase("train" if training else "test", self, (batch,), training=training)
-        loss = self._loss(batch, terms)
-        logs = [terms[name] / batch["num_data"][0] for name in NAMES]
+        evaluation = self._in_phase("train" if training else "test", self, (batch,), training=training)
+        loss = self._loss(batch, evaluation)
+        logs = [value / batch["num_data"][0] for value in evaluation.logged]
         unscaled = loss * training_backend.num_replicas()
-        return loss, keras.ops.stack([unscaled, *logs]), terms["first_non_finite"]
+        return loss, keras.ops.stack([unscaled, *logs]), evaluation.first_non_finite
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         rows = rows_of(x)
         weight = 1 if rows is None else rows
-        for metric in self.__dict__["_monitors"]:
-            metric.update_state(y_pred[metric.name] / x["num_data"][0], sample_weight=weight)
-        self.__dict__["_non_finite"].update_state(y_pred["first_non_finite"])
+        for metric, value in zip(self.__dict__["_monitors"], y_pred.logged, strict=True):
+            metric.update_state(value / x["num_data"][0], sample_weight=weight)
+        self.__dict__["_non_finite"].update_state(y_pred.first_non_finite)
         return self._loss(x, y_pred)
 
-    def _loss(self, batch: dict, terms: dict):
-        loss = -terms["objective"] / batch["num_data"][0]
+    def _loss(self, batch: dict, evaluation: Evaluation):
+        loss = -evaluation.objective / batch["num_data"][0]
         for extra in self.losses:
             loss = loss + keras.ops.cast(extra, loss.dtype)
         # Replicas' gradients are summed: each gives its share.

@@ -198,10 +198,10 @@ def test_the_mean_of_minibatch_elbos_is_the_full_one(batch_size):
     model = network().compile(kprob.ELBO(), "adam")
     model.fit({"x": x}, epochs=1, verbose=0)
     seed = random.seed(5)
-    full = float(model.evaluate_objective(batch_of(model.prepare_data({"x": x})), seed)["elbo"])
+    full = float(model.evaluate_objective(batch_of(model.prepare_data({"x": x})), seed).elbo)
     parts = []
     for start in range(0, 100, batch_size):
         part = model.prepare_data({"x": x[start : start + batch_size]})
-        value = float(model.evaluate_objective(batch_of(part, num_data=100), seed)["elbo"])
+        value = float(model.evaluate_objective(batch_of(part, num_data=100), seed).elbo)
         parts.append(value * part.num_rows / 100)
     assert sum(parts) == pytest.approx(full, rel=1e-5)

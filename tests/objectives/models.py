@@ -102,7 +102,7 @@ def _program(model, number):
 
     def objective(batch, seed, *values):
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return model._in_phase("train", model.evaluate_objective, (batch, seed))["objective"]
+            return model._in_phase("train", model.evaluate_objective, (batch, seed)).objective
 
     def once(batch, seed):
         values = [keras.ops.convert_to_tensor(variable) for variable in variables]

@@ -22,8 +22,8 @@ def assert_same_draws(model, other, data):
 def assert_same_objective(model, other, data):
     one, two = (m.evaluate_objective(batch_of(m.prepare_data(data)), random.seed(5)) for m in (model, other))
     for name in ("objective", "kl"):
-        assert np.isfinite(float(one[name]))
-        assert float(one[name]) == float(two[name])
+        assert np.isfinite(float(getattr(one, name)))
+        assert float(getattr(one, name)) == float(getattr(two, name))
 
 
 @pytest.mark.parametrize("kind", MODELS)
