@@ -20,7 +20,7 @@ from kprob.engine.probing.repeating import check_repeatable
 from kprob.engine.probing.structure import structure_of, unwrapped
 from kprob.engine.shared import can_share
 from kprob.guides import Guide
-from kprob.guides.starts import Start, center
+from kprob.guides.start_values import StartValues, center
 from kprob.layers import RandomVariable
 from kprob.models import predicting, reparameterizing
 from kprob.models.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
@@ -247,7 +247,7 @@ def _set_up_guide(model, batch: dict, data: Data, num_data: int | None) -> None:
         return
     networks = model.networks
     seed = random.from_generator(model.seed_generator) if guide.starts_at_random else random.seed(0)
-    trace = networks.run_generative(batch, seed, extra=Start(guide.start_of))
+    trace = networks.run_generative(batch, seed, extra=StartValues(guide.start_of))
     latents = [site for site in trace.random_sites(observed=False) if not enumerable(site)]
     parents = None
     if guide.needs_parents:

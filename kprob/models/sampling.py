@@ -11,7 +11,7 @@ from kprob.backend import float_type, precision, random
 from kprob.data import Data, batch_of
 from kprob.density import LogDensity, find_log_density, preconditioned
 from kprob.errors import CompileError, explain
-from kprob.guides.starts import Start
+from kprob.guides.start_values import StartValues
 from kprob.models import building
 from kprob.models.callback_kinds import savers_last
 from kprob.models.drawn import random_number
@@ -193,7 +193,7 @@ class Run:
         if self.density.transport is not None:
             return np.random.default_rng(seed).normal(size=self.density.size)
         networks = self.model.networks
-        extra = Start(lambda _: "median") if strategy == "median" else None
+        extra = StartValues(lambda _: "median") if strategy == "median" else None
         given = strategy if not isinstance(strategy, str) else None
         if strategy == "guide":
             require_inference(self.model)

@@ -6,7 +6,7 @@ from kprob.backend import random
 from kprob.effects import Site, Trace
 from kprob.engine.enumeration import Factors, conditional, find_factors
 from kprob.errors import SiteError, explain, names
-from kprob.guides.starts import Start
+from kprob.guides.start_values import StartValues
 
 
 def needed(model, target) -> bool:
@@ -56,7 +56,7 @@ def complete(model, target, batch: dict, seed, latents: Trace, num_draws: int | 
 def mode(model, target, batch: dict) -> dict:
     """Returns the most probable values of what is summed out, the other latents at the centre of q."""
     check_summed(model, target, "mode")
-    with Start(lambda _: "median"):
+    with StartValues(lambda _: "median"):
         factors = find(model, target, batch, random.seed(0))
     found = conditional.mode(factors)
     return {name: keras.ops.convert_to_tensor(found[name]) for name in target.names}

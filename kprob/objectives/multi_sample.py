@@ -11,11 +11,11 @@ import keras
 
 from kprob.effects import Site, Trace
 from kprob.errors import CompileError, explain
+from kprob.objectives.density_terms import latents_of
 from kprob.objectives.draw_runs import DrawRuns
 from kprob.objectives.objective import Objective, observed_names
 from kprob.objectives.objective_values import ObjectiveValues
-from kprob.objectives.score_function import jumps_of, score_of, zero
-from kprob.objectives.terms import latents_of
+from kprob.objectives.score_function import score_of, unreparameterized_latents, zero_with_gradient
 from kprob.types import Tensor
 
 stop = keras.ops.stop_gradient
@@ -44,9 +44,9 @@ class WeighedDraws(NamedTuple):
 class MultiSampleObjective(Objective):
     """Base class of objectives of several draws together.
 
-    To subclass, override `weigh`, which returns what is needed of every draw by name, and `bound`, which makes the value of
-    all draws of it. The arrays that both deal with have one number per draw, `(S,)`, or per draw and row, `(S, B)`, and
-    `bound` takes them all and reduces the first axis.
+    To subclass, override `weigh`, which returns what the objective needs of every draw, by name, and `bound`, which makes one
+    value of all draws. The arrays that go from one to the other have one number per draw, `(S,)`, or per draw and row,
+    `(S, B)`, and `bound` takes them all and reduces the first axis.
 
     Args:
         num_samples: Draws of the latents for each evaluation.
@@ -89,7 +89,7 @@ class MultiSampleObjective(Objective):
         log_prob = LogProb(inference_trace)
         return WeighedDraws(
             arrays=self.weigh(generative_trace, inference_trace, log_prob),
-            scores=tuple(log_prob.of(site) for site in jumps_of(inference_trace)),
+            scores=tuple(log_prob.of(site) for site in unreparameterized_latents(inference_trace)),
             log_likelihood=generative_trace.log_prob(observed_names(generative_trace)),
             elbo=stop(generative_trace.log_prob() - inference_trace.log_prob()),
             rest=log_prob.rest(generative_trace),
@@ -126,7 +126,7 @@ class MultiSampleObjective(Objective):
         if number > 1:
             without = self.bound({name: _others(stop(array), number) for name, array in arrays.items()})
             advantage = stop(value) - stop(without)
-        return keras.ops.sum(advantage * zero(score), axis=0)
+        return keras.ops.sum(advantage * zero_with_gradient(score), axis=0)
 
 
 class LogProb:
@@ -186,7 +186,7 @@ def normalized(log_weights: Tensor) -> Tensor:
     return stop(keras.ops.softmax(log_weights, axis=0))
 
 
-def require_path(objective: Objective, inference_trace: Trace, instead: str) -> None:
+def require_reparameterized(objective: Objective, inference_trace: Trace, instead: str) -> None:
     """Checks that every latent can be reparameterised.
 
     Args:
@@ -197,12 +197,12 @@ def require_path(objective: Objective, inference_trace: Trace, instead: str) -> 
     Raises:
         CompileError: One can't.
     """
-    jumps = jumps_of(inference_trace)
-    if jumps:
+    unreparameterized = unreparameterized_latents(inference_trace)
+    if unreparameterized:
         raise CompileError(
             explain(
                 f"{type(objective).__name__} needs draws that move with their parameters.",
-                received=f"latent `{jumps[0].name}`, a {type(jumps[0].distribution).__name__}",
+                received=f"latent `{unreparameterized[0].name}`, a {type(unreparameterized[0].distribution).__name__}",
                 expected="latents that can be reparameterised",
                 fix=f"use {instead}, or leave discrete latents out of `inference`",
             )

@@ -42,6 +42,11 @@ class Objective:
         self.num_samples = num_samples
 
     @property
+    def label(self) -> str:
+        """The objective's name, for messages."""
+        return type(self).__name__
+
+    @property
     def layers(self) -> list[keras.layers.Layer]:
         """Keras layers that hold what the objective learns; they become part of the model."""
         return []
@@ -77,10 +82,10 @@ class Objective:
         return ObjectiveValues(value, elbo, log_likelihood, log_likelihood - elbo, {})
 
     def learn(self, signals: dict[str, Tensor]) -> None:
-        """Learns from a step of training, by averages rather than by gradients.
+        """Learns from a step of training by averages rather than by gradients.
 
         Args:
-            signals: What `values` returned under that name.
+            signals: The signals that `values` returned, averaged over draws.
         """
 
     def elbo(self, generative_trace: Trace, inference_trace: Trace, value: Tensor) -> Tensor:
@@ -102,7 +107,7 @@ class Objective:
             return
         raise CompileError(
             explain(
-                f"The objective {getattr(self, '__name__', type(self).__name__)} must return one number.",
+                f"The objective {self.label} must return one number.",
                 received="None" if shape is None else f"shape {shape}",
                 expected="a scalar" + (f", or one number for each of the {num_draws} draws" if num_draws else ""),
                 fix="return the result, and sum over rows: `trace.log_prob()` does, by the rules of plates",
@@ -121,17 +126,23 @@ class FunctionObjective(Objective):
         function: `function(generative_trace, inference_trace)` returns a scalar to be maximised, for one draw.
     """
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: Callable[[Trace, Trace], Tensor]):
         super().__init__(1)
         self.function = function
         self.__name__ = getattr(function, "__name__", type(function).__name__)
 
+    @property
+    def label(self) -> str:
+        return self.__name__
+
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         value = self.function(generative_trace, inference_trace)
-        jumps = [s for s in inference_trace.random_sites() if not distributions.is_reparameterized(s.distribution)]
-        if value is None or not jumps:
+        unreparameterized = [
+            s for s in inference_trace.random_sites() if not distributions.is_reparameterized(s.distribution)
+        ]
+        if value is None or not unreparameterized:
             return value
-        score = sum(keras.ops.sum(site.log_prob()) for site in jumps)
+        score = sum(keras.ops.sum(site.log_prob()) for site in unreparameterized)
         return value + keras.ops.stop_gradient(value) * (score - keras.ops.stop_gradient(score))
 
     def get_config(self) -> dict:

@@ -1,0 +1,35 @@
+"""Vectors of a latent's numbers: shapes flattened and put back, products with matrices; any leading axes."""
+
+import math
+
+from keras import ops
+
+from kprob.types import Tensor
+
+LOG_2_PI = math.log(2.0 * math.pi)
+
+
+def flatten(value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Returns a value with its last axes, which have a given shape, made one."""
+    lead = ops.shape(value)[: len(value.shape) - len(shape)]
+    return value if len(shape) == 1 else ops.reshape(value, (*lead, math.prod(shape)))
+
+
+def unflatten(vector: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Returns a vector with its last axis given a shape."""
+    return vector if len(shape) == 1 else ops.reshape(vector, (*ops.shape(vector)[:-1], *shape))
+
+
+def matvec(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Returns a matrix times a vector."""
+    return ops.matmul(matrix, vector[..., None])[..., 0]
+
+
+def solve_lower_triangular(tril: Tensor, vector: Tensor) -> Tensor:
+    """Returns L⁻¹ times a vector."""
+    if tril.shape[-1] == 1:
+        return vector / tril[..., 0]
+    lead = ops.shape(vector)[:-1]
+    if len(lead) > len(tril.shape) - 2:
+        tril = ops.broadcast_to(tril, (*lead, *tril.shape[-2:]))
+    return ops.solve_triangular(tril, vector[..., None], lower=True)[..., 0]
