@@ -143,8 +143,8 @@ class Flow(JointGuide):
 
     def _row_normal(self, block: LatentBlock, name: str, run: GuideRun) -> tuple[Tensor, Tensor]:
         loc, scale = self._loc_and_scale(block, run)
-        part = block.slices[name]
-        return block.shaped(name, loc[..., part]), block.shaped(name, scale[..., part])
+        span = block.slices[name]
+        return block.shaped(name, loc[..., span]), block.shaped(name, scale[..., span])
 
     def _loc_and_scale(self, block: LatentBlock, run: GuideRun) -> tuple[Tensor, Tensor]:
         loc, raw = (self.parameter(f"{block.prefix}{key}", run) for key in ("loc", "scale"))

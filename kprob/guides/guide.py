@@ -226,17 +226,17 @@ class Guide(keras.layers.Layer):
             )
         )
 
-    def moved_particles(self, mover: ParticleMover, owner: str) -> MovedParticles:
+    def moved_particles(self, mover: ParticleMover, model_name: str) -> MovedParticles:
         """Returns the guide's particles, with the gradients that an objective gives them.
 
         Args:
             mover: The objective.
-            owner: Name of the model, for messages.
+            model_name: Name of the model, for messages.
 
         Raises:
             CompileError: The guide has no particles.
         """
-        raise no_particles(mover, owner, type(self).__name__)
+        raise no_particles(mover, model_name, type(self).__name__)
 
     def set_parents(self, parents: dict[str, tuple[str, ...]]) -> None:
         """Takes note of the latents that each latent depends on, for guides that want to know."""

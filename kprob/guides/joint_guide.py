@@ -81,7 +81,7 @@ class JointGuide(Guide):
         total = 0.0
         for block in {id(block): block for block in self.blocks.values()}.values():
             vector, log_det = self.carry(block, run, block.joined(noise))
-            values |= {name: block.shaped(name, vector[..., part]) for name, part in block.slices.items()}
+            values |= {name: block.shaped(name, vector[..., span]) for name, span in block.slices.items()}
             total = total + ops.sum(log_det)
         return values, total
 

@@ -88,12 +88,12 @@ class LowRankMultivariateNormal(JointGuide):
 
     def conditional(self, block: LatentBlock, name: str, run: GuideRun) -> ConditionalLowRankNormal:
         loc, factor, scale = self._loc_factor_scale(block, run)
-        part, latent = block.slices[name], block.latents[name]
-        mean, own = loc[..., part], factor[..., part, :]
+        span, latent = block.slices[name], block.latents[name]
+        mean, own = loc[..., span], factor[..., span, :]
         before = block.before(name)
         if before:
             values = [block.flat(other, run.value(other)) for other in before]
-            number = part.start
+            number = span.start
             residual = (ops.concatenate(values, axis=-1) - loc[..., :number]) / scale[..., :number]
             weighted = factor[..., :number, :] / scale[..., :number, None]
             transposed = ops.swapaxes(weighted, -1, -2)
@@ -102,15 +102,15 @@ class LowRankMultivariateNormal(JointGuide):
             own = ops.swapaxes(ops.solve_triangular(root, ops.swapaxes(own, -1, -2), lower=True), -1, -2)
             mean = mean + matvec(own, solve_lower_triangular(root, matvec(transposed, residual)))
         return ConditionalLowRankNormal(
-            block.shaped(name, mean), own, scale[..., part], latent.shape, latent.event_ndims
+            block.shaped(name, mean), own, scale[..., span], latent.shape, latent.event_ndims
         )
 
     def marginal(self, name: str, run: GuideRun) -> tuple[Tensor, Tensor]:
         block = self.blocks[name]
         loc, factor, scale = self._loc_factor_scale(block, run)
-        part = block.slices[name]
-        variance = ops.sum(factor[..., part, :] ** 2, axis=-1) + scale[..., part] ** 2
-        return block.shaped(name, loc[..., part]), block.shaped(name, ops.sqrt(variance))
+        span = block.slices[name]
+        variance = ops.sum(factor[..., span, :] ** 2, axis=-1) + scale[..., span] ** 2
+        return block.shaped(name, loc[..., span]), block.shaped(name, ops.sqrt(variance))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "rank": self.rank, "init_scale": self.init_scale}

@@ -21,17 +21,17 @@ class MovedParticles(NamedTuple):
     correction: Tensor
 
 
-def no_particles(mover: ParticleMover, owner: str, inference: str) -> CompileError:
+def no_particles(mover: ParticleMover, model_name: str, inference: str) -> CompileError:
     """Returns the error of an objective that moves particles where there are none.
 
     Args:
         mover: The objective.
-        owner: Name of the model.
+        model_name: Name of the model.
         inference: Kind of the inference network.
     """
     return CompileError(
         explain(
-            f"{type(mover).__name__} moves particles, and {owner} has none.",
+            f"{type(mover).__name__} moves particles, and {model_name} has none.",
             received=f"{inference} as the inference network",
             expected="kprob.guides.Particles",
             fix="make the model with inference=kprob.guides.Particles(50)",

@@ -121,23 +121,23 @@ def normal_given_before(
         tril: Lower triangular factor of its covariance.
         guide: A number that tells this guide from others in the run.
     """
-    part = block.slices[name]
-    mean = loc[..., part]
+    span = block.slices[name]
+    mean = loc[..., span]
     before = block.before(name)
     if before:
         noise = [run.cache[guide, "conditional", other].noise(run.value(other)) for other in before]
-        mean = mean + matvec(tril[..., part, : part.start], ops.concatenate(noise, axis=-1))
+        mean = mean + matvec(tril[..., span, : span.start], ops.concatenate(noise, axis=-1))
     latent = block.latents[name]
-    conditional = ConditionalNormal(block.shaped(name, mean), tril[..., part, part], latent.shape, latent.event_ndims)
+    conditional = ConditionalNormal(block.shaped(name, mean), tril[..., span, span], latent.shape, latent.event_ndims)
     run.cache[guide, "conditional", name] = conditional
     return conditional
 
 
 def marginal_of(block: LatentBlock, name: str, loc: Tensor, tril: Tensor) -> tuple[Tensor, Tensor]:
     """Returns mean and standard deviation of a latent of a jointly normal block."""
-    part = block.slices[name]
-    scale = ops.sqrt(ops.sum(tril[..., part, :] ** 2, axis=-1))
-    return block.shaped(name, loc[..., part]), block.shaped(name, scale)
+    span = block.slices[name]
+    scale = ops.sqrt(ops.sum(tril[..., span, :] ** 2, axis=-1))
+    return block.shaped(name, loc[..., span]), block.shaped(name, scale)
 
 
 def unit_triangular(entries: Tensor, size: int) -> Tensor:

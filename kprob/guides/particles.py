@@ -113,7 +113,7 @@ class Particles(Guide):
         flat = tfd.Deterministic(point, atol=float("inf"))
         return tfd.Independent(flat, ndims) if ndims else flat
 
-    def moved_particles(self, mover: ParticleMover, owner: str) -> MovedParticles:
+    def moved_particles(self, mover: ParticleMover, model_name: str) -> MovedParticles:
         variables = {name: keras.ops.convert_to_tensor(variable) for name, variable in self.points.items()}
         flat = [keras.ops.reshape(value, (self.num_particles, -1)) for value in variables.values()]
         moved, correction = mover.directed(keras.ops.concatenate(flat, axis=-1))

@@ -30,7 +30,7 @@ class StructuredRecords:
     """The plain records of a structured guide, beside those of every guide.
 
     Attributes:
-        parents: By latent, the latents before it that it depends on; None as long as nobody has said.
+        parents: By latent, the latents before it that it depends on; None until they are known.
     """
 
     parents: dict[str, tuple[str, ...]] | None
@@ -91,7 +91,7 @@ class Structured(Guide):
 
     @property
     def parents(self) -> dict[str, tuple[str, ...]] | None:
-        """By latent, the latents before it that it depends on; None as long as nobody has said."""
+        """By latent, the latents before it that it depends on; None until they are known."""
         return self._structure.parents
 
     @property
@@ -163,7 +163,7 @@ class Structured(Guide):
                 if other not in latents:
                     raise MismatchError(
                         explain(
-                            f"Structured was told of a latent that isn't there.{did_you_mean(other, latents)}",
+                            f"The `parents` of Structured name a latent that isn't there.{did_you_mean(other, latents)}",
                             received=f"`{other}` in parents={{{name!r}: {list(others)!r}}}",
                             expected=f"one of {names(latents)}",
                             fix="correct the name",

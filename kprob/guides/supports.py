@@ -15,10 +15,10 @@ def differs_from_run_to_run(bijector: Bijector) -> bool:
     """Whether a bijector is made from tensors, such as the values of other latents."""
     if any(is_tensor(value) for value in bijector.parameters.values()):
         return True
-    # TFP's compound bijectors have their parts under one of two names.
+    # TFP's compound bijectors hold others under one of two names.
     inner = getattr(bijector, "bijectors", None)
     inner = inner if isinstance(inner, list | tuple) else [getattr(bijector, "bijector", None)]
-    return any(differs_from_run_to_run(part) for part in inner if hasattr(part, "parameters"))
+    return any(differs_from_run_to_run(other) for other in inner if hasattr(other, "parameters"))
 
 
 def require_continuous(site: effects.Site, guide: str) -> None:

@@ -10,13 +10,13 @@ LOG_2_PI = math.log(2.0 * math.pi)
 
 
 def flatten(value: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Returns a value with its last axes, which have a given shape, made one."""
+    """Returns a value whose last axes, which have a given shape, are flattened into one."""
     lead = ops.shape(value)[: len(value.shape) - len(shape)]
     return value if len(shape) == 1 else ops.reshape(value, (*lead, math.prod(shape)))
 
 
 def unflatten(vector: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Returns a vector with its last axis given a shape."""
+    """Returns the value whose numbers are a vector: its last axis becomes axes of a given shape."""
     return vector if len(shape) == 1 else ops.reshape(vector, (*ops.shape(vector)[:-1], *shape))
 
 
