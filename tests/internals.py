@@ -3,7 +3,7 @@
 from kprob.engine import prepare_data
 from kprob.training.loss import Loss
 
-__all__ = ["build_on", "loss_of", "objective_terms", "prepare_data", "trainee_of"]
+__all__ = ["build_on", "loss_of", "evaluate_objective", "prepare_data", "trainee_of"]
 
 
 def loss_of(model) -> Loss:
@@ -16,9 +16,9 @@ def trainee_of(model):
     return model._state.inference.trainee
 
 
-def objective_terms(model, batch, seed):
+def evaluate_objective(model, batch, seed):
     """Evaluates a model's objective on a batch, as a step of training does."""
-    return loss_of(model).terms(batch, seed, True)
+    return loss_of(model).evaluate(batch, seed, True)
 
 
 def build_on(model, data):

@@ -10,7 +10,7 @@ from kprob.data.batch import data_of
 from kprob.density.log_density import LogDensity
 from kprob.errors import MismatchError, explain, names
 from kprob.guides import Guide
-from kprob.guides.run import Run
+from kprob.guides.guide_run import GuideRun
 from kprob.types import Tensor
 
 
@@ -37,7 +37,7 @@ def preconditioned(density: LogDensity, guide: Guide) -> LogDensity:
         )
 
     def transport(noise: dict, batch: dict) -> tuple[dict, Tensor]:
-        run = Run(data_of(batch), guide.num_data)
+        run = GuideRun(data_of(batch), guide.num_data)
         return guide.transport(noise, run)
 
     return LogDensity(density.networks, density.latents, transport)

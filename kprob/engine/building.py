@@ -25,7 +25,7 @@ from kprob.engine.reparameterizing import check_sites, choose
 from kprob.engine.shared import can_share
 from kprob.engine.spec import Spec
 from kprob.guides import Guide
-from kprob.guides.starts import Start, center
+from kprob.guides.start_values import StartValues, center
 from kprob.layers import RandomVariable
 
 BUILD_ROWS = 1000
@@ -238,7 +238,7 @@ def _set_up_guide(networks: Networks, guide: Guide, batch: dict, data: Data, num
         return
     host = networks.host
     seed = random.from_generator(host.seed_generator) if guide.starts_at_random else random.seed(0)
-    trace = networks.run_generative(batch, seed, extra=Start(guide.start_of))
+    trace = networks.run_generative(batch, seed, extra=StartValues(guide.start_of))
     latents = [site for site in trace.random_sites(observed=False) if not enumerable(site)]
     parents = None
     if guide.needs_parents:

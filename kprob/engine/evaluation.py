@@ -1,17 +1,45 @@
-"""The evaluation of an objective on a batch: how its draws are run, and what is made of them."""
+"""The evaluation of an objective on a batch: the networks run as the objective wants, and its values."""
 
 from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import keras
 
 from kprob.backend import map_draws, random
 from kprob.effects import Trace
 from kprob.engine.networks import Networks
-from kprob.errors import CompileError, explain
+from kprob.guides import Guide
+from kprob.guides.moved_particles import no_particles
 from kprob.objectives import Objective
+from kprob.objectives.draw_runs import ParticleMover
 from kprob.types import Seed, Tensor
 
 UNROLLED_DRAWS = 8
+
+T = TypeVar("T")  # a structure of tensors
+
+
+class Evaluation(NamedTuple):
+    """An objective's values on a batch: scalars, of the whole data set.
+
+    Attributes:
+        objective: What is maximised.
+        elbo: The evidence lower bound.
+        log_likelihood: The log-density of what is observed.
+        kl: Their difference.
+        first_non_finite: The number of the first site, q's and then p's, whose log-density isn't finite; or -1.
+    """
+
+    objective: Tensor
+    elbo: Tensor
+    log_likelihood: Tensor
+    kl: Tensor
+    first_non_finite: Tensor
+
+    @property
+    def logged(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What `fit` logs beside the loss: `elbo`, `log_likelihood` and `kl`."""
+        return self.elbo, self.log_likelihood, self.kl
 
 
 def evaluate(
@@ -23,98 +51,103 @@ def evaluate(
     foldable: bool = False,
     shared: bool = False,
     training: bool = True,
-) -> dict:
-    """Evaluates an objective on a batch: its draws folded into the rows where that's possible, else one by one.
+) -> Evaluation:
+    """Evaluates an objective on a batch.
 
     Args:
         networks: The networks.
         objective: The objective.
         batch: A batch.
         seed: A seed.
-        foldable: Whether every latent is inside the data plate.
+        foldable: Whether every latent is inside the data plate, so that draws can be folded into the rows.
         shared: Whether q may run once for all draws then.
         training: Whether what the objective learns from its own values (a baseline) may change.
-
-    Returns:
-        The objective's terms, scalars by name, and "first_non_finite": the number of the first term of the log-densities
-        that isn't finite, or -1.
     """
-    if objective.moves_particles:
-        terms = _evaluate_particles(networks, objective, batch, seed)
-    elif objective.num_samples == 1 or foldable:
-        draws = None if objective.num_samples == 1 else objective.num_samples
-        p, q = networks.pair(batch, seed, draws, shared and objective.shares_inference)
-        terms = {**objective.terms(p, q), "first_non_finite": _non_finite(p, q)}
-    else:
-
-        def once(seed):
-            p, q = networks.pair(batch, seed)
-            return {**objective.pieces(p, q), "first_non_finite": _non_finite(p, q)}
-
-        terms = _each(
-            once,
-            objective.num_samples,
-            lambda i: random.fold_in(seed, i),
-            lambda number: random.split(seed, number),
-            networks,
-        )
-        terms = _combined(objective, terms)
-    return objective.update(terms, training)
+    runs = BatchRuns(networks, batch, seed, foldable, shared)
+    values = objective.run(runs)
+    if training:
+        objective.learn(values.signals)
+    return Evaluation(values.objective, values.elbo, values.log_likelihood, values.kl, runs.first_non_finite)
 
 
-def _each(once, number: int, one: Callable, all_of: Callable, networks: Networks) -> dict:
+class BatchRuns:
+    """Runs of the networks on a batch, as an objective asks for them: see `kprob.objectives.draw_runs.DrawRuns`.
+
+    Attributes:
+        foldable: Whether draws can be folded into the rows.
+        first_non_finite: The number of the first site of the runs whose log-density isn't finite, or -1.
+
+    Args:
+        networks: The networks.
+        batch: A batch.
+        seed: A seed.
+        foldable: Whether draws can be folded into the rows.
+        shared: Whether q may run once for all draws then.
+    """
+
+    def __init__(self, networks: Networks, batch: dict, seed: Seed, foldable: bool, shared: bool):
+        self.networks, self.batch, self.seed = networks, batch, seed
+        self.foldable, self.shared = foldable, shared
+        self.first_non_finite: Tensor = -1
+
+    def in_one_run(self, function: Callable[[Trace, Trace], T], num_draws: int, share_inference: bool) -> T:
+        """Runs the networks once, with all draws folded into the rows."""
+        folded = None if num_draws == 1 else num_draws
+        p, q = self.networks.pair(self.batch, self.seed, folded, self.shared and share_inference)
+        result = function(p, q)
+        self.first_non_finite = _non_finite(p, q)
+        return result
+
+    def one_by_one(self, function: Callable[[Trace, Trace], T], num_draws: int) -> T:
+        """Runs the networks once for each draw, and stacks the results."""
+
+        def once(seed: Seed) -> tuple[T, Tensor]:
+            p, q = self.networks.pair(self.batch, seed)
+            return function(p, q), _non_finite(p, q)
+
+        if num_draws > UNROLLED_DRAWS:
+            return self._mapped(once, random.split(self.seed, num_draws))
+        return self._unrolled(once, [random.fold_in(self.seed, i) for i in range(num_draws)])
+
+    def of_particles(self, function: Callable[[Trace, Trace], T], mover: ParticleMover) -> tuple[T, Tensor]:
+        """Runs p once for each particle, and stacks the results."""
+        guide = self.networks.inference
+        if not isinstance(guide, Guide):  # a q that the user wrote
+            raise no_particles(mover, self.networks.owner, type(guide).__name__)
+        particles = guide.moved_particles(mover, self.networks.owner)
+
+        def once(index: Tensor) -> tuple[T, Tensor]:
+            given = {name: keras.ops.take(value, index, axis=0) for name, value in particles.values.items()}
+            p, q = self.networks.pair(self.batch, random.fold_in(self.seed, index), given=given)
+            return function(p, q), _non_finite(p, q)
+
+        if particles.number > UNROLLED_DRAWS:
+            return self._mapped(once, keras.ops.arange(particles.number, dtype="int32")), particles.correction
+        return self._unrolled(once, list(range(particles.number))), particles.correction
+
     # Few draws side by side, so that the compiler sees them all; many in a loop.
-    if number > UNROLLED_DRAWS:
-        return map_draws(once, all_of(number), networks.variables())
-    each = [once(one(i)) for i in range(number)]
-    return {name: keras.ops.stack([found[name] for found in each]) for name in each[0]}
+    def _unrolled(self, once: Callable[[Tensor], tuple[T, Tensor]], draws: list) -> T:
+        each = [once(draw) for draw in draws]
+        return self._checked(keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each))
 
+    def _mapped(self, once: Callable[[Tensor], tuple[T, Tensor]], draws: Tensor) -> T:
+        return self._checked(map_draws(once, draws, self.networks.variables()))
 
-def _combined(objective: Objective, pieces: dict) -> dict:
-    first = keras.ops.max(pieces.pop("first_non_finite"))
-    return {**objective.combine(pieces), "first_non_finite": first}
-
-
-def _evaluate_particles(networks: Networks, objective: Objective, batch: dict, seed: Seed) -> dict:
-    # Every particle is a draw: their values are set, and the objective says how gradients come back to them.
-    guide = networks.inference
-    if not hasattr(guide, "directed"):
-        raise CompileError(
-            explain(
-                f"{type(objective).__name__} moves particles, and {networks.owner} has none.",
-                received=f"{type(guide).__name__} as the inference network",
-                expected="kprob.guides.Particles",
-                fix="make the model with inference=kprob.guides.Particles(50)",
-            )
-        )
-    values, extra = guide.directed(objective.directed)
-
-    def once(index):
-        given = {name: keras.ops.take(value, index, axis=0) for name, value in values.items()}
-        p, q = networks.pair(batch, random.fold_in(seed, index), given=given)
-        return {**objective.pieces(p, q), "first_non_finite": _non_finite(p, q)}
-
-    terms = _each(
-        once,
-        guide.num_particles,
-        lambda i: i,
-        lambda number: keras.ops.arange(number, dtype="int32"),
-        networks,
-    )
-    terms = _combined(objective, terms)
-    return {**terms, "objective": terms["objective"] + extra}
+    def _checked(self, stacked: tuple[T, Tensor]) -> T:
+        results, first_of_each = stacked
+        self.first_non_finite = keras.ops.max(first_of_each)
+        return results
 
 
 def _non_finite(p: Trace, q: Trace) -> Tensor:
-    terms = [keras.ops.sum(t.site_log_prob(site)) for t in (q, p) for site in t.weighed_sites()]
-    return first_non_finite(terms)
+    return first_non_finite([keras.ops.sum(t.site_log_prob(site)) for t in (q, p) for site in t.weighed_sites()])
 
 
-def first_non_finite(terms: list[Tensor]) -> Tensor:
+def first_non_finite(numbers: list[Tensor]) -> Tensor:
     """Returns the position of the first number of a list that isn't finite, else -1."""
     # Nested choices of scalars: XLA makes one kernel of them, which a stack and an argmax aren't.
-    number = keras.ops.convert_to_tensor(-1, dtype="int32")
-    for position in reversed(range(len(terms))):
-        finite = keras.ops.isfinite(keras.ops.cast(terms[position], "float32"))
-        number = keras.ops.where(finite, number, position)
-    return keras.ops.cast(number, "int32")
+    first = keras.ops.convert_to_tensor(-1, dtype="int32")
+    for position in reversed(range(len(numbers))):
+        finite = keras.ops.isfinite(keras.ops.cast(numbers[position], "float32"))
+        first = keras.ops.where(finite, first, position)
+    return keras.ops.cast(first, "int32")

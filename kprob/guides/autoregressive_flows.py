@@ -10,46 +10,46 @@ from keras import ops
 from kprob.guides.flow import Flow, bounded
 from kprob.layers import AutoregressiveNetwork
 from kprob.saving import register
+from kprob.types import Tensor
 
 
-class _Autoregressive(Flow):
-    # What both have: a network, and affine steps with and against it.
+class _AutoregressiveFlow(Flow):
+    # What both flows have: a network, and affine steps with it and against it.
     def make_network(self, size: int, step: int) -> keras.layers.Layer:
         network = AutoregressiveNetwork(2, self.hidden_units, self.activation, name=f"step_{step}")
         network.build((None, size))
         return network
 
-    def _shift_and_scale(self, step: int, vector) -> tuple:
-        found = self.networks[step](_rows(vector))
-        found = ops.reshape(ops.cast(found, vector.dtype), (*ops.shape(vector), 2))
-        return found[..., 0], bounded(found[..., 1])
+    def _shift_and_log_scale(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self.networks[step](_with_batch_axis(vector))
+        outputs = ops.reshape(ops.cast(outputs, vector.dtype), (*ops.shape(vector), 2))
+        return outputs[..., 0], bounded(outputs[..., 1])
 
-    def _at_once(self, step: int, noise) -> tuple:
-        shift, log_scale = self._shift_and_scale(step, noise)
+    def _at_once(self, step: int, noise: Tensor) -> tuple[Tensor, Tensor]:
+        shift, log_scale = self._shift_and_log_scale(step, noise)
         return shift + ops.exp(log_scale) * noise, ops.sum(log_scale, axis=-1)
 
-    def _back_at_once(self, step: int, vector) -> tuple:
-        shift, log_scale = self._shift_and_scale(step, vector)
+    def _back_at_once(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
+        shift, log_scale = self._shift_and_log_scale(step, vector)
         return (vector - shift) * ops.exp(-log_scale), ops.sum(log_scale, axis=-1)
 
-    def _one_by_one(self, step: int, vector, forward: bool) -> tuple:
+    def _one_by_one(self, step: int, vector: Tensor, forward: bool) -> tuple[Tensor, Tensor]:
         # After i rounds the first i numbers are right; the network of all numbers runs as often as there are numbers.
-        size = vector.shape[-1]
-        found = ops.zeros_like(vector)
-        for _ in range(size):
-            shift, log_scale = self._shift_and_scale(step, found)
-            found = shift + ops.exp(log_scale) * vector if forward else (vector - shift) * ops.exp(-log_scale)
-        _, log_scale = self._shift_and_scale(step, found)
-        return found, ops.sum(log_scale, axis=-1)
+        result = ops.zeros_like(vector)
+        for _ in range(vector.shape[-1]):
+            shift, log_scale = self._shift_and_log_scale(step, result)
+            result = shift + ops.exp(log_scale) * vector if forward else (vector - shift) * ops.exp(-log_scale)
+        _, log_scale = self._shift_and_log_scale(step, result)
+        return result, ops.sum(log_scale, axis=-1)
 
 
-def _rows(vector):
+def _with_batch_axis(vector: Tensor) -> Tensor:
     # Keras's layers want a batch axis.
     return vector if len(vector.shape) > 1 else vector[None]
 
 
 @register
-class InverseAutoregressiveFlow(_Autoregressive):
+class InverseAutoregressiveFlow(_AutoregressiveFlow):
     """An inverse autoregressive flow: quick to draw from, for posteriors of any shape.
 
     The density of a draw comes with it; that of other values takes time linear in the number of latent numbers.
@@ -86,15 +86,15 @@ class InverseAutoregressiveFlow(_Autoregressive):
         autoregressive flow".
     """
 
-    def forward(self, step: int, vector) -> tuple:
+    def forward(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
         return self._at_once(step, vector)
 
-    def inverse(self, step: int, vector) -> tuple:
+    def inverse(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
         return self._one_by_one(step, vector, forward=False)
 
 
 @register
-class MaskedAutoregressiveFlow(_Autoregressive):
+class MaskedAutoregressiveFlow(_AutoregressiveFlow):
     """A masked autoregressive flow: the density of any value at once, draws one number after another.
 
     A draw takes time linear in the number of latent numbers: with more than some tens, `InverseAutoregressiveFlow` or
@@ -122,8 +122,8 @@ class MaskedAutoregressiveFlow(_Autoregressive):
         Papamakarios, Pavlakou and Murray (2017), "Masked autoregressive flow for density estimation".
     """
 
-    def forward(self, step: int, vector) -> tuple:
+    def forward(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
         return self._one_by_one(step, vector, forward=True)
 
-    def inverse(self, step: int, vector) -> tuple:
+    def inverse(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
         return self._back_at_once(step, vector)

@@ -3,7 +3,8 @@
 Real NVP shifts and scales the other half; a neural spline flow bends each number of it by a monotone spline.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -13,10 +14,11 @@ from kprob.guides.flow import Flow, bounded
 from kprob.guides.splines import spline_forward, spline_inverse, spline_numbers
 from kprob.layers import CouplingNetwork
 from kprob.saving import register
+from kprob.types import Tensor
 
 
-class _Coupling(Flow):
-    # What both have: the halves, and the network from the first to numbers for the second.
+class _CouplingFlow(Flow):
+    # What both flows have: the halves, and the network from the first to numbers for the second.
     def make_network(self, size: int, step: int) -> keras.layers.Layer:
         outputs = self.numbers_per_element()
         network = CouplingNetwork(size - size // 2, outputs, self.hidden_units, self.activation, name=f"step_{step}")
@@ -27,18 +29,20 @@ class _Coupling(Flow):
         """Returns how many numbers say what becomes of each element of the second half."""
         raise NotImplementedError
 
-    def _couple(self, step: int, vector, change) -> tuple:
+    def _couple(
+        self, step: int, vector: Tensor, change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor]:
         half = vector.shape[-1] // 2
         first, second = vector[..., :half], vector[..., half:]
         rows = first if len(first.shape) > 1 else first[None]
         raw = ops.cast(self.networks[step](rows), vector.dtype)
         raw = ops.reshape(raw, (*ops.shape(second), raw.shape[-1]))
-        found, log_slopes = change(second, raw)
-        return ops.concatenate([first, found], axis=-1), ops.sum(log_slopes, axis=-1)
+        changed, log_slopes = change(second, raw)
+        return ops.concatenate([first, changed], axis=-1), ops.sum(log_slopes, axis=-1)
 
 
 @register
-class RealNVP(_Coupling):
+class RealNVP(_CouplingFlow):
     """A flow of affine couplings: quick to draw from and to weigh any value by.
 
     Args:
@@ -72,29 +76,29 @@ class RealNVP(_Coupling):
         Dinh, Sohl-Dickstein and Bengio (2017), "Density estimation using Real NVP".
     """
 
-    def __init__(self, num_steps: int = 4, hidden_units: Sequence[int] = (32, 32), **kwargs):
+    def __init__(self, num_steps: int = 4, hidden_units: Sequence[int] = (32, 32), **kwargs: Any):
         super().__init__(num_steps, hidden_units, **kwargs)
 
     def numbers_per_element(self) -> int:
         return 2
 
-    def forward(self, step: int, vector) -> tuple:
+    def forward(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
         return self._couple(step, vector, self._affine)
 
-    def inverse(self, step: int, vector) -> tuple:
-        return self._couple(step, vector, self._back)
+    def inverse(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
+        return self._couple(step, vector, self._affine_inverse)
 
-    def _affine(self, second, raw) -> tuple:
+    def _affine(self, second: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         log_scale = bounded(raw[..., 1])
         return raw[..., 0] + ops.exp(log_scale) * second, log_scale
 
-    def _back(self, second, raw) -> tuple:
+    def _affine_inverse(self, second: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         log_scale = bounded(raw[..., 1])
         return (second - raw[..., 0]) * ops.exp(-log_scale), log_scale
 
 
 @register
-class NeuralSplineFlow(_Coupling):
+class NeuralSplineFlow(_CouplingFlow):
     """A flow of rational-quadratic spline couplings: it bends each number freely, for skewed and many-humped posteriors.
 
     Args:
@@ -127,7 +131,7 @@ class NeuralSplineFlow(_Coupling):
         num_bins: int = 8,
         bound: float = 4.0,
         hidden_units: Sequence[int] = (32, 32),
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(num_steps, hidden_units, **kwargs)
         check_count("num_bins", num_bins, 2)
@@ -136,10 +140,10 @@ class NeuralSplineFlow(_Coupling):
     def numbers_per_element(self) -> int:
         return spline_numbers(self.num_bins)
 
-    def forward(self, step: int, vector) -> tuple:
+    def forward(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
         return self._couple(step, vector, lambda x, raw: spline_forward(x, raw, self.num_bins, self.bound))
 
-    def inverse(self, step: int, vector) -> tuple:
+    def inverse(self, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
         return self._couple(step, vector, lambda y, raw: spline_inverse(y, raw, self.num_bins, self.bound))
 
     def get_config(self) -> dict:

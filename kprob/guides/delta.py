@@ -1,11 +1,15 @@
 """Delta: a single value for each latent, the maximum a posteriori estimate."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import keras
+
+from kprob.guides.conditionals import PointMass
 from kprob.guides.guide import Guide
-from kprob.guides.parts import Point
-from kprob.guides.run import Run
+from kprob.guides.guide_run import GuideRun
 from kprob.saving import register
+from kprob.types import Bijector, Distribution, Tensor
 
 
 @register
@@ -41,25 +45,31 @@ class Delta(Guide):
         Gelman, Carlin, Stern, Dunson, Vehtari and Rubin (2013), "Bayesian data analysis", chapter 13.
     """
 
-    def __init__(self, init="median", encoder=None, inputs: str | Sequence[str] | None = None, **kwargs):
+    def __init__(
+        self,
+        init: str | dict[str, Any] = "median",
+        encoder: keras.layers.Layer | None = None,
+        inputs: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(init, encoder, inputs, **kwargs)
 
     @property
     def independent(self) -> bool:
         return all(bijector is not None for bijector in self.bijectors.values())
 
-    def create(self, starts: dict) -> None:
+    def create(self, starts: dict[str, Tensor]) -> None:
         for name, start in starts.items():
             self.add_parameter(f"{name}_loc", start, self.latents[name].in_rows)
 
-    def posterior(self, name: str, run: Run):
-        return Point(self.parameter(f"{name}_loc", run), self.latents[name].event_ndims)
+    def posterior(self, name: str, run: GuideRun) -> PointMass:
+        return PointMass(self.parameter(f"{name}_loc", run), self.latents[name].event_ndims)
 
-    def place(self, name: str, base, bijector):
+    def place(self, name: str, base: Distribution, bijector: Bijector) -> PointMass:
         # The density is that of the value itself: no Jacobian.
         ndims = self.latents[name].event_ndims + bijector.inverse_min_event_ndims - bijector.forward_min_event_ndims
-        return Point(bijector.forward(base.loc), ndims)
+        return PointMass(bijector.forward(base.loc), ndims)
 
-    def marginal(self, name: str, run: Run) -> tuple:
+    def marginal(self, name: str, run: GuideRun) -> tuple[Tensor, Tensor]:
         loc = self.parameter(f"{name}_loc", run)
         return loc, 0.0 * loc

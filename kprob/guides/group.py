@@ -1,7 +1,9 @@
 """Group: a different guide for each set of latents."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 
@@ -9,10 +11,24 @@ from kprob import effects
 from kprob.errors import MismatchError, did_you_mean, explain, names
 from kprob.guides.fitted_networks import FittedNetworks
 from kprob.guides.guide import Guide
+from kprob.guides.guide_run import GuideRun
 from kprob.guides.laplace import Laplace
 from kprob.guides.normal import Normal
-from kprob.guides.run import Run
 from kprob.saving import register
+from kprob.types import ArrayLike, Bijector, Distribution, Tensor
+
+
+@dataclass(slots=True)
+class GroupRecords:
+    """The plain records of a group, beside those of every guide.
+
+    Attributes:
+        named: The sets of latents, one for each member.
+        owners: The guide of each latent.
+    """
+
+    named: list[tuple[str, ...]]
+    owners: dict[str, Guide] = field(default_factory=dict)
 
 
 @register
@@ -44,28 +60,37 @@ class Group(Guide):
         ```
     """
 
-    def __init__(self, guides: Mapping, default: Guide | None = None, **kwargs):
+    def __init__(self, guides: Mapping[str | tuple[str, ...], Guide], default: Guide | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.default = Normal() if default is None else default
         self.members = list(guides.values())
-        named = [(key,) if isinstance(key, str) else tuple(key) for key in guides]
-        self.__dict__["named"], self.__dict__["owners"] = named, {}
+        self._group_records = GroupRecords([(key,) if isinstance(key, str) else tuple(key) for key in guides])
         for guide in (*self.members, self.default):
             _check_member(guide)
-        listed = [name for group in named for name in group]
+        listed = [name for group in self.named for name in group]
         twice = [name for name in listed if listed.count(name) > 1]
         if twice:
             raise MismatchError(
                 explain(
                     f"Group has two guides for latent `{twice[0]}`.",
-                    received=names(map(str, named)),
+                    received=names(map(str, self.named)),
                     expected="each latent in one set",
                     fix=f"take `{twice[0]}` out of one of them",
                 )
             )
 
     @property
-    def needs_parents(self) -> bool:  # type: ignore[override]
+    def named(self) -> list[tuple[str, ...]]:
+        """The sets of latents, one for each member."""
+        return self._group_records.named
+
+    @property
+    def owners(self) -> dict[str, Guide]:
+        """The guide of each latent."""
+        return self._group_records.owners
+
+    @property
+    def needs_parents(self) -> bool:
         return any(guide.needs_parents for guide in (*self.members, self.default))
 
     @property
@@ -81,7 +106,7 @@ class Group(Guide):
         return any(guide.starts_at_random for guide in (*self.members, self.default))
 
     @property
-    def rereads_data(self) -> bool:  # type: ignore[override]
+    def rereads_data(self) -> bool:
         return any(guide.rereads_data for guide in (*self.members, self.default))
 
     @property
@@ -100,41 +125,52 @@ class Group(Guide):
         for guide in self._used():
             guide.on_fit_end(networks, copies.get(guide, ()))
 
-    def start_of(self, name: str):
+    def start_of(self, name: str) -> ArrayLike:
         return self._owner(name).start_of(name)
 
-    def setup(self, sites: list[effects.Site], num_data=None, data=None, parents=None, draws=None) -> None:
-        found = [site.name for site in sites]
+    def setup(
+        self,
+        sites: list[effects.Site],
+        num_data: int | None = None,
+        data: dict | None = None,
+        parents: dict[str, tuple[str, ...]] | None = None,
+        draws: Callable[..., dict] | None = None,
+    ) -> None:
+        latents = [site.name for site in sites]
         for name in [name for group in self.named for name in group]:
-            if name not in found:
+            if name not in latents:
                 raise MismatchError(
                     explain(
-                        f"Group has a guide for `{name}`, which is no latent.{did_you_mean(name, found)}",
+                        f"Group has a guide for `{name}`, which is no latent.{did_you_mean(name, latents)}",
                         received=f"guides for {names(map(str, self.named))}",
-                        expected=f"the latents {names(found)}",
+                        expected=f"the latents {names(latents)}",
                         fix="correct the name, or take it out: what the data gives needs no guide",
                     )
                 )
         self.num_data = num_data
-        self.__dict__["draws"] = draws
-        self.owners.update({name: self._owner(name) for name in found})
+        if draws is not None:
+            self._records.draw_posterior = draws
+        self.owners.update({name: self._owner(name) for name in latents})
         for guide in self._used():
-            own = [site for site in sites if self.owners[site.name] is guide]
-            kept = {site.name for site in own}
-            among = {n: tuple(p for p in of if p in kept) for n, of in (parents or {}).items() if n in kept}
-            guide.setup(own, num_data, data, among, draws)
-        for name in found:
+            own_sites = {site.name: site for site in sites if self.owners[site.name] is guide}
+            own_parents = {
+                name: tuple(parent for parent in each if parent in own_sites)
+                for name, each in (parents or {}).items()
+                if name in own_sites
+            }
+            guide.setup(list(own_sites.values()), num_data, data, own_parents, draws)
+        for name in latents:
             self.latents[name] = self.owners[name].latents[name]
             self.bijectors[name] = self.owners[name].bijectors[name]
         self.built = True
 
-    def posterior(self, name: str, run: Run):
+    def posterior(self, name: str, run: GuideRun) -> Distribution:
         return self.owners[name].posterior(name, run)
 
-    def place(self, name: str, base, bijector):
+    def place(self, name: str, base: Distribution, bijector: Bijector) -> Distribution:
         return self.owners[name].place(name, base, bijector)
 
-    def marginal(self, name: str, run: Run) -> tuple | None:
+    def marginal(self, name: str, run: GuideRun) -> tuple[Tensor, Tensor] | None:
         return self.owners[name].marginal(name, run)
 
     def get_config(self) -> dict:
@@ -159,7 +195,7 @@ class Group(Guide):
         return list(dict.fromkeys(self.owners.values()))
 
 
-def _check_member(guide) -> None:
+def _check_member(guide: object) -> None:
     if not isinstance(guide, Guide) or isinstance(guide, Laplace | Group):
         raise MismatchError(
             explain(

@@ -8,20 +8,23 @@ H_rr for each row and blocks H_rg that tie it to the latents outside, g. With th
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from kprob.errors import KprobError, explain
-from kprob.guides.block import Block
+from kprob.guides.conditionals import PointMass
 from kprob.guides.curvature import INSIDE, OUTSIDE, negative_hessian
 from kprob.guides.fitted_networks import FittedNetworks
-from kprob.guides.joint import JointGuide
+from kprob.guides.guide_run import GuideRun
+from kprob.guides.joint_guide import JointGuide
+from kprob.guides.latent_block import LatentBlock
 from kprob.guides.multivariate_normal import marginal_of, normal_given_before
-from kprob.guides.parts import Point, product
-from kprob.guides.run import Run
+from kprob.guides.vectors import matvec
 from kprob.saving import register
+from kprob.types import Distribution, Tensor
 
 
 @register
@@ -59,18 +62,18 @@ class Laplace(JointGuide):
         Tierney and Kadane (1986), "Accurate approximations for posterior moments and marginal densities".
     """
 
-    rereads_data = True
+    rereads_data = True  # for its curvature
 
-    def __init__(self, init="median", **kwargs):
+    def __init__(self, init: str | dict[str, Any] = "median", **kwargs: Any):
         super().__init__(init, **kwargs)
-        self.__dict__["at_mode"] = True
+        self.at_mode = True
 
     @property
     def phase(self) -> str:
         """What the guide is now: a point at the "mode", or a "normal" around it."""
         return "mode" if self.at_mode else "normal"
 
-    def create_block(self, block: Block, start) -> None:
+    def create_block(self, block: LatentBlock, start: Tensor) -> None:
         self.add_parameter(f"{block.prefix}loc", start, block.in_rows)
         size, rows = block.size, (self.num_data,) if block.in_rows else ()
         self._add_fixed(f"{block.prefix}tril", (*rows, size, size), block.in_rows)
@@ -80,16 +83,17 @@ class Laplace(JointGuide):
         if "ready" not in self.parameters:
             self._add_fixed("ready", (), False)
 
-    def conditional(self, block: Block, name: str, run: Run):
+    def conditional(self, block: LatentBlock, name: str, run: GuideRun) -> Distribution:
         latent = block.latents[name]
         loc = self.parameter(f"{block.prefix}loc", run)
         if self.at_mode:
-            return Point(block.shaped(name, loc[..., block.slices[name]]), latent.event_ndims)
+            return PointMass(block.shaped(name, loc[..., block.slices[name]]), latent.event_ndims)
         if "row_gain" in self.parameters and block.in_rows:
-            loc = run.once((id(self), "moved"), lambda: loc + self._moved(run))
-        return normal_given_before(block, name, run, loc, self.parameter(f"{block.prefix}tril", run), owner=id(self))
+            mode = loc
+            loc = run.once((id(self), "row loc"), lambda: mode + self._row_shift(run))
+        return normal_given_before(block, name, run, loc, self.parameter(f"{block.prefix}tril", run), guide=id(self))
 
-    def marginal(self, name: str, run: Run) -> tuple | None:
+    def marginal(self, name: str, run: GuideRun) -> tuple[Tensor, Tensor] | None:
         block = self.blocks[name]
         loc = self.parameter(f"{block.prefix}loc", run)
         if self.at_mode:
@@ -105,7 +109,7 @@ class Laplace(JointGuide):
 
     def on_fit_begin(self) -> None:
         # A point, whose place `fit` finds.
-        self.__dict__["at_mode"] = True
+        self.at_mode = True
         if self.built:
             self.parameters["ready"].assign(0.0)
 
@@ -124,31 +128,31 @@ class Laplace(JointGuide):
         tie = hessian.get((INSIDE, OUTSIDE))
         if inner is not None:
             covariance = _inverse(inner)
-            self.parameters["row_tril"].assign(_root(covariance))
+            self.parameters["row_tril"].assign(_cholesky(covariance))
             if tie is not None and outer is not None:
                 gain = -np.matmul(covariance, tie)
                 outer = outer + np.einsum("nrg,nrh->gh", tie, gain)
                 self.parameters["row_gain"].assign(gain)
         if outer is not None:
-            self.parameters["tril"].assign(_root(_inverse(outer)))
+            self.parameters["tril"].assign(_cholesky(_inverse(outer)))
         self.parameters["ready"].assign(1.0)
-        self.__dict__["at_mode"] = False
+        self.at_mode = False
 
-    def load_own_variables(self, store) -> None:
+    def load_own_variables(self, store: Any) -> None:
         super().load_own_variables(store)
         if self.built:
-            self.__dict__["at_mode"] = not float(ops.convert_to_numpy(self.parameters["ready"]))
+            self.at_mode = not float(ops.convert_to_numpy(self.parameters["ready"]))
 
-    def _moved(self, run: Run):
-        # How far the modes of the rows move with the latents outside.
+    def _row_shift(self, run: GuideRun) -> Tensor:
+        # How far the modes of the rows move with the latents outside the data plate.
         block = next(block for block in self.blocks.values() if not block.in_rows)
         values = [block.flat(name, run.value(name)) for name in block.latents]
         deviation = ops.concatenate(values, axis=-1) - self.parameter(OUTSIDE, run)
-        return product(self.parameter("row_gain", run), deviation)
+        return matvec(self.parameter("row_gain", run), deviation)
 
     def _add_fixed(self, key: str, shape: tuple, in_rows: bool) -> None:
         if in_rows:
-            self.row_parameters.add(key)
+            self._records.row_parameters.add(key)
         self.parameters[key] = self.add_weight(
             shape=shape, initializer="zeros", name=key, autocast=False, trainable=False
         )
@@ -169,5 +173,5 @@ def _inverse(matrix: np.ndarray) -> np.ndarray:
     return np.linalg.inv(matrix)
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
+def _cholesky(covariance: np.ndarray) -> np.ndarray:
     return np.linalg.cholesky((covariance + np.swapaxes(covariance, -1, -2)) / 2.0).astype("float32")

@@ -8,17 +8,20 @@ and a latent's own numbers are of the same form again, with mean μ_k + W_k m an
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from kprob.checks import check_count
 from kprob.distributions import get_constraint
-from kprob.guides.block import Block
-from kprob.guides.joint import JointGuide
-from kprob.guides.parts import LowRankPart, product, solve
-from kprob.guides.run import Run
+from kprob.guides.conditionals import ConditionalLowRankNormal
+from kprob.guides.guide_run import GuideRun
+from kprob.guides.joint_guide import JointGuide
+from kprob.guides.latent_block import LatentBlock
+from kprob.guides.vectors import matvec, solve_lower_triangular
 from kprob.saving import register
+from kprob.types import Tensor
 
 
 @register
@@ -63,53 +66,55 @@ class LowRankMultivariateNormal(JointGuide):
         self,
         rank: int = 10,
         init_scale: float = 0.1,
-        init="median",
-        encoder=None,
+        init: str | dict[str, Any] = "median",
+        encoder: keras.layers.Layer | None = None,
         inputs: str | Sequence[str] | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(init, encoder, inputs, **kwargs)
         check_count("rank", rank)
         self.rank, self.init_scale = rank, init_scale
 
-    def create_block(self, block: Block, start) -> None:
+    def create_block(self, block: LatentBlock, start: Tensor) -> None:
         key, inside = block.prefix, block.in_rows
         rank = min(self.rank, block.size)
         # Half of the variance to begin with is that of the factors, which must differ to become different.
-        part = self.init_scale / 2.0**0.5
-        spread = keras.initializers.RandomNormal(stddev=part / rank**0.5)
+        scale = self.init_scale / 2.0**0.5
+        random_normal = keras.initializers.RandomNormal(stddev=scale / rank**0.5)
         self.add_parameter(f"{key}loc", start, inside)
-        raw = get_constraint("positive").inverse(ops.full_like(start, part))
+        raw = get_constraint("positive").inverse(ops.full_like(start, scale))
         self.add_parameter(f"{key}scale", raw, inside)
-        self.add_parameter(f"{key}factor", spread((*start.shape, rank)), inside)
+        self.add_parameter(f"{key}factor", random_normal((*start.shape, rank)), inside)
 
-    def conditional(self, block: Block, name: str, run: Run):
-        loc, factor, scale = self._parts(block, run)
-        part, latent = block.slices[name], block.latents[name]
-        mean, own = loc[..., part], factor[..., part, :]
+    def conditional(self, block: LatentBlock, name: str, run: GuideRun) -> ConditionalLowRankNormal:
+        loc, factor, scale = self._loc_factor_scale(block, run)
+        span, latent = block.slices[name], block.latents[name]
+        mean, own = loc[..., span], factor[..., span, :]
         before = block.before(name)
         if before:
             values = [block.flat(other, run.value(other)) for other in before]
-            number = part.start
-            rest = (ops.concatenate(values, axis=-1) - loc[..., :number]) / scale[..., :number]
+            number = span.start
+            residual = (ops.concatenate(values, axis=-1) - loc[..., :number]) / scale[..., :number]
             weighted = factor[..., :number, :] / scale[..., :number, None]
-            turned = ops.swapaxes(weighted, -1, -2)
-            root = ops.cholesky(ops.matmul(turned, weighted) + ops.eye(factor.shape[-1], dtype=factor.dtype))
+            transposed = ops.swapaxes(weighted, -1, -2)
+            root = ops.cholesky(ops.matmul(transposed, weighted) + ops.eye(factor.shape[-1], dtype=factor.dtype))
             # P = R Rᵀ, so that P^-½ = R⁻ᵀ and W_k P^-½ = (R⁻¹ W_kᵀ)ᵀ.
             own = ops.swapaxes(ops.solve_triangular(root, ops.swapaxes(own, -1, -2), lower=True), -1, -2)
-            mean = mean + product(own, solve(root, product(turned, rest)))
-        return LowRankPart(block.shaped(name, mean), own, scale[..., part], latent.shape, latent.event_ndims)
+            mean = mean + matvec(own, solve_lower_triangular(root, matvec(transposed, residual)))
+        return ConditionalLowRankNormal(
+            block.shaped(name, mean), own, scale[..., span], latent.shape, latent.event_ndims
+        )
 
-    def marginal(self, name: str, run: Run) -> tuple:
+    def marginal(self, name: str, run: GuideRun) -> tuple[Tensor, Tensor]:
         block = self.blocks[name]
-        loc, factor, scale = self._parts(block, run)
-        part = block.slices[name]
-        variance = ops.sum(factor[..., part, :] ** 2, axis=-1) + scale[..., part] ** 2
-        return block.shaped(name, loc[..., part]), block.shaped(name, ops.sqrt(variance))
+        loc, factor, scale = self._loc_factor_scale(block, run)
+        span = block.slices[name]
+        variance = ops.sum(factor[..., span, :] ** 2, axis=-1) + scale[..., span] ** 2
+        return block.shaped(name, loc[..., span]), block.shaped(name, ops.sqrt(variance))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "rank": self.rank, "init_scale": self.init_scale}
 
-    def _parts(self, block: Block, run: Run) -> tuple:
+    def _loc_factor_scale(self, block: LatentBlock, run: GuideRun) -> tuple[Tensor, Tensor, Tensor]:
         loc, factor, raw = (self.parameter(f"{block.prefix}{key}", run) for key in ("loc", "factor", "scale"))
         return loc, factor, get_constraint("positive").forward(raw)

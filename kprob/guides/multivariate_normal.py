@@ -8,16 +8,20 @@ so that each latent is a site of its own, and their log-densities sum to the joi
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from kprob.distributions import get_constraint
-from kprob.guides.block import Block
-from kprob.guides.joint import JointGuide
-from kprob.guides.parts import NormalPart, product
-from kprob.guides.run import Run
+from kprob.guides.conditionals import ConditionalNormal
+from kprob.guides.guide_run import GuideRun
+from kprob.guides.joint_guide import JointGuide
+from kprob.guides.latent_block import LatentBlock
+from kprob.guides.vectors import matvec
 from kprob.saving import register
+from kprob.types import Tensor
 
 
 @register
@@ -59,15 +63,15 @@ class MultivariateNormal(JointGuide):
     def __init__(
         self,
         init_scale: float = 0.1,
-        init="median",
-        encoder=None,
+        init: str | dict[str, Any] = "median",
+        encoder: keras.layers.Layer | None = None,
         inputs: str | Sequence[str] | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(init, encoder, inputs, **kwargs)
         self.init_scale = init_scale
 
-    def create_block(self, block: Block, start) -> None:
+    def create_block(self, block: LatentBlock, start: Tensor) -> None:
         key, inside = block.prefix, block.in_rows
         raw = get_constraint("positive").inverse(ops.full_like(start, self.init_scale))
         self.add_parameter(f"{key}loc", start, inside)
@@ -76,24 +80,24 @@ class MultivariateNormal(JointGuide):
             entries = block.size * (block.size - 1) // 2
             self.add_parameter(f"{key}factor", ops.zeros((*start.shape[:-1], entries)), inside)
 
-    def conditional(self, block: Block, name: str, run: Run):
+    def conditional(self, block: LatentBlock, name: str, run: GuideRun) -> ConditionalNormal:
         loc, tril = self._loc_and_tril(block, run)
-        return normal_given_before(block, name, run, loc, tril, owner=id(self))
+        return normal_given_before(block, name, run, loc, tril, guide=id(self))
 
-    def carry(self, block: Block, run: Run, noise) -> tuple:
+    def carry(self, block: LatentBlock, run: GuideRun, noise: Tensor) -> tuple[Tensor, Tensor]:
         loc, tril = self._loc_and_tril(block, run)
         log_det = ops.sum(ops.log(ops.diagonal(tril, axis1=-2, axis2=-1)), axis=-1)
-        return loc + product(tril, noise), log_det
+        return loc + matvec(tril, noise), log_det
 
-    def marginal(self, name: str, run: Run) -> tuple:
+    def marginal(self, name: str, run: GuideRun) -> tuple[Tensor, Tensor]:
         block = self.blocks[name]
         return marginal_of(block, name, *self._loc_and_tril(block, run))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "init_scale": self.init_scale}
 
-    def _loc_and_tril(self, block: Block, run: Run) -> tuple:
-        def tril():
+    def _loc_and_tril(self, block: LatentBlock, run: GuideRun) -> tuple[Tensor, Tensor]:
+        def tril() -> Tensor:
             scale = get_constraint("positive").forward(self.parameter(f"{block.prefix}scale", run))
             if block.size == 1:
                 return scale[..., None]
@@ -104,7 +108,9 @@ class MultivariateNormal(JointGuide):
         return loc, run.once((id(self), block.prefix, "tril"), tril)
 
 
-def normal_given_before(block: Block, name: str, run: Run, loc, tril, owner: int) -> NormalPart:
+def normal_given_before(
+    block: LatentBlock, name: str, run: GuideRun, loc: Tensor, tril: Tensor, guide: int
+) -> ConditionalNormal:
     """Returns the distribution of a latent of a jointly normal block, given those before it in this run.
 
     Args:
@@ -113,28 +119,28 @@ def normal_given_before(block: Block, name: str, run: Run, loc, tril, owner: int
         run: The run.
         loc: Mean of the block's vector.
         tril: Lower triangular factor of its covariance.
-        owner: A number that tells this guide from others in the run.
+        guide: A number that tells this guide from others in the run.
     """
-    part = block.slices[name]
-    mean = loc[..., part]
+    span = block.slices[name]
+    mean = loc[..., span]
     before = block.before(name)
     if before:
-        noise = [run.memo[owner, "part", other].noise(run.value(other)) for other in before]
-        mean = mean + product(tril[..., part, : part.start], ops.concatenate(noise, axis=-1))
+        noise = [run.cache[guide, "conditional", other].noise(run.value(other)) for other in before]
+        mean = mean + matvec(tril[..., span, : span.start], ops.concatenate(noise, axis=-1))
     latent = block.latents[name]
-    found = NormalPart(block.shaped(name, mean), tril[..., part, part], latent.shape, latent.event_ndims)
-    run.memo[owner, "part", name] = found
-    return found
+    conditional = ConditionalNormal(block.shaped(name, mean), tril[..., span, span], latent.shape, latent.event_ndims)
+    run.cache[guide, "conditional", name] = conditional
+    return conditional
 
 
-def marginal_of(block: Block, name: str, loc, tril) -> tuple:
+def marginal_of(block: LatentBlock, name: str, loc: Tensor, tril: Tensor) -> tuple[Tensor, Tensor]:
     """Returns mean and standard deviation of a latent of a jointly normal block."""
-    part = block.slices[name]
-    scale = ops.sqrt(ops.sum(tril[..., part, :] ** 2, axis=-1))
-    return block.shaped(name, loc[..., part]), block.shaped(name, scale)
+    span = block.slices[name]
+    scale = ops.sqrt(ops.sum(tril[..., span, :] ** 2, axis=-1))
+    return block.shaped(name, loc[..., span]), block.shaped(name, scale)
 
 
-def unit_triangular(entries, size: int):
+def unit_triangular(entries: Tensor, size: int) -> Tensor:
     """Returns the lower triangular matrix with a diagonal of ones and given entries below it.
 
     Args:

@@ -1,14 +1,16 @@
 """Mean field: an independent normal for each latent number, in unconstrained space."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from kprob.backend import tfd
 from kprob.distributions import get_constraint
 from kprob.guides.guide import Guide
-from kprob.guides.run import Run
+from kprob.guides.guide_run import GuideRun
 from kprob.saving import register
+from kprob.types import Distribution, Tensor
 
 
 @register
@@ -47,10 +49,10 @@ class Normal(Guide):
     def __init__(
         self,
         init_scale: float = 0.1,
-        init="median",
-        encoder=None,
+        init: str | dict[str, Any] = "median",
+        encoder: keras.layers.Layer | None = None,
         inputs: str | Sequence[str] | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(init, encoder, inputs, **kwargs)
         self.init_scale = init_scale
@@ -59,34 +61,35 @@ class Normal(Guide):
     def independent(self) -> bool:
         return all(bijector is not None for bijector in self.bijectors.values())
 
-    def create(self, starts: dict) -> None:
+    def create(self, starts: dict[str, Tensor]) -> None:
         for name, start in starts.items():
             in_rows = self.latents[name].in_rows
             raw = get_constraint("positive").inverse(keras.ops.full_like(start, self.init_scale))
             self.add_parameter(f"{name}_loc", start, in_rows)
             self.add_parameter(f"{name}_scale", raw, in_rows)
 
-    def posterior(self, name: str, run: Run):
+    def posterior(self, name: str, run: GuideRun) -> Distribution:
         loc, scale = self.marginal(name, run)
         return independent_normals(loc, scale, self.latents[name].event_ndims)
 
-    def marginal(self, name: str, run: Run) -> tuple:
+    def marginal(self, name: str, run: GuideRun) -> tuple[Tensor, Tensor]:
         scale = get_constraint("positive").forward(self.parameter(f"{name}_scale", run))
         return self.parameter(f"{name}_loc", run), scale
 
-    def transport(self, noise: dict, run: Run) -> tuple:
-        found, total = {}, 0.0
+    def transport(self, noise: dict[str, Tensor], run: GuideRun) -> tuple[dict[str, Tensor], Tensor]:
+        values: dict[str, Tensor] = {}
+        total = 0.0
         for name, numbers in noise.items():
             loc, scale = self.marginal(name, run)
-            found[name] = loc + scale * numbers
+            values[name] = loc + scale * numbers
             total = total + keras.ops.sum(keras.ops.broadcast_to(keras.ops.log(scale), numbers.shape))
-        return found, total
+        return values, total
 
     def get_config(self) -> dict:
         return {**super().get_config(), "init_scale": self.init_scale}
 
 
-def independent_normals(loc, scale, event_ndims: int):
+def independent_normals(loc: Tensor, scale: Tensor, event_ndims: int) -> Distribution:
     """Returns a normal distribution of each number, the last axes being one event."""
     base = tfd.Normal(loc, scale)
     return tfd.Independent(base, event_ndims) if event_ndims else base

@@ -1,14 +1,31 @@
 """Particles: points that stand for the posterior, moved together by `kprob.objectives.Stein`."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import keras
 
 from kprob import checks, effects
 from kprob.backend import random, tfd
 from kprob.errors import MismatchError, explain
 from kprob.guides.guide import Guide
-from kprob.guides.run import Run
+from kprob.guides.guide_run import GuideRun
+from kprob.guides.moved_particles import MovedParticles
+from kprob.objectives.draw_runs import ParticleMover
 from kprob.saving import register
-from kprob.types import Tensor
+from kprob.types import Distribution, Tensor
+
+
+@dataclass(slots=True)
+class ParticleChoice:
+    """Which particle a run has chosen.
+
+    Attributes:
+        index: Its number; None between runs.
+    """
+
+    index: Tensor = None
 
 
 @register
@@ -45,13 +62,15 @@ class Particles(Guide):
 
     chooses = True
 
-    def __init__(self, num_particles: int = 50, init_scale: float = 1.0, init="median", **kwargs):
+    def __init__(
+        self, num_particles: int = 50, init_scale: float = 1.0, init: str | dict[str, Any] = "median", **kwargs: Any
+    ):
         super().__init__(init, **kwargs)
         checks.check_count("num_particles", num_particles)
         self.num_particles, self.init_scale = num_particles, init_scale
-        self.__dict__["chosen"] = None
+        self._choice = ParticleChoice()
 
-    def create(self, starts: dict) -> None:
+    def create(self, starts: dict[str, Tensor]) -> None:
         for name, start in starts.items():
             self._require_fixed(name)
             shape = (self.num_particles, *start.shape)
@@ -76,39 +95,34 @@ class Particles(Guide):
         """The particles, in unconstrained space, by latent: (num_particles, ...)."""
         return {name: self.parameters[f"{name}_points"] for name in self.latents}
 
-    def run(self, network, data: dict | None = None) -> None:
+    def run(self, network: Callable[[], object], data: dict | None = None) -> None:
         # One choice for all latents: they are parts of one point.
         seed = effects.send(effects.Site(f"{self.name}_choice", effects.SiteKind.SEED)).seed
         share = random.uniform((), random.fresh_seed() if seed is None else seed)
         index = keras.ops.cast(keras.ops.floor(share * self.num_particles), "int32")
-        self.__dict__["chosen"] = keras.ops.minimum(index, self.num_particles - 1)
+        self._choice.index = keras.ops.minimum(index, self.num_particles - 1)
         try:
             super().run(network, data)
         finally:
-            self.__dict__["chosen"] = None
+            self._choice.index = None
 
-    def posterior(self, name: str, run: Run):
+    def posterior(self, name: str, run: GuideRun) -> Distribution:
         # Flat: its log-density is zero wherever the value is, so that what is left is the bijector's volume.
-        chosen = keras.ops.take(keras.ops.convert_to_tensor(self.points[name]), self.chosen, axis=0)
+        point = keras.ops.take(keras.ops.convert_to_tensor(self.points[name]), self._choice.index, axis=0)
         ndims = self.latents[name].event_ndims
-        flat = tfd.Deterministic(chosen, atol=float("inf"))
+        flat = tfd.Deterministic(point, atol=float("inf"))
         return tfd.Independent(flat, ndims) if ndims else flat
 
-    def directed(self, direct) -> tuple[dict[str, Tensor], Tensor]:
-        """Returns all particles' values by name, shape (n, ...), and a scalar that belongs to the objective.
-
-        Args:
-            direct: From a matrix of unconstrained values, one row for each particle, to the same values and a scalar.
-        """
+    def moved_particles(self, mover: ParticleMover, model_name: str) -> MovedParticles:
         variables = {name: keras.ops.convert_to_tensor(variable) for name, variable in self.points.items()}
         flat = [keras.ops.reshape(value, (self.num_particles, -1)) for value in variables.values()]
-        moved, extra = direct(keras.ops.concatenate(flat, axis=-1))
+        moved, correction = mover.directed(keras.ops.concatenate(flat, axis=-1))
         values, first = {}, 0
-        for (name, value), part in zip(variables.items(), flat, strict=True):
-            own = keras.ops.reshape(moved[:, first : first + part.shape[1]], value.shape)
+        for (name, value), columns in zip(variables.items(), flat, strict=True):
+            own = keras.ops.reshape(moved[:, first : first + columns.shape[1]], value.shape)
             values[name] = self.bijectors[name].forward(own)
-            first += part.shape[1]
-        return values, extra
+            first += columns.shape[1]
+        return MovedParticles(self.num_particles, values, correction)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "num_particles": self.num_particles, "init_scale": self.init_scale}

@@ -9,16 +9,31 @@ Inside plates that both are in, each element depends on its own element of the p
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import keras
 from keras import ops
 
 from kprob.distributions import get_constraint
 from kprob.errors import MismatchError, did_you_mean, explain, names
 from kprob.guides.guide import Guide
+from kprob.guides.guide_run import GuideRun
 from kprob.guides.normal import independent_normals
-from kprob.guides.parts import product
-from kprob.guides.run import Run
+from kprob.guides.vectors import matvec
 from kprob.saving import register
+from kprob.types import Distribution, Tensor
+
+
+@dataclass(slots=True)
+class StructuredRecords:
+    """The plain records of a structured guide, beside those of every guide.
+
+    Attributes:
+        parents: By latent, the latents before it that it depends on; None until they are known.
+    """
+
+    parents: dict[str, tuple[str, ...]] | None
 
 
 @register
@@ -63,29 +78,36 @@ class Structured(Guide):
         self,
         parents: Mapping[str, Sequence[str]] | None = None,
         init_scale: float = 0.1,
-        init="median",
-        encoder=None,
+        init: str | dict[str, Any] = "median",
+        encoder: keras.layers.Layer | None = None,
         inputs: str | Sequence[str] | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(init, encoder, inputs, **kwargs)
         self.init_scale = init_scale
-        given = None if parents is None else {name: tuple(of) for name, of in parents.items()}
-        self.__dict__["parents"] = given
+        self._structure = StructuredRecords(
+            None if parents is None else {name: tuple(p) for name, p in parents.items()}
+        )
 
     @property
-    def needs_parents(self) -> bool:  # type: ignore[override]
+    def parents(self) -> dict[str, tuple[str, ...]] | None:
+        """By latent, the latents before it that it depends on; None until they are known."""
+        return self._structure.parents
+
+    @property
+    def needs_parents(self) -> bool:
         return self.parents is None
 
     def set_parents(self, parents: dict[str, tuple[str, ...]]) -> None:
-        given = parents if self.parents is None else self.parents
+        if self.parents is not None:
+            parents = self.parents
         order = list(self.latents)
-        self._check(given, order)
-        self.__dict__["parents"] = {
-            name: tuple(other for other in order[: order.index(name)] if other in given.get(name, ())) for name in order
+        self._check(parents, order)
+        self._structure.parents = {
+            name: tuple(p for p in order[: order.index(name)] if p in parents.get(name, ())) for name in order
         }
 
-    def create(self, starts: dict) -> None:
+    def create(self, starts: dict[str, Tensor]) -> None:
         for name, start in starts.items():
             latent = self.latents[name]
             raw = get_constraint("positive").inverse(ops.full_like(start, self.init_scale))
@@ -97,7 +119,7 @@ class Structured(Guide):
                 weights = ops.zeros((*lead, *shared, own, theirs))
                 self.add_parameter(f"{name}_on_{other}", weights, latent.in_rows)
 
-    def posterior(self, name: str, run: Run):
+    def posterior(self, name: str, run: GuideRun) -> Distribution:
         latent = self.latents[name]
         loc = self.parameter(f"{name}_loc", run)
         for other in self._usable_parents(name):
@@ -105,25 +127,26 @@ class Structured(Guide):
             deviation = run.value(other) - self.parameter(f"{other}_loc", run)
             lead = ops.shape(deviation)[: len(deviation.shape) - len(self.latents[other].shape)]
             deviation = ops.reshape(deviation, (*lead, *shared, theirs))
-            moved = product(self.parameter(f"{name}_on_{other}", run), deviation)
-            loc = loc + ops.reshape(moved, (*ops.shape(moved)[: 1 if latent.in_rows else 0], *latent.shape))
+            shift = matvec(self.parameter(f"{name}_on_{other}", run), deviation)
+            loc = loc + ops.reshape(shift, (*ops.shape(shift)[: 1 if latent.in_rows else 0], *latent.shape))
         scale = get_constraint("positive").forward(self.parameter(f"{name}_scale", run))
         return independent_normals(loc, scale, latent.event_ndims)
 
-    def marginal(self, name: str, run: Run) -> tuple | None:
+    def marginal(self, name: str, run: GuideRun) -> tuple[Tensor, Tensor] | None:
         if self._usable_parents(name):
             return None
         scale = get_constraint("positive").forward(self.parameter(f"{name}_scale", run))
         return self.parameter(f"{name}_loc", run), scale
 
     def get_config(self) -> dict:
-        parents = None if self.parents is None else {name: list(of) for name, of in self.parents.items()}
+        parents = None if self.parents is None else {name: list(each) for name, each in self.parents.items()}
         return {**super().get_config(), "parents": parents, "init_scale": self.init_scale}
 
     def _usable_parents(self, name: str) -> list[str]:
         # What is outside the data plate can't depend on single rows: a minibatch hasn't all of them.
         inside = self.latents[name].in_rows
-        return [other for other in self.parents[name] if inside or not self.latents[other].in_rows]
+        parents = (self.parents or {})[name]
+        return [other for other in parents if inside or not self.latents[other].in_rows]
 
     def _shapes(self, name: str, other: str) -> tuple[tuple[int, ...], int, int]:
         # The plates that both are in, and the numbers that are left of each.
@@ -140,7 +163,7 @@ class Structured(Guide):
                 if other not in latents:
                     raise MismatchError(
                         explain(
-                            f"Structured was told of a latent that isn't there.{did_you_mean(other, latents)}",
+                            f"The `parents` of Structured name a latent that isn't there.{did_you_mean(other, latents)}",
                             received=f"`{other}` in parents={{{name!r}: {list(others)!r}}}",
                             expected=f"one of {names(latents)}",
                             fix="correct the name",

@@ -13,7 +13,7 @@ from kprob.density import LogDensity, preconditioned
 from kprob.effects import Trace
 from kprob.engine import Networks
 from kprob.errors import CompileError, explain
-from kprob.guides.starts import Start
+from kprob.guides.start_values import StartValues
 from kprob.inference.context import Context
 from kprob.inference.draws_check import check_draws
 from kprob.inference.fingerprint import fingerprint
@@ -151,7 +151,7 @@ class ChainRun:
         if self.density.transport is not None:
             return np.random.default_rng(seed).normal(size=self.density.size)
         networks = self.networks
-        extra = Start(lambda _: "median") if strategy == "median" else None
+        extra = StartValues(lambda _: "median") if strategy == "median" else None
         given = strategy if not isinstance(strategy, str) else None
         if strategy == "guide":
             require_inference(networks)

@@ -165,7 +165,7 @@ class ProbabilisticModel(keras.Model):
         state = self._state
         if state.phase is not None:
             seed = random.from_generator(self.seed_generator)
-            return state.inference.loss.terms(data, seed, state.phase == "train")
+            return state.inference.loss.evaluate(data, seed, state.phase == "train")
         batch = batch_of(prepare_data(self.networks, data))
         generative_trace, _ = self.networks.pair(batch, random.from_generator(self.seed_generator))
         return generative_trace.values()
@@ -178,7 +178,7 @@ class ProbabilisticModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = self._state.inference.loss
         loss.note(self._state.context.monitors, x, y_pred)
-        return loss.of_terms(x, y_pred)
+        return loss.of_evaluation(x, y_pred)
 
     @property
     def metrics(self):

@@ -7,12 +7,12 @@ import keras
 from kprob import checks
 from kprob.effects import Site, Trace
 from kprob.errors import CompileError, explain
-from kprob.objectives.analytic_kl import divergences_of
 from kprob.objectives.coefficient import Coefficient
+from kprob.objectives.density_terms import DensityTerm, total
+from kprob.objectives.divergences import grouped_terms
 from kprob.objectives.elbo import ELBO
 from kprob.objectives.objective import Objective
 from kprob.objectives.score_function import score_function_term
-from kprob.objectives.terms import Term, latents_of, terms_of, total
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -77,7 +77,7 @@ class BetaELBO(ELBO):
         value = total(terms, inference_trace.num_draws)
         return value - free + score_function_term(terms, generative_trace, inference_trace)
 
-    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[Term]:
+    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[DensityTerm]:
         return self._terms(generative_trace, inference_trace)[0]
 
     def elbo(self, generative_trace: Trace, inference_trace: Trace, value: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class BetaELBO(ELBO):
     def get_config(self) -> dict:
         return {**super().get_config(), "beta": self.start, "free_bits": self.free_bits}
 
-    def _terms(self, generative_trace: Trace, inference_trace: Trace) -> tuple[list[Term], Tensor]:
+    def _terms(self, generative_trace: Trace, inference_trace: Trace) -> tuple[list[DensityTerm], Tensor]:
         # The terms, and what the free bits of those latents cost that are below them.
         beta, free = keras.ops.convert_to_tensor(self.beta), 0.0
         terms, groups = grouped_terms(generative_trace, inference_trace)
@@ -98,20 +98,6 @@ class BetaELBO(ELBO):
             terms += [replace(term, coefficient=term.coefficient * beta * active) for term in group]
             free = free + beta * (1.0 - active) * self.free_bits * number
         return terms, free
-
-
-def grouped_terms(generative_trace: Trace, inference_trace: Trace) -> tuple[list[Term], dict[str, list[Term]]]:
-    """Returns the terms of the ELBO: those of the data, and by latent those of minus its divergence."""
-    known = {term.site.name: [term] for term in divergences_of(generative_trace, inference_trace)}
-    latents = {site.name for site in latents_of(inference_trace)}
-    rest: list[Term] = []
-    groups: dict[str, list[Term]] = dict(known)
-    for term in terms_of(generative_trace, inference_trace):
-        if term.site.name not in latents:
-            rest.append(term)
-        elif term.site.name not in known:
-            groups.setdefault(term.site.name, []).append(term)
-    return rest, groups
 
 
 def _count(site: Site, num_draws: int | None) -> Tensor:

@@ -19,14 +19,14 @@ from collections.abc import Mapping
 import keras
 
 from kprob.effects import Trace
-from kprob.objectives.baselines import Baseline, Baselines
+from kprob.objectives.baseline import Baseline
+from kprob.objectives.baselines import Baselines
+from kprob.objectives.density_terms import DensityTerm, terms_of, total
 from kprob.objectives.objective import Objective
-from kprob.objectives.score_function import jumps_of, score_function_term, signal_of
-from kprob.objectives.terms import Term, terms_of, total
+from kprob.objectives.objective_values import ObjectiveValues
+from kprob.objectives.score_function import score_function_term, signal_of, unreparameterized_latents
 from kprob.saving import decode, encode, register
 from kprob.types import Tensor
-
-_SIGNAL = "signal of "
 
 
 @register
@@ -69,7 +69,7 @@ class ELBO(Objective):
         value = total(terms, inference_trace.num_draws)  # log p − log q: [S] or scalar
         return value + score_function_term(terms, generative_trace, inference_trace, self.baselines)
 
-    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[Term]:
+    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[DensityTerm]:
         """Returns the terms whose sum is the estimate."""
         return terms_of(generative_trace, inference_trace)
 
@@ -82,22 +82,21 @@ class ELBO(Objective):
 
     def build(self, generative_trace: Trace, inference_trace: Trace) -> None:
         if self.baselines is not None:
-            self.baselines.make(jumps_of(inference_trace), generative_trace, inference_trace)
+            self.baselines.make(unreparameterized_latents(inference_trace), generative_trace, inference_trace)
 
-    def terms(self, generative_trace: Trace, inference_trace: Trace) -> dict:
-        found = super().terms(generative_trace, inference_trace)
+    def values(self, generative_trace: Trace, inference_trace: Trace) -> ObjectiveValues:
+        values = super().values(generative_trace, inference_trace)
+        if self.baselines is None:
+            return values
+        terms = self.cost_terms(generative_trace, inference_trace)
+        unreparameterized = unreparameterized_latents(inference_trace)
+        signals = {site.name: keras.ops.mean(signal_of(site, terms, inference_trace)) for site in unreparameterized}
+        return values._replace(signals=signals)
+
+    def learn(self, signals: dict[str, Tensor]) -> None:
         if self.baselines is not None:
-            terms = self.cost_terms(generative_trace, inference_trace)
-            for site in jumps_of(inference_trace):
-                found[_SIGNAL + site.name] = keras.ops.mean(signal_of(site, terms, inference_trace))
-        return found
-
-    def update(self, terms: dict, training: bool) -> dict:
-        for name in [name for name in terms if name.startswith(_SIGNAL)]:
-            signal = keras.ops.stop_gradient(terms.pop(name))
-            if training and self.baselines is not None:
-                self.baselines.learn(name.removeprefix(_SIGNAL), signal)
-        return terms
+            for name, signal in signals.items():
+                self.baselines.learn(name, keras.ops.stop_gradient(signal))
 
     def get_config(self) -> dict:
         config = super().get_config()

@@ -6,7 +6,7 @@ from kprob.effects import Trace
 from kprob.errors import CompileError, did_you_mean, explain
 from kprob.numerics import log_mean_exp
 from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, normalized
-from kprob.objectives.score_function import jumps_of, zero
+from kprob.objectives.score_function import unreparameterized_latents, zero_with_gradient
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -63,7 +63,7 @@ class ImportanceWeightedELBO(MultiSampleObjective):
 
     def weigh(self, generative_trace: Trace, inference_trace: Trace, log_prob: LogProb) -> dict:
         log_p = log_prob(generative_trace)
-        if self.estimator == "plain" or jumps_of(inference_trace):
+        if self.estimator == "plain" or unreparameterized_latents(inference_trace):
             return {"log_weights": log_p - log_prob(inference_trace)}
         if generative_trace.num_draws is None:  # one of several runs: the weights of the others aren't known yet
             frozen = log_prob(inference_trace.frozen())
@@ -84,7 +84,7 @@ class ImportanceWeightedELBO(MultiSampleObjective):
             gradient = weights * log_weights + (keras.ops.square(weights) - weights) * arrays["path"]
         else:
             return log_mean_exp(log_weights)
-        return stop(log_mean_exp(log_weights)) + zero(keras.ops.sum(gradient, axis=0))
+        return stop(log_mean_exp(log_weights)) + zero_with_gradient(keras.ops.sum(gradient, axis=0))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "estimator": self.estimator}

@@ -6,12 +6,12 @@ import keras
 
 from kprob.effects import Trace
 from kprob.errors import CompileError, explain
-from kprob.objectives.beta import grouped_terms
+from kprob.objectives.density_terms import DensityTerm, latents_of, total
+from kprob.objectives.divergences import grouped_terms
 from kprob.objectives.elbo import ELBO
 from kprob.objectives.kernels import Kernel, get_kernel
-from kprob.objectives.multi_sample import require_path
+from kprob.objectives.multi_sample import require_reparameterized
 from kprob.objectives.objective import Objective
-from kprob.objectives.terms import Term, latents_of, total
 from kprob.saving import encode, register
 from kprob.types import Tensor
 
@@ -50,11 +50,11 @@ class InfoVAE(ELBO):
         self.alpha, self.scale, self.kernel = float(alpha), float(scale), get_kernel(kernel)
 
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
-        require_path(self, inference_trace, "kprob.objectives.BetaELBO")
+        require_reparameterized(self, inference_trace, "kprob.objectives.BetaELBO")
         value = total(self.cost_terms(generative_trace, inference_trace), inference_trace.num_draws)
         return value - self._discrepancy(generative_trace, inference_trace)
 
-    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[Term]:
+    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[DensityTerm]:
         terms, groups = grouped_terms(generative_trace, inference_trace)
         weight = 1.0 - self.alpha
         return terms + [replace(t, coefficient=t.coefficient * weight) for group in groups.values() for t in group]
@@ -69,9 +69,9 @@ class InfoVAE(ELBO):
     def _discrepancy(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         latents = latents_of(inference_trace)
         self._require_rows(latents)
-        drawn = generative_trace.simulated()
+        simulated = generative_trace.simulated()
         codes = _joined([site.value for site in latents])
-        prior = keras.ops.stop_gradient(_joined([drawn[site.name].value for site in latents]))
+        prior = keras.ops.stop_gradient(_joined([simulated[site.name].value for site in latents]))
         plate, draws = latents[0].plates[0], inference_trace.num_draws or 1
         number = plate.scale * keras.ops.cast(keras.ops.shape(codes)[0], "float32") / draws
         return (self.alpha + self.scale - 1.0) * number * squared_discrepancy(codes, prior, self.kernel)

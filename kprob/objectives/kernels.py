@@ -77,9 +77,9 @@ class RBF(Kernel):
     def scale(self, points: Tensor) -> Tensor:
         if self.bandwidth is not None:
             return keras.ops.convert_to_tensor(self.bandwidth, dtype="float32")
-        few = stop(points)[:MEDIAN_POINTS]
-        number = few.shape[0] or MEDIAN_POINTS
-        distances = keras.ops.reshape(_squared_distances(few, few), (-1,))
+        subset = stop(points)[:MEDIAN_POINTS]
+        number = subset.shape[0] or MEDIAN_POINTS
+        distances = keras.ops.reshape(_squared_distances(subset, subset), (-1,))
         # Half of all pairs are below it; each point's distance to itself isn't counted.
         middle = keras.ops.sort(distances)[(number * number + number) // 2 if number > 1 else 0]
         return keras.ops.maximum(middle, 1e-6) / math.log(number + 1.0)

@@ -4,30 +4,52 @@ What counts of a draw is its weight w = p(x, z) / q(z). Where every latent belon
 own and is judged by them: the bounds of all rows add up. Else a draw of all latents has one weight.
 """
 
+from typing import NamedTuple
+
 import keras
 
 from kprob.effects import Site, Trace
 from kprob.errors import CompileError, explain
+from kprob.objectives.density_terms import latents_of
+from kprob.objectives.draw_runs import DrawRuns
 from kprob.objectives.objective import Objective, observed_names
-from kprob.objectives.score_function import jumps_of, score_of, zero
-from kprob.objectives.terms import latents_of
+from kprob.objectives.objective_values import ObjectiveValues
+from kprob.objectives.score_function import score_of, unreparameterized_latents, zero_with_gradient
 from kprob.types import Tensor
 
 stop = keras.ops.stop_gradient
 
 
+class WeighedDraws(NamedTuple):
+    """What draws contribute to an objective, one number per draw, or per draw and row where each row is judged.
+
+    Attributes:
+        arrays: What `MultiSampleObjective.weigh` returned, by the names that it gave.
+        scores: The log-density of each draw of q that can't be reparameterised, latent by latent.
+        log_likelihood: The log-density of what is observed, per draw.
+        elbo: log p − log q, per draw; no gradient flows through it.
+        rest: The terms that belong to no row, where rows are judged; per draw.
+        row_factors: How often each row counts; one where rows aren't judged.
+    """
+
+    arrays: dict[str, Tensor]
+    scores: tuple[Tensor, ...]
+    log_likelihood: Tensor
+    elbo: Tensor
+    rest: Tensor
+    row_factors: Tensor
+
+
 class MultiSampleObjective(Objective):
     """Base class of objectives of several draws together.
 
-    To subclass, override `weigh`, which returns what is needed of every draw by name, and `bound`, which makes the value of
-    all draws of it. The arrays that both deal with have one number per draw, `(S,)`, or per draw and row, `(S, B)`, and
-    `bound` takes them all and reduces the first axis.
+    To subclass, override `weigh`, which returns what the objective needs of every draw, by name, and `bound`, which makes one
+    value of all draws. The arrays that go from one to the other have one number per draw, `(S,)`, or per draw and row,
+    `(S, B)`, and `bound` takes them all and reduces the first axis.
 
     Args:
         num_samples: Draws of the latents for each evaluation.
     """
-
-    separable = False
 
     def weigh(self, generative_trace: Trace, inference_trace: Trace, log_prob: "LogProb") -> dict:
         """Returns arrays, one number per draw (and row), by name; "log_weights" among them.
@@ -48,41 +70,40 @@ class MultiSampleObjective(Objective):
         raise NotImplementedError(f"{type(self).__name__} must override `bound`.")
 
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
-        return self.terms(generative_trace, inference_trace)["objective"]
+        return self.values(generative_trace, inference_trace).objective
 
-    def terms(self, generative_trace: Trace, inference_trace: Trace) -> dict:
-        pieces = self.pieces(generative_trace, inference_trace)
+    def run(self, runs: DrawRuns) -> ObjectiveValues:
+        if self.num_samples == 1 or runs.foldable:
+            return runs.in_one_run(self.values, self.num_samples, self.shares_inference)
+        return self.combine(runs.one_by_one(self.weigh_draws, self.num_samples))
+
+    def values(self, generative_trace: Trace, inference_trace: Trace) -> ObjectiveValues:
+        draws = self.weigh_draws(generative_trace, inference_trace)
         if generative_trace.num_draws is None:
-            pieces = {name: keras.ops.expand_dims(value, 0) for name, value in pieces.items()}
-        return self.combine(pieces)
+            draws = keras.tree.map_structure(lambda value: keras.ops.expand_dims(value, 0), draws)
+        return self.combine(draws)
 
-    def pieces(self, generative_trace: Trace, inference_trace: Trace) -> dict:
-        """Returns what a run contributes: one draw, or several along the first axis."""
+    def weigh_draws(self, generative_trace: Trace, inference_trace: Trace) -> WeighedDraws:
+        """Returns what the draws of one run contribute: those of one draw, or of several along the first axis."""
         log_prob = LogProb(inference_trace)
-        found = self.weigh(generative_trace, inference_trace, log_prob)
-        jumps = jumps_of(inference_trace)
-        if jumps:
-            found["score"] = sum(log_prob.of(site) for site in jumps)
-        found["log_likelihood"] = generative_trace.log_prob(observed_names(generative_trace))
-        found["single"] = stop(generative_trace.log_prob() - inference_trace.log_prob())
-        found["rest"] = log_prob.rest(generative_trace)
-        if log_prob.by_row:
-            found["row_factors"] = log_prob.row_factors()
-        return found
+        return WeighedDraws(
+            arrays=self.weigh(generative_trace, inference_trace, log_prob),
+            scores=tuple(log_prob.of(site) for site in unreparameterized_latents(inference_trace)),
+            log_likelihood=generative_trace.log_prob(observed_names(generative_trace)),
+            elbo=stop(generative_trace.log_prob() - inference_trace.log_prob()),
+            rest=log_prob.rest(generative_trace),
+            row_factors=log_prob.row_factors(),
+        )
 
-    def combine(self, pieces: dict) -> dict:
-        pieces = dict(pieces)
-        log_likelihood = keras.ops.mean(pieces.pop("log_likelihood"))
-        single = keras.ops.mean(pieces.pop("single"))
-        rest, factors = keras.ops.mean(pieces.pop("rest")), pieces.pop("row_factors", None)
-        score = pieces.pop("score", None)
-        value = self.bound(pieces)
-        if score is not None:
-            value = value + self.score_function_term(pieces, value, score)
-        value = value if factors is None else keras.ops.sum(value * factors[0])
-        value = value + rest
-        elbo = self.logged(stop(value), single)
-        return {"objective": value, "elbo": elbo, "log_likelihood": log_likelihood, "kl": log_likelihood - elbo}
+    def combine(self, draws: WeighedDraws) -> ObjectiveValues:
+        """Returns what is made of all draws, which are along the first axis."""
+        log_likelihood = keras.ops.mean(draws.log_likelihood)
+        value = self.bound(draws.arrays)
+        if draws.scores:
+            value = value + self.score_function_term(draws.arrays, value, sum(draws.scores))
+        value = keras.ops.sum(value * draws.row_factors[0]) + keras.ops.mean(draws.rest)
+        elbo = self.logged(stop(value), keras.ops.mean(draws.elbo))
+        return ObjectiveValues(value, elbo, log_likelihood, log_likelihood - elbo, {})
 
     def logged(self, value: Tensor, single: Tensor) -> Tensor:
         """Returns the evidence lower bound that is logged.
@@ -104,7 +125,7 @@ class MultiSampleObjective(Objective):
         if number > 1:
             without = self.bound({name: _others(stop(array), number) for name, array in arrays.items()})
             advantage = stop(value) - stop(without)
-        return keras.ops.sum(advantage * zero(score), axis=0)
+        return keras.ops.sum(advantage * zero_with_gradient(score), axis=0)
 
 
 class LogProb:
@@ -141,7 +162,9 @@ class LogProb:
         return trace.log_prob(outside)
 
     def row_factors(self) -> Tensor:
-        """Returns how often each row counts."""
+        """Returns how often each row counts: once where rows aren't judged one by one."""
+        if not self.by_row:
+            return keras.ops.ones(() if self.trace.num_draws is None else (self.trace.num_draws,))
         site = latents_of(self.trace)[0]
         plate = site.plates[0]
         ones = keras.ops.ones_like(self.of(site))
@@ -157,7 +180,7 @@ def normalized(log_weights: Tensor) -> Tensor:
     return stop(keras.ops.softmax(log_weights, axis=0))
 
 
-def require_path(objective: Objective, inference_trace: Trace, instead: str) -> None:
+def require_reparameterized(objective: Objective, inference_trace: Trace, instead: str) -> None:
     """Checks that every latent can be reparameterised.
 
     Args:
@@ -168,12 +191,12 @@ def require_path(objective: Objective, inference_trace: Trace, instead: str) -> 
     Raises:
         CompileError: One can't.
     """
-    jumps = jumps_of(inference_trace)
-    if jumps:
+    unreparameterized = unreparameterized_latents(inference_trace)
+    if unreparameterized:
         raise CompileError(
             explain(
                 f"{type(objective).__name__} needs draws that move with their parameters.",
-                received=f"latent `{jumps[0].name}`, a {type(jumps[0].distribution).__name__}",
+                received=f"latent `{unreparameterized[0].name}`, a {type(unreparameterized[0].distribution).__name__}",
                 expected="latents that can be reparameterised",
                 fix=f"use {instead}, or leave discrete latents out of `inference`",
             )

@@ -7,6 +7,8 @@ import keras
 from kprob import distributions
 from kprob.effects import Trace
 from kprob.errors import CompileError, explain
+from kprob.objectives.draw_runs import DrawRuns
+from kprob.objectives.objective_values import ObjectiveValues, mean_over_draws
 from kprob.saving import decode, encode, register
 from kprob.types import Tensor
 
@@ -24,12 +26,8 @@ class Objective:
         num_samples: Draws of the latents for each evaluation.
     """
 
-    #: Whether the objective of several draws is the mean of the objective of each.
-    separable = True
     #: Whether q may run once for all draws: not where q's distributions are compared with p's, draw by draw.
     shares_inference = True
-    #: Whether the objective moves the particles of a guide, rather than judging draws of q.
-    moves_particles = False
 
     def __init__(self, num_samples: int = 1):
         if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
@@ -42,6 +40,11 @@ class Objective:
                 )
             )
         self.num_samples = num_samples
+
+    @property
+    def label(self) -> str:
+        """The objective's name, for messages."""
+        return type(self).__name__
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
@@ -61,29 +64,29 @@ class Objective:
         """Returns the estimate: a scalar, or one number per draw."""
         raise NotImplementedError(f"{type(self).__name__} must override `call(generative_trace, inference_trace)`.")
 
-    def terms(self, generative_trace: Trace, inference_trace: Trace) -> dict:
-        """Returns what is maximised under "objective", and what is logged: "elbo", "log_likelihood", "kl"."""
+    def run(self, runs: DrawRuns) -> ObjectiveValues:
+        """Has the networks run for as many draws as the objective needs, and returns what it makes of them.
+
+        Args:
+            runs: Runs the networks on a batch.
+        """
+        if self.num_samples == 1 or runs.foldable:
+            return runs.in_one_run(self.values, self.num_samples, self.shares_inference)
+        return mean_over_draws(runs.one_by_one(self.values, self.num_samples))
+
+    def values(self, generative_trace: Trace, inference_trace: Trace) -> ObjectiveValues:
+        """Returns what is maximised and what is logged, of the draws of one run."""
         value = self(generative_trace, inference_trace)
         log_likelihood = keras.ops.mean(generative_trace.log_prob(observed_names(generative_trace)))
         elbo = self.elbo(generative_trace, inference_trace, value)
-        return {"objective": value, "elbo": elbo, "log_likelihood": log_likelihood, "kl": log_likelihood - elbo}
+        return ObjectiveValues(value, elbo, log_likelihood, log_likelihood - elbo, {})
 
-    def pieces(self, generative_trace: Trace, inference_trace: Trace) -> dict:
-        """Returns what one draw contributes, where draws are run one by one."""
-        return self.terms(generative_trace, inference_trace)
-
-    def combine(self, pieces: dict) -> dict:
-        """Returns the terms of several draws, given their pieces stacked along a new first axis."""
-        return {name: keras.ops.mean(value, axis=0) for name, value in pieces.items()}
-
-    def update(self, terms: dict, training: bool) -> dict:
-        """Takes notice of an evaluation, and returns the terms without what was meant for the objective itself.
+    def learn(self, signals: dict[str, Tensor]) -> None:
+        """Learns from a step of training by averages rather than by gradients.
 
         Args:
-            terms: The terms of an evaluation.
-            training: Whether variables may change.
+            signals: The signals that `values` returned, averaged over draws.
         """
-        return terms
 
     def elbo(self, generative_trace: Trace, inference_trace: Trace, value: Tensor) -> Tensor:
         """Returns the evidence lower bound that is logged; `value` is the objective's own."""
@@ -104,7 +107,7 @@ class Objective:
             return
         raise CompileError(
             explain(
-                f"The objective {getattr(self, '__name__', type(self).__name__)} must return one number.",
+                f"The objective {self.label} must return one number.",
                 received="None" if shape is None else f"shape {shape}",
                 expected="a scalar" + (f", or one number for each of the {num_draws} draws" if num_draws else ""),
                 fix="return the result, and sum over rows: `trace.log_prob()` does, by the rules of plates",
@@ -123,17 +126,23 @@ class FunctionObjective(Objective):
         function: `function(generative_trace, inference_trace)` returns a scalar to be maximised, for one draw.
     """
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: Callable[[Trace, Trace], Tensor]):
         super().__init__(1)
         self.function = function
         self.__name__ = getattr(function, "__name__", type(function).__name__)
 
+    @property
+    def label(self) -> str:
+        return self.__name__
+
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         value = self.function(generative_trace, inference_trace)
-        jumps = [s for s in inference_trace.random_sites() if not distributions.is_reparameterized(s.distribution)]
-        if value is None or not jumps:
+        unreparameterized = [
+            s for s in inference_trace.random_sites() if not distributions.is_reparameterized(s.distribution)
+        ]
+        if value is None or not unreparameterized:
             return value
-        score = sum(keras.ops.sum(site.log_prob()) for site in jumps)
+        score = sum(keras.ops.sum(site.log_prob()) for site in unreparameterized)
         return value + keras.ops.stop_gradient(value) * (score - keras.ops.stop_gradient(score))
 
     def get_config(self) -> dict:

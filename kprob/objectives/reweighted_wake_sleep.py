@@ -5,7 +5,7 @@ import keras
 from kprob.effects import Trace
 from kprob.numerics import log_mean_exp
 from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, normalized
-from kprob.objectives.score_function import zero
+from kprob.objectives.score_function import zero_with_gradient
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -46,7 +46,7 @@ class ReweightedWakeSleep(MultiSampleObjective):
         # follows both.
         weights = normalized(arrays["log_weights"])
         gradient = keras.ops.sum(weights * arrays["sum"], axis=0)
-        return stop(log_mean_exp(arrays["log_weights"])) + zero(gradient)
+        return stop(log_mean_exp(arrays["log_weights"])) + zero_with_gradient(gradient)
 
     def score_function_term(self, arrays: dict, value: Tensor, score: Tensor) -> Tensor:
         return keras.ops.zeros(())

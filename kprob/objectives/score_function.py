@@ -14,19 +14,19 @@ import keras
 from kprob import distributions
 from kprob.effects import Site, Trace
 from kprob.objectives.baselines import Baselines
-from kprob.objectives.terms import Term, latents_of
+from kprob.objectives.density_terms import DensityTerm, latents_of
 from kprob.types import Tensor
 
 stop = keras.ops.stop_gradient
 
 
-def jumps_of(inference_trace: Trace) -> list[Site]:
+def unreparameterized_latents(inference_trace: Trace) -> list[Site]:
     """Returns the latents of q whose draws don't move with their parameters."""
     return [s for s in latents_of(inference_trace) if not distributions.is_reparameterized(s.distribution)]
 
 
 def score_function_term(
-    terms: list[Term], generative_trace: Trace, inference_trace: Trace, baselines: Baselines | None = None
+    terms: list[DensityTerm], generative_trace: Trace, inference_trace: Trace, baselines: Baselines | None = None
 ) -> Tensor:
     """Returns a number that is zero and whose gradient is the score function's share.
 
@@ -40,17 +40,19 @@ def score_function_term(
         A scalar, or one number per draw.
     """
     result = 0.0
-    for site in jumps_of(inference_trace):
+    for site in unreparameterized_latents(inference_trace):
         signal = signal_of(site, terms, inference_trace)
         if baselines is not None:
             guess = baselines.guess(site, generative_trace, inference_trace)
-            result = result + zero(_over_plates(-keras.ops.square(stop(signal) - guess), site, inference_trace))
+            result = result + zero_with_gradient(
+                _sum_over_plates(-keras.ops.square(stop(signal) - guess), site, inference_trace)
+            )
             signal = signal - guess
-        result = result + _over_plates(stop(signal) * zero(score_of(site)), site, inference_trace)
+        result = result + _sum_over_plates(stop(signal) * zero_with_gradient(score_of(site)), site, inference_trace)
     return result
 
 
-def signal_of(site: Site, terms: list[Term], inference_trace: Trace) -> Tensor:
+def signal_of(site: Site, terms: list[DensityTerm], inference_trace: Trace) -> Tensor:
     """Returns what a latent's score is multiplied by: the sum of the terms that can depend on it.
 
     Args:
@@ -84,12 +86,12 @@ def score_of(site: Site) -> Tensor:
     return site.log_prob() if plain else site.distribution.log_prob(site.value)
 
 
-def zero(value: Tensor) -> Tensor:
+def zero_with_gradient(value: Tensor) -> Tensor:
     """Returns zero with the gradient of a value."""
     return value - stop(value)
 
 
-def _aligned(term: Term, site: Site, shared: list[str]) -> Tensor:
+def _aligned(term: DensityTerm, site: Site, shared: list[str]) -> Tensor:
     # The term along the plates that it shares with the site, in the site's order; summed over its others.
     value, plates = term.site.log_prob(), list(term.site.plates)
     data = plates[0] if plates and plates[0].is_data else None
@@ -109,7 +111,7 @@ def _aligned(term: Term, site: Site, shared: list[str]) -> Tensor:
     return term.coefficient * value
 
 
-def _over_plates(value: Tensor, site: Site, trace: Trace) -> Tensor:
+def _sum_over_plates(value: Tensor, site: Site, trace: Trace) -> Tensor:
     # Rows count for as many rows of the whole data set as the plate says; the term's own weights are in it already.
     if not site.in_data_plate:
         return keras.ops.sum(value)

@@ -3,9 +3,11 @@
 import keras
 
 from kprob.effects import Trace
+from kprob.objectives.draw_runs import DrawRuns
 from kprob.objectives.kernels import Kernel, get_kernel
 from kprob.objectives.objective import Objective
-from kprob.objectives.score_function import zero
+from kprob.objectives.objective_values import ObjectiveValues, mean_over_draws
+from kprob.objectives.score_function import zero_with_gradient
 from kprob.saving import decode, encode, register
 from kprob.types import Tensor
 
@@ -45,9 +47,6 @@ class Stein(Objective):
         arXiv:1608.04471.
     """
 
-    separable = False
-    moves_particles = True
-
     def __init__(self, kernel: str | Kernel = "rbf"):
         super().__init__(1)
         self.kernel = get_kernel(kernel)
@@ -55,8 +54,13 @@ class Stein(Objective):
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         return generative_trace.log_prob() - inference_trace.log_prob()
 
+    def run(self, runs: DrawRuns) -> ObjectiveValues:
+        each, correction = runs.of_particles(self.values, self)
+        values = mean_over_draws(each)
+        return values._replace(objective=values.objective + correction)
+
     def directed(self, particles: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the particles, so that gradients of their mean objective come back to them by the kernel; and a zero.
+        """Returns the particles, to which the gradients of their mean objective come back by the kernel; and a zero.
 
         Args:
             particles: Unconstrained values, shape (n, D).
@@ -68,7 +72,7 @@ class Stein(Objective):
         scale = self.kernel.scale(points)
         matrix = self.kernel.matrix(points, points, scale)
         together = points + keras.ops.matmul(matrix, particles - points)
-        return together, zero(keras.ops.sum(self.kernel.drift(points, scale) * particles))
+        return together, zero_with_gradient(keras.ops.sum(self.kernel.drift(points, scale) * particles))
 
     def get_config(self) -> dict:
         return {"kernel": encode(self.kernel, "the kernel")}

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from kprob.effects import Trace
+from kprob.objectives.density_terms import DensityTerm, terms_of
 from kprob.objectives.elbo import ELBO
-from kprob.objectives.terms import Term, terms_of
 from kprob.saving import register
 
 
@@ -39,7 +39,7 @@ class StickingTheLandingELBO(ELBO):
         inference", arXiv:1703.09194.
     """
 
-    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[Term]:
+    def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[DensityTerm]:
         frozen = inference_trace.frozen()
         return [
             replace(term, trace=frozen, site=frozen[term.site.name]) if term.trace is inference_trace else term

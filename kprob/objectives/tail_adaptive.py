@@ -3,8 +3,8 @@
 import keras
 
 from kprob.effects import Trace
-from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, require_path
-from kprob.objectives.score_function import zero
+from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, require_reparameterized
+from kprob.objectives.score_function import zero_with_gradient
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -38,7 +38,7 @@ class TailAdaptive(MultiSampleObjective):
         self.beta = float(beta)
 
     def weigh(self, generative_trace: Trace, inference_trace: Trace, log_prob: LogProb) -> dict:
-        require_path(self, inference_trace, "kprob.objectives.ReweightedWakeSleep")
+        require_reparameterized(self, inference_trace, "kprob.objectives.ReweightedWakeSleep")
         return {"log_weights": log_prob(generative_trace) - log_prob(inference_trace.frozen())}
 
     def bound(self, arrays: dict) -> Tensor:
@@ -48,7 +48,7 @@ class TailAdaptive(MultiSampleObjective):
         rho = keras.ops.power(share, self.beta)
         rho = rho / keras.ops.sum(rho, axis=0)
         gradient = keras.ops.sum(stop(rho) * arrays["log_weights"], axis=0)
-        return keras.ops.mean(log_weights, axis=0) + zero(gradient)
+        return keras.ops.mean(log_weights, axis=0) + zero_with_gradient(gradient)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "beta": self.beta}

@@ -9,7 +9,7 @@ from kprob.effects import Site, SiteKind, Trace
 from kprob.engine import Networks
 from kprob.engine.enumeration import Factors, conditional, find_factors
 from kprob.errors import SiteError, explain, names
-from kprob.guides.starts import Start
+from kprob.guides.start_values import StartValues
 from kprob.queries.target import Target
 from kprob.types import Seed, Tensor
 
@@ -66,7 +66,7 @@ def complete(
 def mode(networks: Networks, target: Target, batch: dict) -> dict[str, Tensor]:
     """Returns the most probable values of what is summed out, the other latents at the centre of q."""
     check_summed(networks, target, "mode")
-    with Start(lambda _: "median"):
+    with StartValues(lambda _: "median"):
         factors = find(networks, target, batch, random.seed(0))
     found = conditional.mode(factors)
     return {name: keras.ops.convert_to_tensor(found[name]) for name in target.names}

@@ -8,7 +8,7 @@ from scipy import stats
 
 import kprob
 from kprob import backend, guides, layers, tfd
-from kprob.guides.run import Run
+from kprob.guides.guide_run import GuideRun
 from kprob.guides.splines import spline_forward, spline_inverse, spline_numbers
 
 
@@ -40,13 +40,13 @@ def draws_and_density(model):
 def test_joint_normal(guide):
     model = fitted(guide())
     draws, density = draws_and_density(model)
-    q, run = model.guide, Run({}, None)
+    q, run = model.guide, GuideRun({}, None)
     block = q.blocks["a"]
     if isinstance(q, guides.MultivariateNormal):
         loc, tril = (keras.ops.convert_to_numpy(part) for part in q._loc_and_tril(block, run))
         covariance = tril @ tril.T
     else:
-        loc, factor, scale = (keras.ops.convert_to_numpy(part) for part in q._parts(block, run))
+        loc, factor, scale = (keras.ops.convert_to_numpy(part) for part in q._loc_factor_scale(block, run))
         covariance = factor @ factor.T + np.diag(scale**2)
     expected = stats.multivariate_normal(loc, covariance).logpdf(draws)
     np.testing.assert_allclose(density, expected, rtol=1e-4, atol=1e-4)
@@ -67,10 +67,10 @@ def test_flow(name):
     block = q.blocks["a"]
 
     def image(noise):
-        return q.transform(block, Run({}, None), noise)[0]
+        return q.transform(block, GuideRun({}, None), noise)[0]
 
     for vector, found in zip(draws[:2], density, strict=False):
-        noise, _ = q.recover(block, Run({}, None), keras.ops.convert_to_tensor(vector))
+        noise, _ = q.recover(block, GuideRun({}, None), keras.ops.convert_to_tensor(vector))
         rows = [backend.gradients(lambda z, i=i: image(z)[i], noise)[1][0] for i in range(5)]
         determinant = np.linalg.slogdet(np.stack([keras.ops.convert_to_numpy(row) for row in rows]))[1]
         expected = stats.norm.logpdf(keras.ops.convert_to_numpy(noise)).sum() - determinant

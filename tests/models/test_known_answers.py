@@ -8,7 +8,7 @@ import csv
 import keras
 import numpy as np
 import pytest
-from internals import objective_terms, prepare_data
+from internals import evaluate_objective, prepare_data
 
 import kprob
 from kprob import layers, tfd
@@ -199,10 +199,10 @@ def test_the_mean_of_minibatch_elbos_is_the_full_one(batch_size):
     model = network().compile(kprob.ELBO(), "adam")
     model.fit({"x": x}, epochs=1, verbose=0)
     seed = random.seed(5)
-    full = float(objective_terms(model, batch_of(prepare_data(model.networks, {"x": x})), seed)["elbo"])
+    full = float(evaluate_objective(model, batch_of(prepare_data(model.networks, {"x": x})), seed).elbo)
     parts = []
     for start in range(0, 100, batch_size):
         part = prepare_data(model.networks, {"x": x[start : start + batch_size]})
-        value = float(objective_terms(model, batch_of(part, num_data=100), seed)["elbo"])
+        value = float(evaluate_objective(model, batch_of(part, num_data=100), seed).elbo)
         parts.append(value * part.num_rows / 100)
     assert sum(parts) == pytest.approx(full, rel=1e-5)

@@ -4,7 +4,7 @@ import functools
 
 import keras
 import numpy as np
-from internals import objective_terms, prepare_data
+from internals import evaluate_objective, prepare_data
 
 import kprob
 from kprob import layers, tfd
@@ -103,7 +103,7 @@ def _program(model, number):
 
     def objective(batch, seed, *values):
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return objective_terms(model, batch, seed)["objective"]
+            return evaluate_objective(model, batch, seed).objective
 
     def once(batch, seed):
         values = [keras.ops.convert_to_tensor(variable) for variable in variables]

@@ -1,11 +1,27 @@
 """Guides that draw latents jointly: those outside the data plate together, and those inside it row by row."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
 from keras import ops
 
-from kprob.guides.block import Block, blocks_of
 from kprob.guides.guide import Guide
-from kprob.guides.run import Run
-from kprob.types import Tensor
+from kprob.guides.guide_run import GuideRun
+from kprob.guides.latent_block import LatentBlock, blocks_of
+from kprob.types import Distribution, Tensor
+
+
+@dataclass(slots=True)
+class JointGuideRecords:
+    """The plain records of a joint guide, beside those of every guide.
+
+    Attributes:
+        blocks: By latent, the block that it is in.
+    """
+
+    blocks: dict[str, LatentBlock] = field(default_factory=dict)
 
 
 class JointGuide(Guide):
@@ -23,16 +39,31 @@ class JointGuide(Guide):
         **kwargs: Keras's.
     """
 
-    def create(self, starts: dict) -> None:
-        found = blocks_of(self.latents)
-        self.__dict__["blocks"] = {name: block for block in found for name in block.latents}
-        for block in found:
+    def __init__(
+        self,
+        init: str | dict[str, Any] = "median",
+        encoder: keras.layers.Layer | None = None,
+        inputs: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(init, encoder, inputs, **kwargs)
+        self._joint_records = JointGuideRecords()
+
+    @property
+    def blocks(self) -> dict[str, LatentBlock]:
+        """By latent, the block of latents that are drawn jointly with it."""
+        return self._joint_records.blocks
+
+    def create(self, starts: dict[str, Tensor]) -> None:
+        blocks = blocks_of(self.latents)
+        self.blocks.update({name: block for block in blocks for name in block.latents})
+        for block in blocks:
             self.create_block(block, block.joined(starts))
 
-    def posterior(self, name: str, run: Run):
+    def posterior(self, name: str, run: GuideRun) -> Distribution:
         return self.conditional(self.blocks[name], name, run)
 
-    def create_block(self, block: Block, start) -> None:
+    def create_block(self, block: LatentBlock, start: Tensor) -> None:
         """Makes the parameters of the latents of a block.
 
         Args:
@@ -41,20 +72,20 @@ class JointGuide(Guide):
         """
         raise NotImplementedError
 
-    def conditional(self, block: Block, name: str, run: Run):
+    def conditional(self, block: LatentBlock, name: str, run: GuideRun) -> Distribution:
         """Returns the distribution of a latent's unconstrained values given those before it in its block."""
         raise NotImplementedError
 
-    def transport(self, noise: dict, run: Run) -> tuple:
-        found: dict = {}
+    def transport(self, noise: dict[str, Tensor], run: GuideRun) -> tuple[dict[str, Tensor], Tensor]:
+        values: dict[str, Tensor] = {}
         total = 0.0
         for block in {id(block): block for block in self.blocks.values()}.values():
             vector, log_det = self.carry(block, run, block.joined(noise))
-            found |= {name: block.shaped(name, vector[..., part]) for name, part in block.slices.items()}
+            values |= {name: block.shaped(name, vector[..., span]) for name, span in block.slices.items()}
             total = total + ops.sum(log_det)
-        return found, total
+        return values, total
 
-    def carry(self, block: Block, run: Run, noise: Tensor) -> tuple:
+    def carry(self, block: LatentBlock, run: GuideRun, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the vector that standard normal noise becomes, and the log of the Jacobian's determinant.
 
         Args:
@@ -65,4 +96,5 @@ class JointGuide(Guide):
         Raises:
             KprobError: The guide isn't an invertible function of as much noise as there are numbers.
         """
-        return super().transport({}, run)
+        _, log_det = super().transport({}, run)  # raises
+        return noise, log_det

@@ -1,17 +1,20 @@
-"""One run of a guide: the data, the latents drawn so far, and what the guide keeps for those to come."""
+"""One run of a guide: the data, the values of the latents so far, and what the guide keeps for the later ones."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import keras
 
 from kprob import checks
 from kprob.effects import Plate
 from kprob.errors import DataError, explain
+from kprob.types import Bijector, Tensor
+
+T = TypeVar("T")
 
 
-class Run:
-    """One run of a guide. It is made anew for each, and nothing of it outlives the run.
+class GuideRun:
+    """One run of a guide, made anew for each: nothing outlives the run.
 
     Args:
         data: Arrays by name, for encoders.
@@ -22,29 +25,29 @@ class Run:
         self.data, self.num_data = data, num_data
         self.plate: Plate | None = None
         self.latent = ""
-        self.memo: dict[Any, Any] = {}
-        self._drawn: dict[str, tuple] = {}
+        self.cache: dict[Any, Any] = {}
+        self._values: dict[str, tuple[Bijector, Tensor]] = {}
 
     def enter(self, latent: str, plate: Plate | None) -> None:
         """Notes which latent comes next, and the data plate that it is in."""
         self.latent, self.plate = latent, plate
 
-    def add(self, latent: str, bijector, value) -> None:
+    def add(self, latent: str, bijector: Bijector, value: Tensor) -> None:
         """Notes the value that a latent has in this run."""
-        self._drawn[latent] = (bijector, value)
+        self._values[latent] = (bijector, value)
 
-    def value(self, latent: str):
-        """Returns the unconstrained value of a latent that has come already."""
-        bijector, value = self._drawn[latent]
+    def value(self, latent: str) -> Tensor:
+        """Returns the unconstrained value of a latent that came before."""
+        bijector, value = self._values[latent]
         return bijector.inverse(value)
 
-    def once(self, key, make: Callable):
-        """Returns what `make()` returns, made once in a run."""
-        if key not in self.memo:
-            self.memo[key] = make()
-        return self.memo[key]
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Returns the result of `make()`, which is called once in a run."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]
 
-    def rows(self, table):
+    def rows(self, table: Tensor) -> Tensor:
         """Returns the rows of a table that belong to the rows of the batch; all of it outside the data plate."""
         table = keras.ops.convert_to_tensor(table)
         if self.plate is None:

@@ -1,6 +1,7 @@
 """Where guides start: each latent's prior median, its mean, a prior draw, or a value that the user gives."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,18 +10,19 @@ from kprob import checks, distributions, effects
 from kprob.backend import random
 from kprob.distributions.wrappers import unwrapped
 from kprob.errors import MismatchError, did_you_mean, explain, names
+from kprob.types import ArrayLike, Bijector, Distribution, Tensor
 
 STARTS = ("median", "mean", "sample")
 
 
-class Start(effects.Handler):
+class StartValues(effects.Handler):
     """Gives each latent the value that a guide starts from, given the values of those before it.
 
     Args:
-        rule: `site -> "median"`, "mean", "sample" or a value.
+        rule: From a latent's name to "median", "mean", "sample" or a value.
     """
 
-    def __init__(self, rule: Callable):
+    def __init__(self, rule: Callable[[str], ArrayLike]):
         super().__init__()
         self.rule = rule
 
@@ -38,7 +40,7 @@ class Start(effects.Handler):
         site.value = keras.ops.broadcast_to(value, (*sizes, *site.distribution.event_shape))
 
 
-def given_value(site: effects.Site, value):
+def given_value(site: effects.Site, value: ArrayLike) -> Tensor:
     """Returns a start value that the user gave, cut to the rows of the batch that a guide is made on."""
     value = keras.ops.cast(keras.ops.convert_to_tensor(value), site.distribution.dtype)
     shape = tuple(checks.known_size(plate.size) for plate in site.plates) + tuple(site.distribution.event_shape)
@@ -67,14 +69,37 @@ def given_value(site: effects.Site, value):
     return value
 
 
-def has_rows(site: effects.Site, value) -> bool:
+def has_rows(site: effects.Site, value: ArrayLike) -> bool:
     """Whether a given start value is one for each row of the data set."""
     ndims = len(site.plates) + len(site.distribution.event_shape)
     return site.in_data_plate and len(np.shape(value)) == ndims and np.shape(value)[0] > 1
 
 
-def check_init(init):
-    """Returns what a guide was told to start from, checked.
+def unconstrained_start(site: effects.Site, bijector: Bijector, init: ArrayLike, num_data: int | None) -> Tensor:
+    """Returns the unconstrained value that a latent starts from; inside the data plate with an axis of rows.
+
+    Args:
+        site: The latent, whose value is where it starts in the rows of one batch.
+        bijector: From unconstrained values onto its support.
+        init: The rule or the value that the user gave for it.
+        num_data: Rows of the data set.
+
+    Returns:
+        A tensor; its axis of rows has length 1 where they start alike.
+    """
+    value = site.value
+    each_row_given = not isinstance(init, str) and has_rows(site, init)
+    if each_row_given:
+        value = keras.ops.cast(keras.ops.convert_to_tensor(init), site.distribution.dtype)
+    start = keras.ops.convert_to_tensor(bijector.inverse(value))
+    start = keras.ops.where(keras.ops.isfinite(start), start, keras.ops.zeros_like(start))
+    if site.in_data_plate and not (each_row_given and start.shape[0] == num_data):
+        start = keras.ops.mean(start, axis=0, keepdims=True)
+    return start
+
+
+def check_init(init: object) -> str | dict[str, Any]:
+    """Returns a guide's argument `init`, checked.
 
     Raises:
         MismatchError: It is neither one of `STARTS` nor a dict by latent.
@@ -91,7 +116,7 @@ def check_init(init):
     )
 
 
-def center(distribution, which: str = "median"):
+def center(distribution: Distribution, which: str = "median") -> Tensor:
     """Returns the median of a distribution, or its mean, or something like it where it has none.
 
     Args:

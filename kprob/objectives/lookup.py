@@ -1,4 +1,4 @@
-"""From what `compile` received to an objective."""
+"""The objective that `compile` received: an object, a function, or a name."""
 
 import inspect
 from collections.abc import Callable
