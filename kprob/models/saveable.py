@@ -1,21 +1,14 @@
 """What of a model is saved, and how it comes back: the hooks that Keras calls when it saves and loads."""
 
-import json
 import os
-from pathlib import Path
 
 import keras
-import numpy as np
 
 from kprob import saving
 from kprob.errors import ArchiveError, KprobError, explain, names
 from kprob.models import backups
 from kprob.models.owner import owner_of
 from kprob.samplers.chains.draws import Draws
-
-HISTORY = "history.json"
-RECORD = "record"
-DRAWS = "draws"
 
 
 class Saveable(keras.Model):
@@ -99,13 +92,13 @@ class Saveable(keras.Model):
                     fix="call model.evaluate(data) first, or load the whole model with kprob.load_model",
                 )
             )
-        private = self.__dict__
-        private.pop("_record", None)
-        with saving.weights_of(filepath) as path:
+        with saving.collect_records() as records, saving.weights_of(filepath) as path:
             super().load_weights(path, skip_mismatch=skip_mismatch, **kwargs)
-        record = private.pop("_record", None)
+        record = records.of(self)
+        if record is not None:
+            self.__dict__[backups.EPOCH] = record.epoch  # for a fit that this is a backup of
         if record is not None and not skip_mismatch:
-            saved = len(record["optimizer"] or ())
+            saved = len(record.optimizer or ())
             # Keras leaves an optimizer alone, with a warning, where another kind was saved.
             optimizer = getattr(self, "optimizer", None)
             same_kind = optimizer is not None and len(optimizer.variables) == saved
@@ -134,42 +127,27 @@ class Saveable(keras.Model):
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        store[RECORD] = saving.make_record(self)
         draws = self.__dict__["_draws"]
-        if draws is not None:
-            store[DRAWS] = np.frombuffer(draws.to_bytes(), "uint8")
+        saving.write_own_variables(self, store, None if draws is None else draws.to_bytes())
 
     def load_own_variables(self, store):
-        contents = {name: store[name] for name in store.keys()}
-        stored, draws = contents.pop(RECORD, None), contents.pop(DRAWS, None)
-        self.__dict__["_draws"] = None if draws is None else Draws.from_bytes(np.asarray(draws).tobytes())
-        if stored is not None:
-            record = saving.read_record(np.asarray(stored))
-            saving.check_layout(self, record)
-            saving.restore_seeds(self, record)
-            self.__dict__["_record"] = record  # for whoever loads, to check what comes of it
-            self.__dict__[backups.EPOCH] = record.get("epoch")  # for a fit that this is a backup of
-        super().load_own_variables(contents)
+        # A model that is loaded without its objective has no use for what belongs to that.
+        unwanted = () if "objective_state" in vars(self) else ("objective_state",)
+        own = saving.read_own_variables(self, store, unwanted)
+        self.__dict__["_draws"] = None if own.draws is None else Draws.from_bytes(own.draws)
+        super().load_own_variables(own.variables)
 
     def save_assets(self, directory):
         history = getattr(self, "history", None)
         if isinstance(history, keras.callbacks.History) and hasattr(history, "epoch"):  # set when training begins
-            logs = {name: [_plain(value) for value in values] for name, values in history.history.items()}
-            content = {"epoch": [int(epoch) for epoch in history.epoch], "history": logs}
-            Path(directory, HISTORY).write_text(json.dumps(content), encoding="utf-8")
+            saving.write_history(directory, saving.SavedHistory(history.epoch, history.history))
 
     def load_assets(self, directory):
-        path = Path(directory, HISTORY)
-        if not path.exists():
-            return
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            epoch, logs = list(content["epoch"]), dict(content["history"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise ArchiveError(explain("The saved history can't be read.", received=str(error))) from error
-        self.history = keras.callbacks.History()
-        self.history.set_model(self)
-        self.history.epoch, self.history.history = epoch, logs
+        saved = saving.read_history(directory)
+        if saved is not None:
+            self.history = keras.callbacks.History()
+            self.history.set_model(self)
+            self.history.epoch, self.history.history = saved.epoch, saved.logs
 
     def _check_target(self, path: str, overwrite: bool) -> None:
         if not overwrite and os.path.exists(path):
@@ -183,11 +161,6 @@ class Saveable(keras.Model):
                     fix="save to a path and copy the file, or save a `.keras` file, which Keras writes there itself",
                 )
             )
-
-
-def _plain(value):
-    array = np.asarray(value)
-    return array.astype("float64").tolist() if array.dtype.kind in "biuf" else str(value)
 
 
 def frozen_layers(model: keras.Model) -> list[str]:
