@@ -40,6 +40,12 @@ def example_data(model, data: Mapping | None = None) -> Data:
     return found
 
 
+def fitted_rows(model) -> int | None:
+    """Returns the rows of the data set that a model was built on, or None where it has none or isn't built."""
+    spec = model.__dict__["_spec"]
+    return None if spec is None else spec.num_data
+
+
 def named_layers(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """Returns the layers that belong to a model directly, random variables among them, by attribute."""
     found: dict[str, keras.layers.Layer] = {}

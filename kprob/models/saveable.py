@@ -1,5 +1,6 @@
 """What of a model is saved, and how it comes back: the hooks that Keras calls when it saves and loads."""
 
+import contextlib
 import os
 
 import keras
@@ -148,6 +149,16 @@ class Saveable(keras.Model):
             self.history = keras.callbacks.History()
             self.history.set_model(self)
             self.history.epoch, self.history.history = saved.epoch, saved.logs
+
+    @contextlib.contextmanager
+    def _preserved(self):
+        # For `kprob.diagnostics.sbc`: see `Calibratable`.
+        history, draws = getattr(self, "history", None), self.__dict__["_draws"]
+        try:
+            yield
+        finally:
+            self.history = history
+            self.__dict__["_draws"] = draws
 
     def _check_target(self, path: str, overwrite: bool) -> None:
         if not overwrite and os.path.exists(path):

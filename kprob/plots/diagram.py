@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kprob.engine import Dependencies, SiteInfo, find_dependencies
 from kprob.layers import RandomVariable
-from kprob.models.anatomy import example_data, named_layers, observed_sites
+from kprob.models import ProbabilisticModel
+from kprob.models.anatomy import example_data, fitted_rows, named_layers, observed_sites
 
 _MAX_NAMES = 6
 
@@ -44,7 +46,9 @@ class Panel:
     sizes: dict[tuple[str, ...], int | None]
 
 
-def diagram(model, data: Mapping | None = None, parameters: bool = False, inference: bool = True) -> dict[str, Panel]:
+def diagram(
+    model: ProbabilisticModel, data: Mapping[str, Any] | None = None, parameters: bool = False, inference: bool = True
+) -> dict[str, Panel]:
     """Finds what a model's diagram shows.
 
     Args:
@@ -56,14 +60,14 @@ def diagram(model, data: Mapping | None = None, parameters: bool = False, infere
     Returns:
         The panels of "p" and, where there is one that can be shown, of "q".
     """
-    found, layers = example_data(model, data), {}
+    example, layers = example_data(model, data), {}
     if parameters:
         layers = {n: v for n, v in named_layers(model).items() if not isinstance(v, RandomVariable)}
-    p, q = find_dependencies(model.networks, found, layers, inference)
-    latents = None if q is None else [n for n in q.structure.random_sites() if n not in {**found.rows, **found.whole}]
+    p, q = find_dependencies(model.networks, example, layers, inference)
+    names = {**example.rows, **example.whole}
+    latents = None if q is None else [name for name in q.structure.random_sites() if name not in names]
     observed = observed_sites(model, data, latents) or set()
-    spec = model.__dict__["_spec"]
-    number = None if spec is None else spec.num_data
+    number = fitted_rows(model)
     panels = {"p": _panel("p", p, dict.fromkeys(observed, "observed"), parameters, number)}
     if q is not None:
         roles = {name: "observed" for name in q.arguments if name in p.structure.sites}
@@ -71,12 +75,12 @@ def diagram(model, data: Mapping | None = None, parameters: bool = False, infere
     return panels
 
 
-def _panel(key: str, found: Dependencies, roles: Mapping[str, str], parameters: bool, number: int | None) -> Panel:
-    sites = found.structure.sites
+def _panel(key: str, network: Dependencies, roles: Mapping[str, str], parameters: bool, number: int | None) -> Panel:
+    sites = network.structure.sites
     data_plate = next((site.plates[0][0] for site in sites.values() if site.in_data_plate), None)
     nodes, edges = {}, []
-    for name in _arguments(key, found):
-        plates = (data_plate,) if found.arguments[name] and data_plate else ()
+    for name in _arguments(key, network):
+        plates = (data_plate,) if network.arguments[name] and data_plate else ()
         nodes[name] = Node(name, roles.get(name, "argument"), "", plates)
     for name, site in sites.items():
         if site.kind == "param" and not parameters:
@@ -84,25 +88,25 @@ def _panel(key: str, found: Dependencies, roles: Mapping[str, str], parameters: 
         role = roles.get(name, "latent") if site.kind == "sample" else site.kind
         # A site that is also an argument is one node: data that the network looks at and has a density for.
         nodes[name] = Node(name, role, _caption(site), tuple(plate for plate, _ in site.plates))
-    for child, parents in found.parents.items():
+    for child, parents in network.parents.items():
         edges += [(parent, child) for parent in parents if parent in nodes and child in nodes]
-    for child, acting in found.layers.items():
+    for child, acting in network.layers.items():
         for name in acting if child in nodes else ():
             nodes.setdefault(f"({name})", Node(name, "layer"))
             edges.append((f"({name})", child))
-    return Panel(_title(key, found), nodes, edges, _sizes(sites.values(), number))
+    return Panel(_title(key, network), nodes, edges, _sizes(sites.values(), number))
 
 
-def _arguments(key: str, found: Dependencies) -> list[str]:
-    # A guide is handed all that p takes, and seldom uses it.
-    used = {parent for parents in found.parents.values() for parent in parents}
-    return [name for name in found.arguments if key == "p" or name in used]
+def _arguments(key: str, network: Dependencies) -> list[str]:
+    # A guide gets all that p takes, and seldom uses it.
+    used = {parent for parents in network.parents.values() for parent in parents}
+    return [name for name in network.arguments if key == "p" or name in used]
 
 
-def _title(key: str, found: Dependencies) -> str:
-    given = _arguments(key, found)
-    drawn = [name for name in found.structure.random_sites() if name not in given]
-    return f"{key}({_listed(drawn)} | {_listed(given)})" if given else f"{key}({_listed(drawn)})"
+def _title(key: str, network: Dependencies) -> str:
+    arguments = _arguments(key, network)
+    variables = [name for name in network.structure.random_sites() if name not in arguments]
+    return f"{key}({_listed(variables)} | {_listed(arguments)})" if arguments else f"{key}({_listed(variables)})"
 
 
 def _listed(names: Sequence[str]) -> str:
