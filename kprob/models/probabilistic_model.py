@@ -5,7 +5,8 @@ modelled; an inference, which is how it is learnt; and queries, which are what i
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -317,7 +318,8 @@ class ProbabilisticModel(keras.Model):
     @documented_by(saving.load_model_weights)
     def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
         requirements.require_variables(self._state.context.networks)
-        saving.load_model_weights(filepath, self, super().load_weights, skip_mismatch, **kwargs)
+        load = super().load_weights
+        self._state.restored_epoch = saving.load_model_weights(filepath, self, load, skip_mismatch, **kwargs)
 
     def get_config(self) -> dict:
         plain = type(self).get_config is ProbabilisticModel.get_config
@@ -348,27 +350,29 @@ class ProbabilisticModel(keras.Model):
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        saving.write_own(store, self, None if self.draws is None else self.draws.to_bytes())
+        saving.write_own_variables(self, store, None if self.draws is None else self.draws.to_bytes())
 
     def load_own_variables(self, store: Any) -> None:
-        own, state = saving.read_own(store), self._state
+        # A model that is loaded without its objective has no use for what belongs to that.
+        unwanted = ("objective_state",) if self.objective_state is None else ()
+        own = saving.read_own_variables(self, store, unwanted)
         self.draws = None if own.draws is None else Draws.from_bytes(own.draws)
-        if own.record is not None:
-            saving.check_layout(self, own.record)
-            saving.restore_seeds(self, own.record)
-            state.record, state.restored_epoch = own.record, own.record.get("epoch")
         super().load_own_variables(own.variables)
 
     def save_assets(self, directory: str) -> None:
-        saving.write_history(self.history, directory)
+        saving.save_history(directory, self.history)
 
     def load_assets(self, directory: str) -> None:
-        self.history = saving.read_history(self, directory) or self.history
+        self.history = saving.load_history(directory, self) or self.history
 
-    def take_record(self) -> dict | None:
-        """Returns the record of the file that weights were loaded from, once, for who checks what came of it."""
-        record, self._state.record = self._state.record, None
-        return record
+    @contextmanager
+    def _preserved(self) -> Iterator[None]:
+        # For `kprob.diagnostics.sbc`: see `Calibratable`.
+        before = self.history, self.draws
+        try:
+            yield
+        finally:
+            self.history, self.draws = before
 
     def take_restored_epoch(self) -> int | None:
         """Returns the epochs that loaded weights have seen, once, for a fit that these are a backup of."""
