@@ -126,16 +126,15 @@ class Run:
             sites={latent.name: latent.shape for latent in self.density.latents},
             fingerprint=fingerprint(self.data),
             sampler=self.sampler.identity(),
-            record={f"log_evidence_{i}": float(value) for i, value in enumerate(estimates)},
+            log_evidence=estimates,
         )
         self.model.__dict__["_draws"] = draws
 
 
 def log_evidence(model) -> Estimate:
     """Returns the log-evidence that sequential Monte Carlo found: the mean of the populations' evidence."""
-    record = {} if model.draws is None else model.draws.record
-    estimates = np.array([value for name, value in record.items() if name.startswith("log_evidence_")])
-    if not estimates.size:
+    estimates = None if model.draws is None else model.draws.log_evidence
+    if estimates is None:
         raise KprobError(
             explain(
                 f"{owner_of(model)} has no evidence by sequential Monte Carlo.",
