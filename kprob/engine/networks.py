@@ -153,12 +153,6 @@ class Networks:
         each = [function(seed) for seed in keras.ops.unstack(seeds)]
         return keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each)
 
-    def summing(self, plan: SummationPlan | None) -> "Networks":
-        """Returns the same networks with another plan of what is summed out."""
-        other = copy.copy(self)
-        other.plan = plan
-        return other
-
     def rewritten(self, reparam: Mapping[str, Reparameterization]) -> "Networks":
         """Returns the same networks with the generative one in another form."""
         other = copy.copy(self)

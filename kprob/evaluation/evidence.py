@@ -111,9 +111,8 @@ def evidence_of_draws(owner: str, draws: Draws | None) -> Estimate:
     Raises:
         KprobError: They aren't of sequential Monte Carlo.
     """
-    record = {} if draws is None else draws.record
-    estimates = np.array([value for name, value in record.items() if name.startswith("log_evidence_")])
-    if not estimates.size:
+    estimates = None if draws is None else draws.log_evidence
+    if estimates is None:
         raise KprobError(
             explain(
                 f"{owner} has no evidence by sequential Monte Carlo.",

@@ -134,10 +134,6 @@ class ProbabilisticModel(keras.Model):
         """What the sampler has drawn so far."""
         return self._state.context.draws
 
-    @draws.setter
-    def draws(self, draws: Draws | None) -> None:
-        self._state.context.draws = draws
-
     @property
     def frozen(self) -> dict[str, object]:
         """What is frozen, by name: its layers and variables, once the model is built."""
@@ -356,7 +352,7 @@ class ProbabilisticModel(keras.Model):
         # A model that is loaded without its objective has no use for what belongs to that.
         unwanted = ("objective_state",) if self.objective_state is None else ()
         own = saving.read_own_variables(self, store, unwanted)
-        self.draws = None if own.draws is None else Draws.from_bytes(own.draws)
+        self._state.context.draws = None if own.draws is None else Draws.from_bytes(own.draws)
         super().load_own_variables(own.variables)
 
     def save_assets(self, directory: str) -> None:
@@ -368,11 +364,12 @@ class ProbabilisticModel(keras.Model):
     @contextmanager
     def _preserved(self) -> Iterator[None]:
         # For `kprob.diagnostics.sbc`: see `Calibratable`.
-        before = self.history, self.draws
+        context = self._state.context
+        history, draws = self.history, context.draws
         try:
             yield
         finally:
-            self.history, self.draws = before
+            self.history, context.draws = history, draws
 
     def take_restored_epoch(self) -> int | None:
         """Returns the epochs that loaded weights have seen, once, for a fit that these are a backup of."""
