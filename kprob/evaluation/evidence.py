@@ -12,7 +12,7 @@ from kprob.backend import random
 from kprob.backend.seeds import seed_of
 from kprob.checks import check_count
 from kprob.data import batches_of
-from kprob.diagnostics.smoothing import pareto_smooth
+from kprob.diagnostics.pareto_smoothing import pareto_smooth
 from kprob.engine import Networks
 from kprob.errors import KprobError, explain
 from kprob.numerics import log_mean_exp, to_numpy

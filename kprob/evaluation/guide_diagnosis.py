@@ -8,7 +8,7 @@ import numpy as np
 
 from kprob.backend.seeds import numpy_generator, seed_of
 from kprob.checks import check_count
-from kprob.diagnostics.smoothing import GOOD_K, Smoothed, pareto_smooth
+from kprob.diagnostics.pareto_smoothing import GOOD_K, Smoothed, pareto_smooth
 from kprob.diagnostics.trend import Trend, trend
 from kprob.engine import Networks
 from kprob.errors import names

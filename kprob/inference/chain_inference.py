@@ -6,13 +6,13 @@ import keras
 
 from kprob.checks import check_count
 from kprob.data import Data, batch_of
+from kprob.data.fingerprint import fingerprint
 from kprob.density import LogDensity, find_log_density
 from kprob.engine import build_generative, prepare_data
 from kprob.errors import CompileError, explain
 from kprob.evaluation.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
 from kprob.inference.chain_run import ChainRun
 from kprob.inference.context import Context
-from kprob.inference.fingerprint import fingerprint
 from kprob.inference.inference import Answers, Inference
 from kprob.inference.sampler_checks import check_options
 from kprob.queries import Query

@@ -9,6 +9,7 @@ from kprob import diagnostics
 from kprob.backend import float_type, precision, random
 from kprob.backend.seeds import next_number
 from kprob.data import Data, batch_of
+from kprob.data.fingerprint import fingerprint
 from kprob.density import LogDensity, preconditioned
 from kprob.effects import Trace
 from kprob.engine import Networks
@@ -16,7 +17,6 @@ from kprob.errors import CompileError, explain
 from kprob.guides.start_values import StartValues
 from kprob.inference.context import Context
 from kprob.inference.draws_check import check_draws
-from kprob.inference.fingerprint import fingerprint
 from kprob.inference.sampler_checks import require_guide, require_inference
 from kprob.numerics import to_numpy
 from kprob.samplers import Info, Sampler

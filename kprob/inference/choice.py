@@ -1,12 +1,14 @@
 """Which way to infer `compile` asks for: the one place where kinds of inference are told apart."""
 
+from typing import cast
+
 from kprob import objectives
 from kprob.inference.chain_inference import ChainInference
 from kprob.inference.context import Context
 from kprob.inference.inference import Inference
 from kprob.inference.population_inference import PopulationInference
 from kprob.inference.variational_inference import VariationalInference
-from kprob.samplers import Sampler
+from kprob.samplers import SMC, Sampler
 
 
 def inference_by(method: object, context: Context) -> Inference:
@@ -21,4 +23,6 @@ def inference_by(method: object, context: Context) -> Inference:
     """
     if not isinstance(method, Sampler):
         return VariationalInference(context, objectives.get(method))
-    return PopulationInference(context, method) if method.population else ChainInference(context, method)
+    if method.population:
+        return PopulationInference(context, cast(SMC, method))
+    return ChainInference(context, method)

@@ -7,10 +7,10 @@ from kprob import diagnostics
 from kprob.backend import random
 from kprob.backend.seeds import next_number
 from kprob.data import Data, batch_of
+from kprob.data.fingerprint import fingerprint
 from kprob.density import LogDensity, find_log_density
 from kprob.engine import Networks
 from kprob.inference.context import Context
-from kprob.inference.fingerprint import fingerprint
 from kprob.numerics import to_numpy
 from kprob.samplers import SMC, Info
 from kprob.samplers.chains.draws import Draws

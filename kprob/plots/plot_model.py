@@ -4,10 +4,10 @@ import html
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from kprob.engine import Networks
 from kprob.errors import KprobError, explain
-from kprob.models import ProbabilisticModel
 from kprob.plots.diagram import Node, Panel, diagram
 
 _FORMATS = ("png", "svg", "pdf")
@@ -42,8 +42,20 @@ _ROLES = {
 }
 
 
+class HasNetworks(Protocol):
+    """What can be drawn: a `ProbabilisticModel`."""
+
+    @property
+    def name(self) -> str:
+        """Keras's name of the model."""
+
+    @property
+    def networks(self) -> Networks:
+        """Its networks."""
+
+
 def plot_model(
-    model: ProbabilisticModel,
+    model: HasNetworks,
     to_file: str | os.PathLike | None = None,
     *,
     data: Mapping[str, Any] | None = None,

@@ -5,7 +5,7 @@ import numpy as np
 from kprob.backend.seeds import numpy_generator, seed_of
 from kprob.checks import check_count
 from kprob.data import Data
-from kprob.diagnostics.smoothing import GOOD_K, pareto_smooth, systematic_resample
+from kprob.diagnostics.pareto_smoothing import GOOD_K, pareto_smooth, systematic_resample
 from kprob.engine import Networks
 from kprob.errors import FitWarning, warn
 from kprob.queries.importance_weights import check_latents, weigh

@@ -9,6 +9,7 @@ import numpy as np
 
 from kprob.backend import compile_with_fallback, training
 from kprob.data import Data, batch_of
+from kprob.data.row_order import shuffled_rows
 from kprob.training.callback_needs import epochs_between, needs_every_batch
 from kprob.training.epochs import EpochDriver, Logs
 from kprob.training.loss import LOG_NAMES
@@ -122,7 +123,7 @@ class CompiledLoop:
             return np.zeros((self.capacity, 1), "int32")
         orders = np.zeros((self.capacity, self.row_count), "int32")
         for i in range(number):
-            orders[i] = row_order(self.model, self.row_count, self.steps * i, self.plan.shuffle)
+            orders[i] = order_of_epoch(self.model, self.row_count, self.steps * i, self.plan.shuffle)
         return orders
 
 
@@ -137,17 +138,19 @@ def take_rows(data: dict, rows: Any) -> dict:
     return batch
 
 
-def row_order(model: keras.Model, num_rows: int, steps_ahead: int, shuffle: bool) -> np.ndarray:
-    """Returns the order of the rows in an epoch: a function of the model's seed and of the steps taken so far.
+def order_of_epoch(model: keras.Model, num_rows: int, steps_ahead: int, shuffle: bool) -> np.ndarray:
+    """Returns the order of the rows in the epoch that a model's training has come to, or in a later one.
 
-    So a run that is resumed goes on with the order that it would have had.
+    Args:
+        model: The model.
+        num_rows: Rows of the data set.
+        steps_ahead: Steps between now and the epoch.
+        shuffle: Whether rows are shuffled.
     """
     if not shuffle:
         return np.arange(num_rows, dtype="int32")
-    state = keras.ops.convert_to_numpy(model.seed_generator.state).astype("uint64").ravel()
-    step = int(keras.ops.convert_to_numpy(model.optimizer.iterations)) + steps_ahead
-    generator = np.random.Generator(np.random.Philox(key=[int(state[0]), step]))
-    return generator.permutation(num_rows).astype("int32")
+    steps = int(keras.ops.convert_to_numpy(model.optimizer.iterations)) + steps_ahead
+    return shuffled_rows(num_rows, keras.ops.convert_to_numpy(model.seed_generator.state), steps)
 
 
 def _cached_program(trainee: Trainee, data: Data, size: int) -> Callable:

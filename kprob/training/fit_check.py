@@ -7,7 +7,7 @@ are a sample of weights, of a q that hardly moves any more, and their tail's k-h
 import keras
 import numpy as np
 
-from kprob.diagnostics.smoothing import pareto_smooth
+from kprob.diagnostics.pareto_smoothing import pareto_smooth
 from kprob.diagnostics.trend import Trend, trend
 from kprob.engine import Networks
 from kprob.errors import FitWarning, warn

@@ -16,7 +16,7 @@ from kprob.engine import find_structure, prepare_data
 from kprob.engine.agreement import check_rows_of_guide, check_whole_sums
 from kprob.errors import CompileError, DataError, KprobError, explain, names
 from kprob.training.callback_needs import listed, savers_last
-from kprob.training.compiled_loop import CompiledLoop, row_order
+from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
 from kprob.training.epochs import Logs
 from kprob.training.fit_check import check_fit
 from kprob.training.loss import LOG_NAMES
@@ -72,7 +72,7 @@ def _fit_arrays(trainee: Trainee, x: Any, y: Any, plan: FitPlan) -> tuple[keras.
     else:
         rows = data.num_rows or 1
         shuffle = plan.shuffle and size < rows
-        order = (lambda: row_order(trainee.model, rows, 0, True)) if shuffle else lambda: None
+        order = (lambda: order_of_epoch(trainee.model, rows, 0, True)) if shuffle else lambda: None
         ends = _epoch_ends(trainee, validation, plan, size, order)
         steps = plan.steps_per_epoch or -(-rows // size)
         history = _keras_loop(trainee, array_dataset(data, size, lambda: ends.rows), ends, plan)

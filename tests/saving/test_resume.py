@@ -7,7 +7,7 @@ from saving.saved_models import FUNCTIONS, assert_same, make, make_built, state
 
 import kprob
 from kprob.training import compiled_loop
-from kprob.training.compiled_loop import row_order
+from kprob.training.compiled_loop import order_of_epoch
 
 MINIBATCHES = {"batch_size": 8, "verbose": 0}  # of 20 rows: the last batch is a smaller one
 
@@ -93,13 +93,13 @@ def test_the_order_of_rows_comes_from_the_file(tmp_path):
     # The tests above would pass if nothing were shuffled.
     model, _, _ = make_built("automatic guide")
     model.save(tmp_path / "m.h5")
-    order = row_order(model, 20, 0, shuffle=True)
+    order = order_of_epoch(model, 20, 0, shuffle=True)
     np.testing.assert_array_equal(np.sort(order), np.arange(20))
     again = kprob.load_model(tmp_path / "m.h5")
-    np.testing.assert_array_equal(row_order(again, 20, 0, shuffle=True), order)
-    assert not np.array_equal(row_order(again, 20, 1, shuffle=True), order)
+    np.testing.assert_array_equal(order_of_epoch(again, 20, 0, shuffle=True), order)
+    assert not np.array_equal(order_of_epoch(again, 20, 1, shuffle=True), order)
     again.seed_generator.state.assign(again.seed_generator.state + 1)
-    assert not np.array_equal(row_order(again, 20, 0, shuffle=True), order)
+    assert not np.array_equal(order_of_epoch(again, 20, 0, shuffle=True), order)
 
 
 def test_a_step_moves_every_generator_that_it_draws_from():

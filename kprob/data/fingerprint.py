@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from kprob.data import Data
+from kprob.data.batch import Data
 
 
 def fingerprint(data: Data, weights: Iterable = ()) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kprob.diagnostics.pareto import fit_generalized_pareto, generalized_pareto_quantile
+from kprob.diagnostics.generalized_pareto import fit_generalized_pareto, generalized_pareto_quantile
 
 TAIL_AT_LEAST = 5
 GOOD_K = 0.7
