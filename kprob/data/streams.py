@@ -145,7 +145,7 @@ class IteratorStream(Stream):
         return None
 
 
-STREAMS: tuple[type[Stream], ...] = (DatasetStream, SequenceStream, LoaderStream, IteratorStream)
+STREAMS: list[type[Stream]] = [DatasetStream, SequenceStream, LoaderStream, IteratorStream]
 
 
 def stream_of(x: object) -> Stream | None:
