@@ -68,10 +68,15 @@ class Draws:
 
     def to_bytes(self) -> bytes:
         """Returns all of it as the bytes of a NumPy archive."""
-        estimates = [] if self.log_evidence is None else self.log_evidence
-        about: dict[str, object] = {"done": self.done, "wanted": self.wanted, "sites": self.sites, "fingerprint": self.fingerprint}
-        about["sampler"] = self.sampler
-        about["record"] = {f"{_EVIDENCE}{i}": float(value) for i, value in enumerate(estimates)}
+        estimates = () if self.log_evidence is None else self.log_evidence.tolist()
+        about: dict[str, object] = {
+            "done": self.done,
+            "wanted": self.wanted,
+            "sites": self.sites,
+            "fingerprint": self.fingerprint,
+            "sampler": self.sampler,
+            "record": {f"{_EVIDENCE}{i}": value for i, value in enumerate(estimates)},
+        }
         arrays = {"positions": self.positions, "infos": self.infos}
         arrays |= {f"value/{name}": value for name, value in self.values.items()}
         arrays |= {f"seed/{i}": seed for i, seed in enumerate(self.seeds)}
