@@ -1,7 +1,7 @@
 """The exact distribution of what is summed out, given the data and all other latents.
 
 An elimination leaves for each variable the table that it was summed out of. Backwards, each variable's distribution given
-those that went after it is there to be read: drawing (or maximising) one after the other draws from the joint distribution
+those that went after it can be read off: drawing (or maximising) one after the other draws from the joint distribution
 (for a chain this is forward filtering, backward sampling; with maxima in place of sums, Viterbi's algorithm). Marginal
 probabilities are derivatives of the log-evidence: in the log-weights of a variable's values.
 """

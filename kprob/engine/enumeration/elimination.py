@@ -43,7 +43,7 @@ class Elimination:
 
     Attributes:
         results: Tables without variables; each has the plates that nothing had to be multiplied over.
-        steps: How the variables went, in order.
+        steps: The variables' eliminations, in order.
     """
 
     results: list[Table] = field(default_factory=list)

@@ -56,8 +56,8 @@ class Factors:
 
 
 @dataclass(frozen=True, eq=False)
-class _Runs:
-    # What all runs of a sum have in common, and what they are for: the densities of these sites.
+class _NetworkRuns:
+    # What all runs of a sum have in common.
     networks: GenerativeNetwork
     plan: SummationPlan
     batch: dict
@@ -98,7 +98,7 @@ def find_factors(
         num_draws: Draws that the run stands for.
         size: Rows of the data plate where the batch has none.
     """
-    runs = _Runs(networks, plan, batch, seed, inference, num_draws, size)
+    runs = _NetworkRuns(networks, plan, batch, seed, inference, num_draws, size)
     first = runs.trace([0] * len(plan.sizes))
     variables = {name: v for name, v in plan.variables.items() if not first[v.state or name].observed}
     sites = {site.name for site in first.weighed_sites() if _is_factor(site, plan, inference)}
@@ -123,11 +123,11 @@ def num_runs(plan: SummationPlan) -> int:
 
 
 def _is_factor(site: Site, plan: SummationPlan, inference: Trace) -> bool:
-    # What nobody gave a value is drawn, and integrates to one.
+    # A site without a value is drawn, and integrates to one.
     return site.observed or site.kind == "factor" or site.name in inference or site.name in plan.variables
 
 
-def _repeated(runs: _Runs, first: Trace, sites: list[str], variables: Mapping) -> Logs:
+def _repeated(runs: _NetworkRuns, first: Trace, sites: list[str], variables: Mapping) -> Logs:
     # The sites' log-densities in all runs, which are along the first axis.
     plan, has_rows = runs.plan, bool(runs.batch.get("rows"))
     if plan.compact and has_rows:
@@ -148,7 +148,7 @@ def _repeated(runs: _Runs, first: Trace, sites: list[str], variables: Mapping) -
     )
 
 
-def _folded(runs: _Runs, first: Trace, sites: list[str], variables: Mapping) -> Logs:
+def _folded(runs: _NetworkRuns, first: Trace, sites: list[str], variables: Mapping) -> Logs:
     # All runs are one, with each row once for each: the runs outermost.
     table = runs.plan.runs
     number = len(table)

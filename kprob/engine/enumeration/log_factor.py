@@ -44,12 +44,12 @@ def _of_all_values(site: Site, values: np.ndarray) -> Tensor:
         log = ops.expand_dims(log, 1)
     if site.mask is None:
         return log
-    # What doesn't count is as if it weren't there: its values are equally probable, so that their sum is 1.
+    # A masked element has no effect: all its values are equally probable, so that their sum is 1.
     return ops.where(site.mask, log, ops.full_like(log, -np.log(len(values))))
 
 
 def _log_weights(distribution: Distribution) -> Tensor | None:
-    # Classes have their log-probabilities at hand; `log_prob` would repeat them for each class.
+    # Categorical distributions have their log-probabilities at hand; `log_prob` would repeat them for each class.
     if not any(distributions.is_a(distribution, cls) for cls in (tfd.Categorical, tfd.OneHotCategorical)):
         return None
     return ops.moveaxis(log_softmax(distribution.logits_parameter()), -1, 0)

@@ -57,7 +57,7 @@ class Draws:
         return {name: self.infos[..., i] for i, name in enumerate(Info._fields)}
 
     def add(self, positions: np.ndarray, infos: np.ndarray, values: dict[str, np.ndarray]) -> None:
-        """Adds draws behind those that there are."""
+        """Appends draws."""
         self.positions = np.concatenate([self.positions, positions], axis=1)
         self.infos = np.concatenate([self.infos, infos], axis=1)
         self.values = (

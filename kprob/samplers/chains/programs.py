@@ -50,7 +50,7 @@ class DensityPrograms:
         }
 
 
-class Moved(NamedTuple):
+class MovedChains(NamedTuple):
     """Chains after some transitions.
 
     Attributes:
@@ -86,7 +86,7 @@ class ChainPrograms(DensityPrograms):
         """Returns the states of chains that start at positions, as lists of arrays."""
 
     @abstractmethod
-    def run(self, states: list, seeds: list, number: int, batch: dict) -> Moved:
+    def run(self, states: list, seeds: list, number: int, batch: dict) -> MovedChains:
         """Makes some transitions of every chain.
 
         Args:
