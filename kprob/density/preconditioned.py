@@ -1,7 +1,8 @@
 """A fitted guide as a preconditioner: the log-density in the coordinates of the noise that the guide is made of.
 
-u = T(v) carries standard normal noise v to the guide's distribution. Were the guide the posterior, v would be standard
-normal under it; the closer the guide is, the rounder is what the sampler moves on, and the draws are right anyway.
+u = T(v) carries standard normal noise v to the guide's distribution. If the guide were the posterior, v would be
+standard normal under it; the closer the guide is, the rounder is the density that the sampler moves on. The draws are right
+in any case.
 Hoffman, Sountsov, Dillon, Langmore, Tran and Vasudevan (2019), "NeuTra-lizing bad geometry in Hamiltonian Monte Carlo using
 neural transport".
 """

@@ -59,7 +59,7 @@ class _StepInputs(NamedTuple):
     known: Any = ()
 
 
-class _Element(NamedTuple):
+class _FilterElement(NamedTuple):
     generative: _StepInputs
     inference: _StepInputs
     seed: Seed
@@ -92,7 +92,7 @@ def filter_particles(
     def for_each_particle(value: Tensor) -> Tensor:
         return ops.repeat(ops.expand_dims(value, axis), number, axis=axis)
 
-    def once(state: _FilterState, element: _Element) -> _FilterState:
+    def once(state: _FilterState, element: _FilterElement) -> _FilterState:
         p = tree.map_structure(for_each_particle, element.generative)
         q = tree.map_structure(for_each_particle, element.inference)
         seeds = [random.fold_in(element.seed, i) for i in range(3)]
@@ -110,7 +110,7 @@ def filter_particles(
         )
         return _FilterState(ParticleCloud(following, carry, log_weights), step)
 
-    elements = _Element(each_step(generative), each_step(inference), random.split(seed, generative.length))
+    elements = _FilterElement(each_step(generative), each_step(inference), random.split(seed, generative.length))
     first = once(_FilterState(start), tree.map_structure(lambda value: value[0], elements))
     empty = tree.map_structure(ops.zeros_like, first.step)
     return accumulate(once, _FilterState(start, empty), elements).step

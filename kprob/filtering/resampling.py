@@ -25,7 +25,7 @@ def resample(weights: Tensor, seed: Seed, scheme: str = "systematic") -> Tensor:
         scheme: "systematic", "stratified" or "multinomial".
     """
     cumulated = ops.cumsum(weights, axis=-1)
-    # Exactly 1 at the end, whatever rounding does, so that no place lies beyond the last particle that has a weight.
+    # Exactly 1 at the end in spite of rounding, so that no place lies beyond the last particle that has a weight.
     cumulated = cumulated / cumulated[..., -1:]
     return first_at_least(cumulated, _PLACES[scheme](tuple(weights.shape), seed))
 

@@ -127,7 +127,7 @@ class AdjustedMCLMC(Sampler):
         wide = isokinetic.widened(target, size)
         direction = isokinetic.any_direction(max(size, 2), keys[0], dtype)
         begun = isokinetic.begin(isokinetic.widen(z, keys[1]), direction, wide)
-        # A length drawn anew each time keeps trajectories from closing on themselves.
+        # A new random length each time keeps trajectories from closing on themselves.
         share, luck = ops.unstack(random.uniform((2,), keys[2], dtype))
         steps = ops.clip(ops.ceil(2.0 * share * length / step_size), 1.0, float(self.max_steps))
 

@@ -17,7 +17,7 @@ def check_choice(sampler: object, argument: str, value: object, choices: tuple[s
 
 
 def check_rate(sampler: object, rate: float, argument: str = "target_accept_rate") -> None:
-    """Raises where a probability is none."""
+    """Raises where an argument isn't a probability."""
     if isinstance(rate, bool) or not isinstance(rate, float) or not 0.0 < rate < 1.0:
         raise CompileError(
             explain(

@@ -1,4 +1,4 @@
-"""ChEES-HMC: Hamiltonian Monte Carlo of many chains that find the length of their trajectories together."""
+"""ChEES-HMC: Hamiltonian Monte Carlo of many chains that learn the length of their trajectories together."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -46,8 +46,9 @@ class ChEESState(NamedTuple):
 class ChEES(Sampler):
     """Hamiltonian Monte Carlo for accelerators: many chains in step, one trajectory length, which they learn together.
 
-    NUTS's trees have a length for each chain, so that side by side all wait for the longest. Here all chains make as many
-    steps; the length is tuned so that the distance from the centre changes as much as it can. Use some dozens of chains.
+    NUTS's trees have a length for each chain, so that chains side by side all wait for the longest. Here all chains make
+    the same number of steps; the length is tuned so that the distance from the centre changes as much as it can. Use some
+    dozens of chains.
 
     Args:
         num_warmup: Transitions of each chain that tune the sampler.

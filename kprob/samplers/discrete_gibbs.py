@@ -9,6 +9,7 @@ from keras import ops
 
 from kprob.backend import random
 from kprob.checks import check_count
+from kprob.density import UnconstrainedLatent
 from kprob.errors import CompileError, explain
 from kprob.samplers.kernels import discrete_moves
 from kprob.samplers.kernels.kernel import Info, Kernel
@@ -42,7 +43,7 @@ class DiscreteGibbsState(NamedTuple):
 class DiscreteGibbs(Sampler):
     """A sampler for models with discrete latents that can't be summed out: it alternates with one of the continuous ones.
 
-    After each transition of the inner sampler, which sees the discrete latents as given, every discrete number is moved
+    After each transition of the inner sampler, for which the discrete latents are fixed, every discrete number is moved
     given all others: drawn from its exact conditional where it has few values (Gibbs), else by a random walk over whole
     numbers that is tuned while warming up. Each move evaluates the density of the whole model, once for each value.
     Where discrete latents have few values, `kprob.NUTS` alone, which sums them out, mixes better and is quicker.
@@ -88,12 +89,12 @@ class DiscreteGibbs(Sampler):
         )
         self.sampler, self.num_sweeps = sampler, num_sweeps
         self.sites = None if sites is None else tuple([sites] if isinstance(sites, str) else sites)
-        self.latents: tuple = ()
+        self.latents: tuple[UnconstrainedLatent, ...] = ()
 
     def moves_on(self, site: str) -> bool:
         return self.sites is None or site in self.sites
 
-    def for_latents(self, latents: tuple) -> "DiscreteGibbs":
+    def for_latents(self, latents: tuple[UnconstrainedLatent, ...]) -> "DiscreteGibbs":
         if not any(latent.discrete for latent in latents):
             raise CompileError(
                 explain(
@@ -104,9 +105,9 @@ class DiscreteGibbs(Sampler):
                     fix=f"compile with kprob.{type(self.sampler).__name__}() alone, or correct `sites`",
                 )
             )
-        found = DiscreteGibbs(self.sampler, sites=self.sites, num_sweeps=self.num_sweeps)
-        found.latents = latents
-        return found
+        sampler = DiscreteGibbs(self.sampler, sites=self.sites, num_sweeps=self.num_sweeps)
+        sampler.latents = latents
+        return sampler
 
     def kernel(self, log_density: Callable) -> Kernel:
         places = {latent.name: np.arange(latent.start, latent.start + latent.size) for latent in self.latents}
@@ -132,7 +133,7 @@ class DiscreteGibbs(Sampler):
                 moved, info = kernel.step(random.fold_in(seed, 0), kernel.refresh(moved))
                 position = ops.take(ops.concatenate([moved.position, ops.take(position, fixed)]), order)
             position, log_scale, rate = self._sweeps(random.fold_in(seed, 1), position, state, log_density)
-            info = _told(info, log_density(position), rate)
+            info = _info_after_sweeps(info, log_density(position), rate)
             return DiscreteGibbsState(position, state.iteration + 1, moved, log_scale), info
 
         return Kernel(init, step)
@@ -169,7 +170,9 @@ class DiscreteGibbs(Sampler):
         return position, log_scale, rates / walks if walks else ops.ones((), dtype)
 
 
-def _sweep(seed: Seed, position: Tensor, log_scale: Tensor, latent: Any, log_density: Callable, gain: Tensor) -> tuple:
+def _sweep(
+    seed: Seed, position: Tensor, log_scale: Tensor, latent: UnconstrainedLatent, log_density: Callable, gain: Tensor
+) -> tuple:
     everywhere, dtype = np.arange(int(position.shape[0])), keras.backend.standardize_dtype(position.dtype)
 
     def once(i: Tensor, position: Tensor, log_scale: Tensor, rates: Tensor) -> tuple:
@@ -192,7 +195,7 @@ def _sweep(seed: Seed, position: Tensor, log_scale: Tensor, latent: Any, log_den
     return ops.while_loop(lambda i, *_: i < latent.size, once, start)[1:]
 
 
-def _told(info: Info | None, log_density: Tensor, rate: Tensor) -> Info:
+def _info_after_sweeps(info: Info | None, log_density: Tensor, rate: Tensor) -> Info:
     if info is not None:
         return info._replace(log_density=log_density)
     zero = ops.zeros_like(log_density)
@@ -203,7 +206,7 @@ def _check_inner(sampler: object) -> None:
     if not isinstance(sampler, Sampler) or not sampler.within_gibbs or sampler.preconditioner is not None:
         raise CompileError(
             explain(
-                "DiscreteGibbs alternates with a sampler whose chains know nothing but where they are.",
+                "DiscreteGibbs alternates with a sampler whose transitions stay right where the density changes between them.",
                 received=repr(sampler)
                 if not isinstance(sampler, Sampler)
                 else f"{type(sampler).__name__} with a preconditioner"

@@ -1,4 +1,4 @@
-"""Hamiltonian Monte Carlo with trajectories of a given number of steps, give or take some."""
+"""Hamiltonian Monte Carlo with trajectories of about as many steps as asked for."""
 
 import math
 from collections.abc import Callable
@@ -22,15 +22,15 @@ from kprob.types import Seed, Tensor
 class HMC(Sampler):
     """Hamiltonian Monte Carlo: proposals by trajectories of about `num_leapfrog_steps` steps.
 
-    Trajectories of one length come back to where they began wherever that length is a period of the motion, and the chain
-    stands still: so each has a number of steps of its own, drawn evenly from those at most `jitter` away.
+    Trajectories that all have one length come back to where they began wherever that length is a period of the motion, and
+    the chain stands still. So each trajectory draws its own number of steps, uniformly from those at most `jitter` away.
 
     Args:
         num_warmup: Transitions of each chain that tune the sampler.
         num_samples: Draws that each chain keeps.
         num_chains: Chains.
         num_leapfrog_steps: Steps of a trajectory, on average.
-        jitter: By which share of `num_leapfrog_steps` a trajectory may have fewer or more; 0 for always as many.
+        jitter: Share of `num_leapfrog_steps` by which a trajectory may have fewer or more steps; 0 for always as many.
         step_size: Where the step size starts.
         target_accept_rate: Acceptance probability that the step size is tuned to.
         dense_mass: Whether the mass matrix is a full one rather than a diagonal.

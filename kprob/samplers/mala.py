@@ -13,7 +13,7 @@ from kprob.types import Seed, Tensor
 class MALA(MetropolisSampler):
     """The Metropolis-adjusted Langevin algorithm: one noisy step up the gradient, accepted or not.
 
-    Use it where a gradient costs much and a trajectory is more than is wanted; NUTS mixes better on nearly everything.
+    Use it where a gradient is expensive and a single step is enough; NUTS mixes better on nearly everything.
 
     Args:
         num_warmup: Transitions of each chain that tune the sampler.

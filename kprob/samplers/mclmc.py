@@ -111,7 +111,7 @@ class MCLMC(Sampler):
             dtype, size = keras.backend.standardize_dtype(vector.dtype), int(vector.shape[0])
             wide = max(size, 2)
             start = evaluate(vector, log_density)
-            # Any direction does: it is drawn anew in the first transition.
+            # Any direction does: the first transition draws another one.
             direction = ops.ones((wide,), dtype) / np.sqrt(wide).astype(dtype)
             return MCLMCState(
                 vector,

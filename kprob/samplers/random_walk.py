@@ -13,7 +13,7 @@ from kprob.types import Seed, Tensor
 class RandomWalkMetropolis(MetropolisSampler):
     """Random-walk Metropolis: normal steps without a gradient, accepted or not.
 
-    Use it where there is no gradient to be had; every other sampler mixes better.
+    Use it where there is no gradient; every other sampler mixes better.
 
     Args:
         num_warmup: Transitions of each chain that tune the sampler.

@@ -17,7 +17,7 @@ from kprob.types import Seed, Shape, Tensor
 CHAIN_METHODS = ("auto", "threads", "sequential", "vectorized")
 DTYPES = ("float32", "float64")
 PRECONDITIONERS = ("guide",)
-# Where chains start that move in a guide's coordinates: those of a draw of the guide are normal noise.
+# Starts of chains that move in a guide's coordinates, in which a draw of the guide is normal noise.
 NOISE_STARTS = ("uniform", "guide", "pathfinder")
 STARTS = ("uniform", "median", "prior", "pathfinder", "guide")
 
@@ -166,7 +166,10 @@ class Sampler:
         return unflatten(state.position, self._require_bound().shapes)
 
     def identity(self) -> str:
-        """Returns what tells the states of this sampler's chains from other samplers'."""
+        """Returns a text that two samplers share only if chains of one can go on with the other.
+
+        It is saved with the draws, so `get_config` must keep the order of its arguments.
+        """
         others = ("num_samples", "init", "chain_method", "block_size")
         config = {name: value for name, value in self.get_config().items() if name not in others}
         return f"{type(self).__name__}({config})"

@@ -16,14 +16,14 @@ class SGHMC(StochasticGradientSampler):
 
         v ← (1 - α) v + η · gradient + √(2 α η) · noise        x ← x + v
 
-    The velocity averages the gradients' noise, so that it gets further than `SGLD` with as many gradients.
+    The velocity averages the gradients' noise, so that it gets further than `SGLD` with the same number of gradients.
 
     Args:
         num_warmup: Transitions of each chain that are thrown away.
         num_samples: Draws that each chain keeps.
         num_chains: Chains.
         step_size: η of the draws that are kept.
-        first_step_size: Where η starts, to fall during the warm-up; ten times `step_size` where it's left out.
+        first_step_size: Where η starts, to fall during the warm-up; ten times `step_size` by default.
         friction: α, between 0 and 1.
         **options: `init`, `chain_method`, `block_size` (see `Sampler`).
 

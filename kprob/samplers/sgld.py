@@ -13,7 +13,7 @@ from kprob.types import Tensor
 class SGLD(StochasticGradientSampler):
     """Stochastic gradient Langevin dynamics:   x + ε/2 · gradient + √ε · noise, on `batch_size` rows at a time.
 
-    Use it for data that are too many for every transition to see them all; `step_size` must be small beside the
+    Use it for data that are too many for each transition to see them all; `step_size` must be small compared with the
     posterior's variances.
 
     Args:
@@ -21,7 +21,7 @@ class SGLD(StochasticGradientSampler):
         num_samples: Draws that each chain keeps.
         num_chains: Chains.
         step_size: ε of the draws that are kept.
-        first_step_size: Where ε starts, to fall during the warm-up; ten times `step_size` where it's left out.
+        first_step_size: Where ε starts, to fall during the warm-up; ten times `step_size` by default.
         **options: `init`, `chain_method`, `block_size` (see `Sampler`).
 
     Example:

@@ -84,7 +84,7 @@ class Slice(Sampler):
                 energy=nan_like(step_size),
             )
 
-        # Only the scale is learned: nothing uses the step size that is tuned beside it.
+        # Only the scale is learned: nothing uses the step size that is tuned with it.
         options = TuningOptions(self.num_warmup, 1.0, 1.0, self.dense_mass)
         return tuned_kernel(move_in_coordinates(transition, proper(log_density)), options)
 

@@ -28,18 +28,18 @@ class SMC(Sampler):
         p_t(z) ∝ p(z) p(x | z)^t,        0 = t_0 < t_1 < ... < 1
 
     Each temperature is as far from the last one as leaves an effective sample size of `target_ess`; then particles are
-    drawn anew by their weights, and moved. Use it for the evidence (`model.log_evidence`), and for posteriors with
+    resampled by weight, and moved. Use it for the evidence (`model.log_evidence`), and for posteriors with
     several modes. Each temperature is an epoch of `fit`.
 
     Args:
         num_particles: Particles, which are the draws in the end.
-        num_chains: Populations, independent of each other: by their evidence the standard error is known.
+        num_chains: Independent populations: how far their evidence spreads gives its standard error.
         moves: "hmc" or "random_walk".
         num_moves: Moves of each particle at each temperature.
         num_leapfrog_steps: Steps of a Hamiltonian move.
         target_ess: Effective sample size, as a share of the particles, that decides on the next temperature.
-        target_accept_rate: Acceptance probability that the step size is tuned to from one temperature to the next; 0.8
-            for "hmc" and 0.25 for "random_walk" where it's left out.
+        target_accept_rate: Acceptance probability that the step size is tuned to from one temperature to the next; by
+            default 0.8 for "hmc" and 0.25 for "random_walk".
         dense_mass: Whether moves follow the particles' full covariance rather than a diagonal.
         dtype: "float32", or "float64" where that has too few digits (see `Sampler`).
 

@@ -31,10 +31,11 @@ class StochasticGradientState(NamedTuple):
 
 
 class StochasticGradientSampler(Sampler):
-    """Base class of samplers whose transitions see `batch_size` rows, taken at random, as `fit` is told.
+    """Base class of samplers whose transitions see `batch_size` random rows (an argument of `fit`).
 
-    Nothing is rejected: draws are right as far as steps are small beside the posterior, and the gradient's noise small
-    beside theirs. The step size falls during the warm-up, from `first_step_size` to `step_size`, and stays there.
+    Nothing is rejected: draws are only right if steps are small compared with the posterior's width, and the gradient's
+    noise is small compared with theirs. The step size falls during the warm-up, from `first_step_size` to `step_size`, and
+    stays there.
 
     To subclass, override `move(position, velocity, gradient, step_size, noise)`.
 
@@ -43,7 +44,7 @@ class StochasticGradientSampler(Sampler):
         num_samples: Draws that each chain keeps.
         num_chains: Chains.
         step_size: Step size of the draws that are kept.
-        first_step_size: Where it starts; ten times `step_size` where it's left out.
+        first_step_size: Where it starts; ten times `step_size` by default.
         **options: `init`, `chain_method`, `block_size` (see `Sampler`).
     """
 
@@ -85,17 +86,17 @@ class StochasticGradientSampler(Sampler):
             value, (gradient,) = gradients(target, state.position)
             noise = random.normal(tuple(state.position.shape), seed, dtype)
             position, velocity = self.move(state.position, state.velocity, gradient, size, noise)
-            ended = ops.logical_not(ops.all(ops.isfinite(position)))
-            # A step out of where the density is: stay, and lose the velocity.
-            position = ops.where(ended, state.position, position)
-            velocity = ops.where(ended, ops.zeros_like(velocity), velocity)
+            outside = ops.logical_not(ops.all(ops.isfinite(position)))
+            # Where a step leaves the density, the chain stays and loses its velocity.
+            position = ops.where(outside, state.position, position)
+            velocity = ops.where(outside, ops.zeros_like(velocity), velocity)
             info = Info(
                 log_density=value,
-                accept_rate=1.0 - ops.cast(ended, "float32"),
+                accept_rate=1.0 - ops.cast(outside, "float32"),
                 step_size=size,
                 num_steps=ops.ones_like(size),
                 tree_depth=ops.zeros_like(size),
-                diverging=ops.cast(ended, "float32"),
+                diverging=ops.cast(outside, "float32"),
                 energy=nan_like(size),
             )
             return StochasticGradientState(position, state.iteration + 1, velocity), info

@@ -137,7 +137,7 @@ def test_large_counts_are_walked_in_large_steps():
 
 
 def test_what_it_cannot_do():
-    with pytest.raises(CompileError, match="alternates with a sampler whose chains know nothing"):
+    with pytest.raises(CompileError, match="alternates with a sampler whose transitions stay right"):
         kprob.samplers.DiscreteGibbs(kprob.samplers.MCLMC())
     with pytest.raises(CompileError, match="starts where discrete latents have a value"):
         kprob.samplers.DiscreteGibbs(kprob.NUTS(init="pathfinder"))

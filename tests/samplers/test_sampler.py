@@ -1,5 +1,7 @@
 """The pure transitions: `init` and `step` on positions by name."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from keras import ops
 import kprob
 from kprob.backend import compile_function, random
 from kprob.errors import CompileError
-from kprob.samplers import Info
+from kprob.samplers import Info, Kernel
 
 
 def run(sampler, position, log_density, number, seed=0):
@@ -135,3 +137,51 @@ def test_acceptance_is_what_was_asked_for():
         _, _, infos = run(kprob.NUTS(num_warmup=600), {"x": np.ones(10, "float32")}, log_density, 1000, seed)
         rates.append(infos["accept_rate"][600:].mean())
     assert abs(np.mean(rates) - 0.8) < 0.05
+
+
+def test_samplers_say_how_they_want_to_be_run():
+    everything = [getattr(kprob.samplers, name) for name in kprob.samplers.__all__]
+    samplers = [cls for cls in everything if issubclass(cls, kprob.samplers.Sampler)]
+
+    def names(attribute):
+        return {cls.__name__ for cls in samplers if getattr(cls, attribute)}
+
+    assert names("population") == {"SMC"}
+    assert names("ensemble") == {"ChEES"}
+    assert names("minibatches") == {"SGLD", "SGHMC"}
+    assert names("within_gibbs") == {"NUTS", "HMC", "MALA", "RandomWalkMetropolis"}
+    assert kprob.NUTS(max_tree_depth=7).max_tree_depth == 7 and kprob.samplers.HMC().max_tree_depth is None
+
+
+class WalkState(NamedTuple):
+    position: object
+    iteration: object
+
+
+class Walk(kprob.samplers.Sampler):
+    """The least that a sampler must have."""
+
+    def kernel(self, log_density):
+        def step(seed, state):
+            noise, luck = random.normal((2,), random.fold_in(seed, 0)), random.uniform((1,), random.fold_in(seed, 1))[0]
+            proposal = state.position + noise[: state.position.shape[0]]
+            ratio = log_density(proposal) - log_density(state.position)
+            position = ops.where(ops.log(luck) < ratio, proposal, state.position)
+            zero = ops.zeros_like(ratio)
+            rate = ops.exp(ops.minimum(ratio, 0.0))
+            info = Info(log_density(position), rate, zero + 1.0, zero + 1.0, zero, zero, zero + float("nan"))
+            return WalkState(position, state.iteration + 1), info
+
+        return Kernel(lambda vector: WalkState(vector, ops.zeros((), "int32")), step)
+
+
+def test_a_kernel_is_all_that_a_sampler_needs():
+    @kprob.probmodel
+    def temperature():
+        temp = kprob.sample("temp", kprob.tfd.Normal(15.0, 2.0))
+        kprob.sample("sensor", kprob.tfd.Normal(temp, 1.0))
+
+    model = temperature().compile(Walk(200, 4000, 2, block_size=1000))
+    model.fit({"sensor": 18.0}, verbose=0, check=False)
+    assert model.draws.values["temp"].mean() == pytest.approx(17.4, abs=0.15)
+    assert model.draws.values["temp"].std() == pytest.approx(0.894427, abs=0.1)

@@ -5,15 +5,24 @@ from collections.abc import Sequence
 
 from kprob.effects import Site, SiteKind, Trace
 from kprob.engine.enumeration.elimination import eliminate
+from kprob.engine.enumeration.factors import Factors, find_factors
+from kprob.engine.enumeration.generative_network import GenerativeNetwork
 from kprob.engine.enumeration.plan import SummationPlan
-from kprob.engine.enumeration.runs import Factors, find_factors
 from kprob.engine.enumeration.tables import Table, spread
 from kprob.errors import SiteError, explain, names
+from kprob.types import Seed, Tensor
 
 MOST_NAMES = 4
 
 
-def collapse(networks, plan: SummationPlan, batch: dict, seed, inference: Trace, num_draws: int | None = None) -> Trace:
+def collapse(
+    networks: GenerativeNetwork,
+    plan: SummationPlan,
+    batch: dict,
+    seed: Seed,
+    inference: Trace,
+    num_draws: int | None = None,
+) -> Trace:
     """Runs p with the values of a run of q, and sums over all values of what q leaves out.
 
     Args:
@@ -30,14 +39,8 @@ def collapse(networks, plan: SummationPlan, batch: dict, seed, inference: Trace,
         plates that are left of it.
     """
     factors = find_factors(networks, plan, batch, seed, inference, num_draws)
-    done = eliminate(factors.tables, *sizes_and_homes(factors), factors.plates, before=factors.before)
-    return _collapsed(factors, plan, done.results, num_draws)
-
-
-def sizes_and_homes(factors: Factors) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
-    """Returns the number of values of each variable, and its plates."""
-    variables = factors.variables.values()
-    return {v.name: v.number for v in variables}, {v.name: v.plates for v in variables}
+    results = eliminate(factors.tables, factors.variables, factors.plates).results
+    return _collapsed(factors, plan, results, num_draws)
 
 
 def _collapsed(factors: Factors, plan: SummationPlan, results: Sequence[Table], num_draws: int | None) -> Trace:
@@ -61,15 +64,15 @@ def _collapsed(factors: Factors, plan: SummationPlan, results: Sequence[Table], 
 
 def title(table: Table) -> str:
     """Returns the name of the factor that a sum leaves: `x, y summed over z`."""
-    given = [name for name in table.sources if name not in table.summed]
-    return f"{_some(given or table.sources)} summed over {_some(table.summed)}"
+    remaining = [name for name in table.sources if name not in table.summed]
+    return f"{_some(remaining or table.sources)} summed over {_some(table.summed)}"
 
 
 def _some(listed: Sequence[str]) -> str:
     return ", ".join(listed if len(listed) <= MOST_NAMES else [*listed[: MOST_NAMES - 1], "...", listed[-1]])
 
 
-def _scale(sites: Sequence[Site]):
+def _scale(sites: Sequence[Site]) -> float | Tensor:
     scales = [site.scale for site in sites]
     if all(_equal(scale, scales[0]) for scale in scales):
         return scales[0]
@@ -83,7 +86,7 @@ def _scale(sites: Sequence[Site]):
     )
 
 
-def _equal(one, other) -> bool:
+def _equal(one: float | Tensor, other: float | Tensor) -> bool:
     if one is other:
         return True
     return isinstance(one, int | float) and isinstance(other, int | float) and one == other

@@ -1,23 +1,23 @@
 """The exact distribution of what is summed out, given the data and all other latents.
 
 An elimination leaves for each variable the table that it was summed out of. Backwards, each variable's distribution given
-those that went after it is there to be read: drawing (or maximising) one after the other draws from the joint distribution
+those that went after it can be read off: drawing (or maximising) one after the other draws from the joint distribution
 (for a chain this is forward filtering, backward sampling; with maxima in place of sums, Viterbi's algorithm). Marginal
 probabilities are derivatives of the log-evidence: in the log-weights of a variable's values.
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 
 from kprob.backend import gradients, random
-from kprob.engine.enumeration.chain import StateChain, decoded
-from kprob.engine.enumeration.collapse import sizes_and_homes
+from kprob.engine.enumeration.assignment import value_of
 from kprob.engine.enumeration.elimination import Elimination, eliminate
-from kprob.engine.enumeration.factors import log_softmax
-from kprob.engine.enumeration.plan import SummedVariable, value_of
-from kprob.engine.enumeration.runs import Factors
+from kprob.engine.enumeration.factors import Factors
+from kprob.engine.enumeration.log_factor import log_softmax
+from kprob.engine.enumeration.state_chain import StateChain, decoded
+from kprob.engine.enumeration.summed_variable import SummedVariable
 from kprob.engine.enumeration.tables import Table, aligned, largest
 from kprob.errors import SiteError, explain, names
 from kprob.numerics import log_sum_exp
@@ -67,8 +67,8 @@ def probabilities(factors: Factors) -> dict[str, Tensor]:
         tables = [Table(log, (name,), homes[name]) for name, log in extra.items()]
         return sum(ops.sum(table.log) for table in _eliminated(factors, log_sum_exp, tables).results)
 
-    found = gradients(log_evidence, extra)[1][0]
-    return {name: _in_order(factors, name, ops.moveaxis(p, 0, -1)) for name, p in found.items()}
+    marginals = gradients(log_evidence, extra)[1][0]
+    return {name: _in_order(factors, name, ops.moveaxis(p, 0, -1)) for name, p in marginals.items()}
 
 
 def log_probs(factors: Factors, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -81,43 +81,43 @@ def log_probs(factors: Factors, values: Mapping[str, Tensor]) -> dict[str, Tenso
     Returns:
         Shapes `plate_shape`; their sum is the joint log-density.
     """
-    if factors.before:
+    if factors.past:
         raise SiteError(
             explain(
-                f"The joint density of values of {names(factors.before)} along time isn't there.",
+                f"The joint density of values of {names(factors.past)} along time isn't there.",
                 expected="sites outside of a `scan`",
                 fix="ask for `probs()`, the probabilities of each time's values",
             )
         )
-    found = {}
+    densities = {}
 
     def choose(logits: Tensor, variable: SummedVariable) -> Tensor:
         number = _numbers(factors, variable, values[variable.name])
         picked = _picked(ops.moveaxis(log_softmax(ops.moveaxis(logits, 0, -1)), -1, 0), number, 0)
-        found[variable.name] = _in_order(factors, variable.name, picked)
+        densities[variable.name] = _in_order(factors, variable.name, picked)
         return number
 
     _decode(factors, _eliminated(factors), choose)
-    return found
+    return densities
 
 
-def _eliminated(factors: Factors, reduce: Callable = log_sum_exp, extra=()) -> Elimination:
-    return eliminate([*factors.tables, *extra], *sizes_and_homes(factors), factors.plates, reduce, factors.before)
+def _eliminated(factors: Factors, reduce: Callable = log_sum_exp, extra: Sequence[Table] = ()) -> Elimination:
+    return eliminate([*factors.tables, *extra], factors.variables, factors.plates, reduce)
 
 
 def _decode(factors: Factors, done: Elimination, choose: Callable) -> dict[str, Tensor]:
     # The number of each variable's value, axes in the order of all plates.
-    numbers, homes, chosen = sizes_and_homes(factors)[0], _homes(factors), dict[str, Tensor]()
+    homes, chosen = _homes(factors), dict[str, Tensor]()
     for step in reversed(done.steps):
         table = step.table
-        own = (*step.before, *step.states) if isinstance(step, StateChain) else (step.variable,)
+        own = (*step.past, *step.states) if isinstance(step, StateChain) else (step.variable,)
         others = [name for name in table.variables if name not in own]
         log = aligned(table, (*others, *own), table.plates)
         for other in others:
             number = aligned(Table(chosen[other], (), homes[other]), (), table.plates)
             log = _picked(log, ops.reshape(number, (*[1] * (len(log.shape) - len(table.plates) - 1), *number.shape)), 0)
         if isinstance(step, StateChain):
-            chosen |= decoded(step, log, numbers, factors.plates, choose)
+            chosen |= decoded(step, log, factors.variables, factors.plates, choose)
             continue
         sizes = tuple(factors.plates[plate].size for plate in table.plates)
         variable = factors.variables[step.variable]
@@ -147,11 +147,10 @@ def _in_order(factors: Factors, name: str, value: Tensor) -> Tensor:
 
 
 def _values(factors: Factors, numbers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    found = {}
-    for name in factors.sites:
-        site, variable = factors.trace[name], factors.variables[name]
-        found[name] = value_of(site, variable, _in_order(factors, name, numbers[name]))
-    return found
+    return {
+        name: value_of(factors.trace[name], factors.variables[name], _in_order(factors, name, numbers[name]))
+        for name in factors.sites
+    }
 
 
 def _numbers(factors: Factors, variable: SummedVariable, value: Tensor) -> Tensor:

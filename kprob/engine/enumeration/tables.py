@@ -3,7 +3,7 @@
 Axes of plates may have length 1, where a weight is the same for all of a plate: nothing is repeated before it must be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -42,10 +42,10 @@ def aligned(table: Table, variables: Sequence[str], plates: Sequence[str]) -> Te
         plates: Plates, all of the table's among them.
     """
     own = [("variable", v) for v in table.variables] + [("plate", p) for p in table.plates]
-    wanted = [("variable", v) for v in variables] + [("plate", p) for p in plates]
-    order = [own.index(axis) for axis in wanted if axis in own]
+    axes = [("variable", v) for v in variables] + [("plate", p) for p in plates]
+    order = [own.index(axis) for axis in axes if axis in own]
     log = table.log if order == list(range(len(order))) else ops.transpose(table.log, order)
-    for position, axis in enumerate(wanted):
+    for position, axis in enumerate(axes):
         if axis not in own:
             log = ops.expand_dims(log, position)
     return log
@@ -71,7 +71,7 @@ def product(tables: Sequence[Table], order: Mapping[str, Plate]) -> Table:
     return Table(log, variables, plates, sources, summed)
 
 
-def summed_out(table: Table, variable: str, reduce) -> Table:
+def summed_out(table: Table, variable: str, reduce: Callable) -> Table:
     """Returns a table without a variable, which `reduce(log, axis)` sums, or maximises, away."""
     log = reduce(table.log, table.variables.index(variable))
     left = tuple(v for v in table.variables if v != variable)

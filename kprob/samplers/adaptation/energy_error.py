@@ -1,4 +1,4 @@
-"""A step size under which the energy's error has a variance that is asked for: without rejections, its bias is bounded by it.
+"""A step size at which the energy's error has a target variance, which bounds the bias of a sampler without rejections.
 
 Reference:
     Robnik, De Luca, Silverstein and Seljak (2023), "Microcanonical Hamiltonian Monte Carlo".

@@ -1,4 +1,4 @@
-"""Dual averaging: a step size under which proposals are accepted as often as wanted."""
+"""Dual averaging: a step size under which proposals are accepted at a target rate."""
 
 from typing import NamedTuple
 

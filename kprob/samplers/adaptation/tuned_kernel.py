@@ -54,7 +54,7 @@ class TuningOptions(NamedTuple):
 
 
 class TunableMove(Protocol):
-    """A transition that is given its scale and its step size, and that may remember something for the next one."""
+    """A transition whose scale and step size are arguments, and which may remember something for the next one."""
 
     def __call__(
         self, seed: Seed, position: Tensor, known: Any, scale: Tensor, step_size: Tensor

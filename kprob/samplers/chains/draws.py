@@ -57,7 +57,7 @@ class Draws:
         return {name: self.infos[..., i] for i, name in enumerate(Info._fields)}
 
     def add(self, positions: np.ndarray, infos: np.ndarray, values: dict[str, np.ndarray]) -> None:
-        """Adds draws behind those that there are."""
+        """Appends draws."""
         self.positions = np.concatenate([self.positions, positions], axis=1)
         self.infos = np.concatenate([self.infos, infos], axis=1)
         self.values = (
@@ -68,15 +68,15 @@ class Draws:
 
     def to_bytes(self) -> bytes:
         """Returns all of it as the bytes of a NumPy archive."""
-        estimates = [] if self.log_evidence is None else self.log_evidence
+        estimates = () if self.log_evidence is None else self.log_evidence.tolist()
         about: dict[str, object] = {
             "done": self.done,
             "wanted": self.wanted,
             "sites": self.sites,
             "fingerprint": self.fingerprint,
+            "sampler": self.sampler,
+            "record": {f"{_EVIDENCE}{i}": value for i, value in enumerate(estimates)},
         }
-        about["sampler"] = self.sampler
-        about["record"] = {f"{_EVIDENCE}{i}": float(value) for i, value in enumerate(estimates)}
         arrays = {"positions": self.positions, "infos": self.infos}
         arrays |= {f"value/{name}": value for name, value in self.values.items()}
         arrays |= {f"seed/{i}": seed for i, seed in enumerate(self.seeds)}

@@ -10,7 +10,7 @@ from keras import ops
 from kprob.backend import compile_function, random, vectorized_map
 from kprob.density import LogDensity
 from kprob.numerics import to_numpy
-from kprob.samplers.chains.programs import ChainPrograms, Moved
+from kprob.samplers.chains.programs import ChainPrograms, MovedChains
 from kprob.samplers.kernels.kernel import Info, Kernel
 from kprob.samplers.sampler import Sampler
 from kprob.types import Seed, Tensor
@@ -57,14 +57,14 @@ class EnsembleChains(ChainPrograms):
         """Returns the one state of all chains, as a list of one list of arrays."""
         return [_leaves(self._init(ops.convert_to_tensor(np.stack(vectors)), batch))]
 
-    def run(self, states: list, seeds: list, number: int, batch: dict) -> Moved:
+    def run(self, states: list, seeds: list, number: int, batch: dict) -> MovedChains:
         if self._template is None:  # only for its structure
             self._template = self._init(ops.convert_to_tensor(states[0][0]), batch)
         state = keras.tree.pack_sequence_as(self._template, [ops.convert_to_tensor(leaf) for leaf in states[0]])
         count = ops.convert_to_tensor(np.int32(number))
         state, positions, infos = self._together(state, ops.convert_to_tensor(seeds[0]), count, batch)
         positions, infos = (np.swapaxes(to_numpy(value)[:number], 0, 1) for value in (positions, infos))
-        return Moved([_leaves(state)], positions, infos)
+        return MovedChains([_leaves(state)], positions, infos)
 
 
 def _leaves(state: Any) -> list[np.ndarray]:

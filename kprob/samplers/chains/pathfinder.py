@@ -1,7 +1,7 @@
 """Pathfinder: starting points from the normal approximation that is best along an optimiser's path.
 
 L-BFGS climbs the log-density; at each of its points x with gradient g, its approximate inverse Hessian H gives a normal
-N(x + H g, H). The one with the largest ELBO is drawn from.
+N(x + H g, H). Starting points are drawn from the one with the largest ELBO.
 """
 
 from collections.abc import Callable
@@ -31,9 +31,10 @@ class NormalApproximation(NamedTuple):
 
     def draw(self, generator: np.random.Generator) -> np.ndarray:
         """Returns a draw."""
-        return self._at(generator.normal(size=self.mean.shape))
+        return self.at(generator.normal(size=self.mean.shape))
 
-    def _at(self, noise: np.ndarray) -> np.ndarray:
+    def at(self, noise: np.ndarray) -> np.ndarray:
+        """Returns the draw that standard normal noise gives."""
         return self.mean + (self.factor * noise if self.factor.ndim == 1 else self.factor @ noise)
 
 
@@ -43,7 +44,7 @@ def pathfinder(evaluate: Callable, start: np.ndarray, generator: np.random.Gener
     Args:
         evaluate: From a vector to its log-density and gradient.
         start: Where the path starts.
-        generator: Of the draws by which approximations are compared.
+        generator: Random numbers, for the draws by which approximations are compared.
 
     Reference:
         Zhang, Carpenter, Gelman and Vehtari (2022), "Pathfinder: parallel quasi-Newton variational inference".
@@ -57,13 +58,13 @@ def pathfinder(evaluate: Callable, start: np.ndarray, generator: np.random.Gener
         if moved is None:
             break
         step, slope_change, gain = moved[0] - position, gradient - moved[2], moved[1] - value
-        # Only steps along which the density is concave tell of its curvature.
+        # Only steps along which the density is concave show its curvature.
         if step @ slope_change > 1e-10 * (slope_change @ slope_change):
             pairs = [*pairs, (step, slope_change)][-_HISTORY:]
         position, value, gradient = moved
-        found = _approximate(evaluate, position, gradient, pairs, generator) if pairs else None
-        if found is not None and (best is None or found.elbo > best.elbo):
-            best = found
+        approximation = _approximate(evaluate, position, gradient, pairs, generator) if pairs else None
+        if approximation is not None and (best is None or approximation.elbo > best.elbo):
+            best = approximation
         if gain < _TOLERANCE * max(1.0, abs(value)):
             break
     return best
@@ -117,8 +118,8 @@ def _approximate(
         log_det = float(np.log(factor).sum())
     mean = position + _times_inverse_hessian(gradient, pairs)
     noise = generator.normal(size=(_DRAWS, size))
-    found = NormalApproximation(mean, factor, 0.0)
-    log_densities = np.array([evaluate(found._at(row))[0] for row in noise])
+    approximation = NormalApproximation(mean, factor, 0.0)
+    log_densities = np.array([evaluate(approximation.at(row))[0] for row in noise])
     log_q = -0.5 * np.sum(noise**2, axis=1) - log_det - 0.5 * size * np.log(2.0 * np.pi)
     elbo = float(np.mean(log_densities - log_q))
-    return NormalApproximation(mean, factor, elbo) if np.isfinite(elbo) else None
+    return approximation._replace(elbo=elbo) if np.isfinite(elbo) else None

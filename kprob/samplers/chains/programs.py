@@ -51,7 +51,7 @@ class DensityPrograms:
         }
 
 
-class Moved(NamedTuple):
+class MovedChains(NamedTuple):
     """Chains after some transitions.
 
     Attributes:
@@ -87,7 +87,7 @@ class ChainPrograms(DensityPrograms):
         """Returns the states of chains that start at positions, as lists of arrays."""
 
     @abstractmethod
-    def run(self, states: list, seeds: list, number: int, batch: dict) -> Moved:
+    def run(self, states: list, seeds: list, number: int, batch: dict) -> MovedChains:
         """Makes some transitions of every chain.
 
         Args:

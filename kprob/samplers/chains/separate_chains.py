@@ -14,7 +14,7 @@ from kprob.density import LogDensity
 from kprob.errors import CompileError, explain
 from kprob.numerics import to_numpy
 from kprob.samplers.chains.block import make_block, make_init
-from kprob.samplers.chains.programs import ChainPrograms, Moved, to_tensors
+from kprob.samplers.chains.programs import ChainPrograms, MovedChains, to_tensors
 from kprob.samplers.chains.state_packing import StatePacking
 from kprob.samplers.sampler import Sampler
 
@@ -53,7 +53,7 @@ class SeparateChains(ChainPrograms):
         packing = StatePacking(states[0])
         return [to_numpy(packing.pack(state)) for state in states]
 
-    def run(self, states: list, seeds: list, number: int, batch: dict) -> Moved:
+    def run(self, states: list, seeds: list, number: int, batch: dict) -> MovedChains:
         block = self._make_block(batch)
 
         def once(chain: int) -> _MovedChain:
@@ -65,7 +65,7 @@ class SeparateChains(ChainPrograms):
         if self._vectorized:
             return self._in_one_program(block, states, seeds, number, batch)
         moved = self._side_by_side(once, len(states))
-        return Moved(
+        return MovedChains(
             [chain.state for chain in moved],
             np.stack([chain.positions for chain in moved]),
             np.stack([chain.infos for chain in moved]),
@@ -93,11 +93,11 @@ class SeparateChains(ChainPrograms):
             )
         return self._block
 
-    def _in_one_program(self, block: Callable, states: list, seeds: list, number: int, batch: dict) -> Moved:
+    def _in_one_program(self, block: Callable, states: list, seeds: list, number: int, batch: dict) -> MovedChains:
         together = to_tensors([np.stack(vectors) for vectors in zip(*states, strict=True)])
         together, positions, infos = block(together, *to_tensors([np.stack(seeds), np.int32(number)]), batch)
         apart = [list(vectors) for vectors in zip(*to_numpy(together), strict=True)]
-        return Moved(apart, to_numpy(positions)[:, :number], to_numpy(infos)[:, :number])
+        return MovedChains(apart, to_numpy(positions)[:, :number], to_numpy(infos)[:, :number])
 
     def _side_by_side(self, once: Callable[[int], _MovedChain], chains: int) -> list[_MovedChain]:
         # The compiled call releases Python's lock, so chains in threads use several cores; each waits only for its own

@@ -1,7 +1,6 @@
-"""Where chains start: positions of finite density, found by trying."""
+"""Where chains start: positions of finite density, by trial."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -10,13 +9,20 @@ from kprob.backend import float_type
 from kprob.density import LogDensity
 from kprob.errors import KprobError, explain
 from kprob.samplers.chains.pathfinder import pathfinder
+from kprob.types import Tensor
 
 TRIES = 100
 RADIUS = 2.0
 
 
 def find_starting_points(
-    density: LogDensity, evaluate: Callable, batch: dict, strategy: Any, given: Callable, num_chains: int, seed: int
+    density: LogDensity,
+    evaluate: Callable,
+    batch: dict,
+    strategy: str | Mapping,
+    draw_start: Callable,
+    num_chains: int,
+    seed: int,
 ) -> list[np.ndarray]:
     """Returns a starting vector for each chain, at which density and gradient are finite.
 
@@ -25,7 +31,7 @@ def find_starting_points(
         evaluate: `(vector, batch) -> (log_density, gradient)`, compiled.
         batch: The data.
         strategy: "uniform", "median", "prior", "pathfinder", "guide", or a dict of values by site.
-        given: `(strategy, number) -> vector`, positions of the prior, of the guide or of given values.
+        draw_start: `(strategy, number) -> vector`, a position from the prior, from the guide or of the dict's values.
         num_chains: Chains.
         seed: An int.
 
@@ -36,8 +42,8 @@ def find_starting_points(
     starts = []
     for chain in range(num_chains):
         for attempt in range(TRIES):
-            vector = _propose(density, strategy, given, generator, chain * TRIES + attempt)
-            if isinstance(strategy, str) and strategy == "pathfinder":
+            vector = _propose(density, strategy, draw_start, generator, chain * TRIES + attempt)
+            if strategy == "pathfinder":
                 vector = _along_path(vector, lambda u: _numbers(evaluate, u, batch), generator)
             value, gradient = _numbers(evaluate, vector, batch)
             if np.isfinite(value) and np.isfinite(gradient).all():
@@ -49,16 +55,18 @@ def find_starting_points(
 
 
 def _propose(
-    density: LogDensity, strategy: Any, given: Callable, generator: np.random.Generator, number: int
+    density: LogDensity, strategy: str | Mapping, draw_start: Callable, generator: np.random.Generator, number: int
 ) -> np.ndarray:
     discrete = np.concatenate([np.full(latent.size, latent.discrete) for latent in density.latents])
-    if isinstance(strategy, str) and strategy in ("uniform", "pathfinder"):
+    if strategy in ("uniform", "pathfinder"):
         vector = generator.uniform(-RADIUS, RADIUS, density.size)
         # Whole numbers are drawn from the prior: others wouldn't be possible.
-        return (np.where(discrete, given("prior", number), vector) if discrete.any() else vector).astype(float_type())
-    vector = np.asarray(given(strategy, number), dtype=float_type())
+        return (np.where(discrete, draw_start("prior", number), vector) if discrete.any() else vector).astype(
+            float_type()
+        )
+    vector = np.asarray(draw_start(strategy, number), dtype=float_type())
     # Chains that start at one place would look as if they agreed.
-    spread = 0.0 if isinstance(strategy, str) and strategy in ("prior", "guide") else 0.1
+    spread = 0.0 if strategy in ("prior", "guide") else 0.1
     return (vector + np.where(discrete, 0.0, spread) * generator.normal(size=vector.shape)).astype(float_type())
 
 
@@ -69,12 +77,12 @@ def _numbers(evaluate: Callable, vector: np.ndarray, batch: dict) -> tuple[float
 
 def _along_path(vector: np.ndarray, evaluate: Callable, generator: np.random.Generator) -> np.ndarray:
     if not np.isfinite(evaluate(vector)[0]):
-        return vector  # tried in vain: the next one may be better
-    found = pathfinder(evaluate, vector, generator)
-    return vector if found is None else found.draw(generator).astype(float_type())
+        return vector  # in vain: the next one may be better
+    approximation = pathfinder(evaluate, vector, generator)
+    return vector if approximation is None else approximation.draw(generator).astype(float_type())
 
 
-def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, strategy: Any) -> str:
+def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, strategy: str | Mapping) -> str:
     terms = {name: float(value) for name, value in density.terms(keras.ops.convert_to_tensor(vector), batch).items()}
     bad = [name for name, value in terms.items() if not np.isfinite(value)]
     values = density.values(keras.ops.convert_to_tensor(vector), batch)
@@ -93,6 +101,6 @@ def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, stra
     )
 
 
-def _brief(value: Any) -> str:
+def _brief(value: Tensor) -> str:
     array = np.asarray(keras.ops.convert_to_numpy(value))
     return f"{float(array):.4g}" if array.ndim == 0 else np.array2string(array.ravel()[:4], precision=4)

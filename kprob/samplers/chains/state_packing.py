@@ -1,7 +1,7 @@
-"""A sampler's state as one vector for each type of its numbers: what goes into a compiled program and comes out of it.
+"""A sampler's state as one vector for each type of its numbers, for the arguments and results of compiled programs.
 
-A program is called once in each block and chain, and each array that it takes costs as much as a few trajectories of a
-small model.
+A program is called once in each block and chain, and each array among its arguments costs as much as a few trajectories of
+a small model.
 """
 
 import math

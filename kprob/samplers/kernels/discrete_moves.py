@@ -28,7 +28,7 @@ class IntegerWalk(NamedTuple):
 
 
 def gibbs(seed: Seed, values: Tensor, log_density: Callable) -> Tensor:
-    """Draws a number from its distribution given everything else.
+    """Draws a number from its distribution conditional on everything else.
 
     Args:
         seed: A seed.

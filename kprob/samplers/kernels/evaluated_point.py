@@ -9,7 +9,7 @@ from kprob.types import Tensor
 
 
 class EvaluatedPoint(NamedTuple):
-    """A position with what is known there.
+    """A position with its log-density and gradient.
 
     Attributes:
         position: Unconstrained numbers (d,).

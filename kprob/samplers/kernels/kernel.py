@@ -1,4 +1,4 @@
-"""A Markov transition as two pure functions, and what it reports."""
+"""A Markov transition as pure functions, and what it reports."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -37,11 +37,11 @@ class TrajectoryEnd(NamedTuple):
 
 
 class TrajectoryCandidate(NamedTuple):
-    """The point of a trajectory, or of a part of it, that is drawn from it.
+    """The point that is drawn from a trajectory, or from a part of it.
 
     Attributes:
         point: The point.
-        level: Minus the energy there, more than at the start.
+        level: Minus the energy there, relative to the start.
         log_weight: Logarithm of the sum of the points' weights.
     """
 
@@ -51,7 +51,7 @@ class TrajectoryCandidate(NamedTuple):
 
 
 class TrajectoryDraw(NamedTuple):
-    """What came of a trajectory.
+    """The draw from a trajectory, and how the trajectory went.
 
     Attributes:
         point: The draw.
@@ -143,7 +143,7 @@ def no_u_turn(
 
 
 def _joined(tree: _TrajectoryTree, half: _GrowingHalf, forward: Tensor, uniform: Tensor) -> _TrajectoryTree:
-    # The half is as likely to give the draw as its weight is large beside the old one's, which favours new places.
+    # The half gives the draw with the ratio of its weight to the old one's as probability, which favours new places.
     better = ops.log(uniform) < half.candidate.log_weight - tree.candidate.log_weight
     chosen = select(ops.logical_and(half.going, better), half.candidate, tree.candidate)
     left, right = select(forward, tree.left, half.edge), select(forward, half.edge, tree.right)

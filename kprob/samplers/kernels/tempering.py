@@ -72,13 +72,13 @@ class TemperingOptions(NamedTuple):
     dense_mass: bool
 
 
-class _Waiting(NamedTuple):
+class _WaitingParticle(NamedTuple):
     # A particle that was chosen by weight, before its moves.
     position: Tensor
     seed: Seed
 
 
-class _Moved(NamedTuple):
+class _MovedParticle(NamedTuple):
     particle: Particle
     accept_rate: Tensor
 
@@ -122,17 +122,17 @@ def temper(
     scale = _weighted_scale(population.positions, shares, options.dense_mass)
     chosen = resample(shares, random.fold_in(seed, 0))
     positions = ops.take(population.positions, chosen, axis=0)
-    waiting = _Waiting(positions, random.split(random.fold_in(seed, 1), number))
+    waiting = _WaitingParticle(positions, random.split(random.fold_in(seed, 1), number))
 
     def tempered(position: Tensor) -> Tensor:
         log_prior, log_likelihood = log_terms(position)
         return log_prior + temperature * log_likelihood
 
-    def move(particle: _Waiting) -> _Moved:
+    def move(particle: _WaitingParticle) -> _MovedParticle:
         position, rate = _move(particle, proper(tempered), scale, population.step_size, options)
-        return _Moved(Particle(position, *log_terms(position)), rate)
+        return _MovedParticle(Particle(position, *log_terms(position)), rate)
 
-    moved: _Moved = map_particles(move, waiting)
+    moved: _MovedParticle = map_particles(move, waiting)
     rate = ops.mean(moved.accept_rate)
     return TemperedPopulation(
         *moved.particle,
@@ -179,7 +179,7 @@ def resample(shares: Tensor, seed: Seed) -> Tensor:
 
 
 def _move(
-    particle: _Waiting, log_density: Callable, scale: Tensor, step_size: Tensor, options: TemperingOptions
+    particle: _WaitingParticle, log_density: Callable, scale: Tensor, step_size: Tensor, options: TemperingOptions
 ) -> tuple[Tensor, Tensor]:
     # Where a particle is after all of its moves, and their mean acceptance probability.
     def once(i: Tensor, z: Tensor, rate: Tensor) -> tuple:

@@ -9,12 +9,13 @@ smoothers".)
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import keras
 
 from kprob.effects import Plate
+from kprob.engine.enumeration.summed_variable import SummedVariable
 from kprob.engine.enumeration.tables import Table, aligned
 from kprob.errors import SiteError, explain, names
 from kprob.types import Tensor
@@ -31,43 +32,47 @@ class StateChain:
 
     Attributes:
         states: Their variables.
-        before: The variables that stand for them one step earlier, in the same order.
+        past: The variables that stand for them one step earlier, in the same order.
         table: Product of all tables that had them.
         time: Name of the plate of time.
         reduce: How values are summed, or maximised, away.
     """
 
     states: tuple[str, ...]
-    before: tuple[str, ...]
+    past: tuple[str, ...]
     table: Table
     time: str
     reduce: Callable
 
 
-def summed_over_paths(chain: StateChain, numbers: Mapping[str, int], plates: Mapping[str, Plate]) -> Table:
+def summed_over_paths(chain: StateChain, variables: Mapping[str, SummedVariable], plates: Mapping[str, Plate]) -> Table:
     """Returns a table without the states and without time."""
     table = chain.table
-    others = tuple(v for v in table.variables if v not in (*chain.states, *chain.before))
+    others = tuple(v for v in table.variables if v not in (*chain.states, *chain.past))
     rest = tuple(p for p in table.plates if p != chain.time)
-    matrices = _matrices(chain, aligned(table, (*others, *chain.before, *chain.states), table.plates), numbers, plates)
+    matrices = _matrices(chain, aligned(table, (*others, *chain.past, *chain.states), table.plates), variables, plates)
     paths = _levels(matrices, chain.reduce)[-1][0]
     log = chain.reduce(paths[..., 0, :], -1)
     return Table(log, others, rest, table.sources, (*table.summed, *chain.states))
 
 
 def decoded(
-    chain: StateChain, log: Tensor, numbers: Mapping[str, int], plates: Mapping[str, Plate], choose: Callable
+    chain: StateChain,
+    log: Tensor,
+    variables: Mapping[str, SummedVariable],
+    plates: Mapping[str, Plate],
+    choose: Callable,
 ) -> dict[str, Tensor]:
     """Returns the number of each state's value at all times, and of those before them.
 
     Args:
         chain: The states.
-        log: The table, with the variables that were chosen before taken out: axes of `before`, `states` and plates.
-        numbers: Number of values of each variable.
+        log: The table, with the variables that were chosen before taken out: axes of `past`, `states` and plates.
+        variables: All variables.
         plates: All plates.
         choose: Chooses numbers by log-weights along the first axis.
     """
-    levels = _levels(_matrices(chain, log, numbers, plates), chain.reduce)
+    levels = _levels(_matrices(chain, log, variables, plates), chain.reduce)
     last = choose(ops.moveaxis(levels[-1][0][..., 0, :], -1, 0))[None]
     first = ops.zeros_like(last)
     for matrices in levels[-2::-1]:
@@ -77,19 +82,21 @@ def decoded(
         first, last = _interleaved(first, middle), _interleaved(middle, last)
     steps = plates[chain.time].size
     axis = chain.table.plates.index(chain.time)
-    joint, found = last[:steps], {}
-    for state, before in zip(reversed(chain.states), reversed(chain.before), strict=True):
-        own = joint % numbers[state]
-        joint = joint // numbers[state]
-        found[state] = ops.moveaxis(own, 0, axis)
-        found[before] = ops.moveaxis(ops.concatenate([ops.zeros_like(own[:1]), own[:-1]], axis=0), 0, axis)
-    return found
+    joint, numbers = last[:steps], {}
+    for state, past in zip(reversed(chain.states), reversed(chain.past), strict=True):
+        own = joint % variables[state].number
+        joint = joint // variables[state].number
+        numbers[state] = ops.moveaxis(own, 0, axis)
+        numbers[past] = ops.moveaxis(ops.concatenate([ops.zeros_like(own[:1]), own[:-1]], axis=0), 0, axis)
+    return numbers
 
 
-def _matrices(chain: StateChain, log: Tensor, numbers, plates) -> Tensor:
-    # From axes (others, before, states, plates) to (time, others, other plates, joint before, joint state).
+def _matrices(
+    chain: StateChain, log: Tensor, variables: Mapping[str, SummedVariable], plates: Mapping[str, Plate]
+) -> Tensor:
+    # From axes (others, past, states, plates) to (time, others, other plates, joint before, joint state).
     count = len(chain.states)
-    size = math.prod(numbers[state] for state in chain.states)
+    size = math.prod(variables[state].number for state in chain.states)
     steps = plates[chain.time].size
     if steps * size**3 > MOST_PRODUCTS:
         raise SiteError(_too_large(chain, steps, size))
@@ -138,17 +145,17 @@ def _interleaved(one: Tensor, two: Tensor) -> Tensor:
     return ops.reshape(both, (2 * shape[0], *shape[2:]))
 
 
-def check_tractable(chain: StateChain, homes: Mapping[str, Sequence[str]]) -> None:
+def check_tractable(chain: StateChain, variables: Mapping[str, SummedVariable]) -> None:
     """Raises where another variable of the table varies along time too."""
-    others = [v for v in chain.table.variables if v not in (*chain.states, *chain.before)]
-    coupled = [v for v in others if chain.time in homes[v]]
+    others = [v for v in chain.table.variables if v not in (*chain.states, *chain.past)]
+    coupled = [v for v in others if chain.time in variables[v].plates]
     if coupled:
         raise SiteError(
             explain(
                 f"{names(chain.states)} can't be summed out along time: {names(coupled)} varies along time as well, in "
                 "other plates.",
-                received=f"{names(chain.states)} in {names(homes[chain.states[0]])}, `{coupled[0]}` in "
-                f"{names(homes[coupled[0]])}",
+                received=f"{names(chain.states)} in {names(variables[chain.states[0]].plates)}, `{coupled[0]}` in "
+                f"{names(variables[coupled[0]].plates)}",
                 expected="discrete states of a `scan` that depend on each other in the same plates",
                 fix=f"declare `{coupled[0]}` in `inference`",
             )
