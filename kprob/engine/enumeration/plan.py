@@ -19,8 +19,8 @@ from kprob.backend import find_influences, random
 from kprob.data.batch import rows_of
 from kprob.effects import Handler, Site, Trace
 from kprob.engine.enumeration.factors import log_factor
-from kprob.engine.probing.alternatives import to_numpy
 from kprob.errors import SiteError, explain, names
+from kprob.numerics import to_numpy
 
 MOST_RUNS = 4096
 

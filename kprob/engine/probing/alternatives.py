@@ -7,13 +7,13 @@ that is cheap: the samplers that reject and try again take seconds to compile on
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 
 from kprob import distributions
 from kprob.backend import random
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site
+from kprob.numerics import to_numpy
 
 _DRAWS = 32
 _MAX_SUPPORT = 8
@@ -53,11 +53,6 @@ def other_arrays(array: np.ndarray) -> Iterator[np.ndarray]:
     one = np.ones((), array.dtype)
     yield array - one
     yield array + one
-
-
-def to_numpy(value) -> np.ndarray:
-    """Returns a value as an array."""
-    return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def _nan(array: np.ndarray) -> Iterator[np.ndarray]:

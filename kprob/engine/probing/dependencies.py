@@ -19,11 +19,12 @@ from kprob.backend import is_tensor, random
 from kprob.data.batch import Data, batch_of, data_of
 from kprob.effects import Handler, Site
 from kprob.engine.networks import Networks
-from kprob.engine.probing.alternatives import other_arrays, other_values, to_numpy
+from kprob.engine.probing.alternatives import other_arrays, other_values
 from kprob.engine.probing.few_rows import completed, on_few_rows
 from kprob.engine.probing.fingerprints import Fingerprint, differs, fingerprint, has_nan, is_finite
 from kprob.engine.probing.structure import Structure, site_info
 from kprob.guides import Guide
+from kprob.numerics import to_numpy
 
 _TRIES = 5
 _MAX_BRANCHES = 8

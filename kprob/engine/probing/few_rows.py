@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from kprob.data.batch import Data
 from kprob.effects import Site
-from kprob.engine.probing.alternatives import to_numpy
+from kprob.numerics import to_numpy
 
 FEW_ROWS = 3
 Result = TypeVar("Result")
