@@ -20,7 +20,7 @@ def documented_by(service: Callable) -> Callable[[Method], Method]:
     def documented(method: Method) -> Method:
         taken = set(inspect.signature(method).parameters)
         lines, in_arguments, kept = [], False, True
-        for line in inspect.getdoc(service).splitlines():
+        for line in (inspect.getdoc(service) or "").splitlines():
             entry = re.match(r"    \*{0,2}(\w+):", line)
             if line.rstrip() == "Args:":
                 in_arguments = True

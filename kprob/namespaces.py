@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 from kprob.errors import did_you_mean
 
-# Where names are reached that people look for on the top level, beside those that a namespace exports.
-FORMER = {"mcmc": "kprob.samplers"}
+# Namespaces that have moved, and where they are now. Programs name them, and so do files that were saved before.
+FORMER = {"kprob.mcmc": "kprob.samplers"}
 
 
 def listing(names: Iterable[str]) -> Callable[[], list[str]]:
@@ -31,8 +31,9 @@ def elsewhere(module: str, names: Iterable[str], namespaces: Iterable[str]) -> C
 
     def missing(name: str) -> object:
         homes = [home for home in namespaces if name in importlib.import_module(f"{module}.{home}").__all__]
-        found = [FORMER[name]] if name in FORMER else [f"{module}.{home}.{name}" for home in homes]
-        where = f" It lives in a namespace: write {' or '.join(found)}." if found else did_you_mean(name, names)
+        moved = FORMER.get(f"{module}.{name}")
+        places = [moved] if moved else [f"{module}.{home}.{name}" for home in homes]
+        where = f" It lives in a namespace: write {' or '.join(places)}." if places else did_you_mean(name, names)
         raise AttributeError(f"module {module!r} has no attribute {name!r}.{where}")
 
     return missing

@@ -23,7 +23,7 @@ def nuts() -> kprob.NUTS:
 def fit(model, problem: str, callbacks=()):
     """Warms up anew and draws; returns the draws by site."""
     # A second `fit` would go on where the first one ended; this one is to start again with the same programs.
-    model.draws = None
+    model._state.context.draws = None
     model.fit(problems.sampler_data(problem), verbose=0, callbacks=list(callbacks))
     return model.draws.values
 

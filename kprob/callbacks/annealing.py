@@ -1,10 +1,12 @@
 """Annealing: a number of the objective that changes from epoch to epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
 from kprob.errors import CompileError, explain
+from kprob.models import ProbabilisticModel
 
 
 class Annealing(keras.callbacks.Callback):
@@ -58,8 +60,8 @@ class Annealing(keras.callbacks.Callback):
         share = 1.0 if self.epochs <= 0 else min(1.0, epoch / self.epochs)
         return self.start + share * (self.stop - self.start)
 
-    def on_train_begin(self, logs=None):
-        objective = getattr(self.model, "objective", None)
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        objective = self.model.objective if isinstance(self.model, ProbabilisticModel) else None
         if not isinstance(getattr(objective, self.coefficient, None), keras.Variable):
             raise CompileError(
                 explain(
@@ -70,5 +72,5 @@ class Annealing(keras.callbacks.Callback):
                 )
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         getattr(self.model.objective, self.coefficient).assign(self.value(epoch))

@@ -1,5 +1,8 @@
 """Stopping a sampler when its chains agree and there are enough effective draws."""
 
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
 import keras
 
 from kprob.diagnostics.rhat import MAX_RHAT
@@ -54,10 +57,10 @@ class Converged(keras.callbacks.Callback):
         self.max_rhat, self.min_ess = max_rhat, min_ess
         self.stopped_epoch: int | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self.stopped_epoch = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         logs = logs or {}
         if "max_rhat" not in logs or "min_ess" not in logs:
             raise CompileError(
@@ -73,5 +76,5 @@ class Converged(keras.callbacks.Callback):
             self.model.stop_training, self.stopped_epoch = True, epoch
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,4 +1,7 @@
-"""Stopping when nothing improves any more, told apart from noise."""
+"""Stopping when nothing improves beyond noise any more."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -71,17 +74,19 @@ class EarlyStopping(keras.callbacks.Callback):
         """After how many epochs the callback acts: those between may run in one program."""
         return self.window
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self.values: list[float] = []
         self.best, self.best_error, self.waited = -np.inf, 0.0, 0
-        self.best_weights, self.stopped_epoch = None, None
+        self.best_weights: list[tuple[keras.Variable, np.ndarray]] | None = None
+        self.stopped_epoch = None
 
-    def on_epoch_end(self, epoch, logs=None):
-        if self.monitor not in (logs or {}):
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        logs = logs or {}
+        if self.monitor not in logs:
             raise CompileError(
                 explain(
                     f"EarlyStopping looks at `{self.monitor}`, which the fit doesn't log.",
-                    received=f"logs {sorted(logs or {})}",
+                    received=f"logs {sorted(logs)}",
                     expected="one of them",
                     fix='write monitor="elbo", or pass validation_data for "val_elbo"',
                 )
@@ -90,7 +95,7 @@ class EarlyStopping(keras.callbacks.Callback):
         if (epoch + 1) % self.window == 0:
             self._end_window(epoch)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.restore_best_weights and self.best_weights is not None:
             for variable, value in self.best_weights:
                 variable.assign(value)

@@ -1,6 +1,8 @@
 """The course of a fit in TensorBoard: ELBO, KL divergence and k-hat."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +15,7 @@ from kprob.errors import CompileError
 class Monitor(keras.callbacks.Callback):
     """Writes what a fit logs (`elbo`, `log_likelihood`, `kl`, `loss`, `val_...`) and k-hat for TensorBoard.
 
-    k-hat is the largest over rows' 90 % quantile where rows have their own, else the one there is: below 0.7, q is close to
+    k-hat is the 90 % quantile over the rows where each row has its own, else the one there is: below 0.7, q is close to
     the posterior. Many epochs still run in one compiled program: the callback acts once in `every` epochs.
 
     Args:
@@ -42,7 +44,14 @@ class Monitor(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, log_dir: str | os.PathLike, data=None, every: int = 10, num_samples: int = 500, seed: int = 0):
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        data: Any = None,
+        every: int = 10,
+        num_samples: int = 500,
+        seed: int = 0,
+    ):
         super().__init__()
         check_count("every", every, 1, CompileError)
         check_count("num_samples", num_samples, 25, CompileError)
@@ -55,19 +64,19 @@ class Monitor(keras.callbacks.Callback):
         """After how many epochs the callback acts: those between may run in one program."""
         return self.every
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self.k_hats = {}
         self._writer = summary_writer(self.log_dir)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         for name, value in (logs or {}).items():
             self._writer.scalar(name, float(value), epoch)
         if (epoch + 1) % self.every == 0:
             if self.data is not None:
-                found = self.model.diagnose(self.data, num_samples=self.num_samples, seed=self.seed).k_hat
-                self.k_hats[epoch] = float(np.quantile(found, 0.9))
+                k_hat = self.model.diagnose(self.data, num_samples=self.num_samples, seed=self.seed).k_hat
+                self.k_hats[epoch] = float(np.quantile(k_hat, 0.9))
                 self._writer.scalar("k_hat", self.k_hats[epoch], epoch)
             self._writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         self._writer.close()

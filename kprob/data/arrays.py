@@ -1,6 +1,7 @@
 """From anything array-like that a user passes to NumPy arrays by name."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,14 +25,14 @@ class Whole:
         ```
     """
 
-    def __init__(self, value):
+    def __init__(self, value: Any):
         self.value = value
 
     def __repr__(self) -> str:
         return f"Whole({self.value!r})"
 
 
-def to_array(name: str, value) -> np.ndarray:
+def to_array(name: str, value: Any) -> np.ndarray:
     """Returns data as a NumPy array; floats in Keras's float type.
 
     Raises:
@@ -69,7 +70,7 @@ def check_finite(name: str, array: np.ndarray) -> None:
             )
 
 
-def to_dict(data) -> dict[str, object] | None:
+def to_dict(data: Any) -> dict[str, object] | None:
     """Returns data by name as a plain dict, or None where it has no names."""
     if isinstance(data, Mapping):
         return {str(name): value for name, value in data.items()}
@@ -78,7 +79,7 @@ def to_dict(data) -> dict[str, object] | None:
     return None
 
 
-def _not_an_array(name: str, value) -> str:
+def _not_an_array(name: str, value: Any) -> str:
     return explain(
         f"The data for `{name}` is no array of numbers.",
         received=f"{type(value).__name__}: {str(value)[:80]}",

@@ -14,12 +14,13 @@ A batch is a dict of tensors, the one thing that travels through Keras's loops a
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
 
 from kprob.backend import float_type, random
-from kprob.types import Seed
+from kprob.types import Seed, Tensor
 
 FINGERPRINT_BYTES = 10_000_000
 KERAS_BATCH_SIZE = 32
@@ -52,7 +53,7 @@ class Data:
             for name, value in arrays
         )
 
-    def take(self, rows) -> "Data":
+    def take(self, rows: Any) -> "Data":
         """Returns some of the rows: a slice or an array of indices."""
         weights = None if self.weights is None else self.weights[rows]
         taken = {name: value[rows] for name, value in self.rows.items()}
@@ -113,7 +114,7 @@ def take_rows(batch: dict, number: int, seed: Seed) -> dict:
     }
 
 
-def rows_of(batch: dict):
+def rows_of(batch: dict) -> Any:
     """Returns the number of rows of a batch: an int, a tensor where it isn't known, or None without a data plate."""
     if batch.get("rows"):
         return keras.ops.shape(next(iter(batch["rows"].values())))[0]
@@ -132,7 +133,7 @@ def repeat_rows(batch: dict, num_draws: int | None) -> dict:
     if num_draws is None:
         return batch
 
-    def repeat(value):
+    def repeat(value: Tensor) -> Tensor:
         return keras.ops.tile(value, (num_draws, *[1] * (len(value.shape) - 1)))
 
     repeated = {**batch, "rows": {name: repeat(value) for name, value in batch.get("rows", {}).items()}}
@@ -142,5 +143,5 @@ def repeat_rows(batch: dict, num_draws: int | None) -> dict:
     return repeated
 
 
-def _length(rows, number: int) -> int:
+def _length(rows: Any, number: int) -> int:
     return len(range(*rows.indices(number))) if isinstance(rows, slice) else len(rows)

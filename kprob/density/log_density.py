@@ -12,7 +12,7 @@ from kprob.checks import plates_text
 from kprob.density.unconstrained import Unconstrained
 from kprob.effects import Site, Trace
 from kprob.engine import Networks
-from kprob.engine.enumeration import enumerable, find_plan
+from kprob.engine.enumeration import SummationPlan, collapse, enumerable, find_plan
 from kprob.errors import MismatchError, explain
 from kprob.types import Seed, Tensor
 
@@ -54,12 +54,20 @@ class LogDensity:
     Args:
         networks: The model's networks, of which the generative one is used.
         latents: The latents, in the order of the vector.
+        plan: How discrete latents are summed out; None for none.
         transport: `(numbers by name, batch) -> (unconstrained numbers by name, log of the Jacobian's determinant)`.
     """
 
-    def __init__(self, networks: Networks, latents: tuple[UnconstrainedLatent, ...], transport: Callable | None = None):
+    def __init__(
+        self,
+        networks: Networks,
+        latents: tuple[UnconstrainedLatent, ...],
+        plan: SummationPlan | None = None,
+        transport: Callable | None = None,
+    ):
         self.networks = networks
         self.latents = latents
+        self.plan = plan
         self.transport = transport
 
     @property
@@ -97,8 +105,9 @@ class LogDensity:
         handler = Unconstrained(position, log_det)
         seed = random.seed(0) if seed is None else seed
         trace = self.networks.run_generative(batch, seed, extra=handler)
-        if self.networks.plan is not None:
-            trace = self.networks.replay(batch, seed, only(trace, [latent.name for latent in self.latents]))
+        if self.plan is not None:
+            latents = only(trace, [latent.name for latent in self.latents])
+            trace = collapse(self.networks, self.plan, batch, seed, latents)
         return trace, handler
 
     def values(self, vector: Tensor, batch: dict) -> dict[str, Tensor]:
@@ -175,10 +184,10 @@ def find_log_density(
                 fix="leave what is to be inferred out of the data",
             )
         )
+    plan = None
     if any(enumerable(site) for site in trace.random_sites(observed=False)):
         plan = find_plan(networks, batch, only(trace, [latent.name for latent in latents]))
-        return LogDensity(networks.summing(plan), tuple(latents))
-    return LogDensity(networks.summing(None), tuple(latents))
+    return LogDensity(networks, tuple(latents), plan)
 
 
 def _discrete_latent(site: Site, start: int, sampler: str) -> UnconstrainedLatent:

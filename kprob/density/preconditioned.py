@@ -40,4 +40,4 @@ def preconditioned(density: LogDensity, guide: Guide) -> LogDensity:
         run = GuideRun(data_of(batch), guide.num_data)
         return guide.transport(noise, run)
 
-    return LogDensity(density.networks, density.latents, transport)
+    return LogDensity(density.networks, density.latents, density.plan, transport)

@@ -5,12 +5,15 @@ more draw from that posterior, and every rank among the others is equally likely
 truth at the ends, one that is too wide in the middle, a biased one to one side.
 """
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from kprob.diagnostics.ecdf_bands import ecdf_bands
-from kprob.diagnostics.figures import draw
+from kprob.diagnostics.figures import plot
 from kprob.diagnostics.special import chi_squared_tail
 
 MOST_BINS = 20
@@ -103,7 +106,7 @@ class Calibration:
             found[name] = np.any(below | above, axis=0)
         return found
 
-    def plot(self, to_file=None):
+    def plot(self, to_file: str | os.PathLike | None = None) -> Any:
         """Draws histograms of the ranks, and the ECDFs' differences in their bands (needs matplotlib).
 
         Args:
@@ -112,7 +115,7 @@ class Calibration:
         Returns:
             The matplotlib figure.
         """
-        return draw("calibration", self, to_file)
+        return plot("calibration", self, to_file)
 
     def __str__(self) -> str:
         lines = [f"Simulation-based calibration: {self.num_simulations} simulations, {self.num_draws} draws each."]
@@ -146,6 +149,6 @@ class Calibration:
         return chi_squared_tail(float(np.sum((counts - expected) ** 2 / expected)), bins - 1)
 
     @staticmethod
-    def _each(ranks: np.ndarray, function) -> np.ndarray:
+    def _each(ranks: np.ndarray, function: Callable[[np.ndarray], float]) -> np.ndarray:
         flat = ranks.reshape(len(ranks), -1)
         return np.array([function(column) for column in flat.T]).reshape(ranks.shape[1:])

@@ -43,7 +43,7 @@ def ecdf_bands(
     points = np.arange(step, num_places, step) / num_places
     cumulative = np.cumsum(np.exp([binomial_log_probability(num_simulations, z) for z in points]), axis=1)
 
-    def limits(level: float):
+    def limits(level: float) -> tuple[np.ndarray, np.ndarray]:
         lower = np.sum(cumulative < level / 2, axis=1)
         upper = np.sum(cumulative < 1 - level / 2, axis=1)
         return lower, upper

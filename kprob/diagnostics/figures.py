@@ -1,25 +1,28 @@
-"""Where results find the functions that draw them: `kprob.plots`, further up, enters its own here."""
+"""The registry of functions that draw results as figures: `kprob.plots`, further up, enters its own."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from kprob.errors import KprobError, explain
 
-_DRAWN_BY: dict[str, Callable] = {}
+Plot = TypeVar("Plot", bound=Callable)
+
+_PLOTS: dict[str, Callable] = {}
 
 
-def draws(kind: str) -> Callable[[Callable], Callable]:
-    """Marks a function as the one that draws results of a kind."""
+def plots(kind: str) -> Callable[[Plot], Plot]:
+    """Registers a function as the one that draws results of a kind as a figure."""
 
-    def enter(function: Callable) -> Callable:
-        _DRAWN_BY[kind] = function
+    def enter(function: Plot) -> Plot:
+        _PLOTS[kind] = function
         return function
 
     return enter
 
 
-def draw(kind: str, result, *args, **kwargs):
-    """Draws a result."""
-    if kind not in _DRAWN_BY:
+def plot(kind: str, result: object, *args: Any, **kwargs: Any) -> Any:
+    """Returns the figure of a result."""
+    if kind not in _PLOTS:
         raise KprobError(
             explain(
                 f"Nothing draws a {kind}.",
@@ -28,4 +31,4 @@ def draw(kind: str, result, *args, **kwargs):
                 fix="import kprob",
             )
         )
-    return _DRAWN_BY[kind](result, *args, **kwargs)
+    return _PLOTS[kind](result, *args, **kwargs)

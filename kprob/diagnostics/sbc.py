@@ -1,25 +1,29 @@
 """Simulation-based calibration: does the inference find what it should, on data whose parameters are known?"""
 
+import contextlib
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import keras
 import numpy as np
 
 from kprob.checks import check_count
+from kprob.diagnostics.calibratable import Answers, Calibratable
 from kprob.diagnostics.calibration import Calibration
 from kprob.errors import FitWarning, KprobError, explain, names
 
+Sites = str | list[str] | None
+
 
 def sbc(
-    model: Any,
+    model: Calibratable | Callable[[], Calibratable],
     num_simulations: int = 200,
     num_draws: int = 99,
     *,
     data: Mapping | None = None,
-    observed: str | list[str] | None = None,
-    sites: str | list[str] | None = None,
+    observed: Sites = None,
+    sites: Sites = None,
     size: int = 1,
     fit: Mapping | None = None,
     refit: bool = True,
@@ -33,7 +37,7 @@ def sbc(
     model is what it was before.
 
     A model compiled with a sampler is calibrated likewise. Ranks are uniform only among independent draws: let the sampler
-    make many times `num_draws`, of which as many are then picked by chance.
+    make many times `num_draws`, of which `num_draws` are then picked by chance.
 
     Args:
         model: A compiled model; or a function that makes one, which is then called for each simulation.
@@ -41,7 +45,7 @@ def sbc(
         num_draws: Posterior draws in each; 99 makes 100 places for the truth.
         data: Covariates.
         observed: The sites that are data; may be left out where the model has been fitted.
-        sites: The latents whose ranks are taken, or what follows from them (`kprob.deterministic`); all latents by default.
+        sites: The latents whose ranks are computed, or what follows from them (`kprob.deterministic`); all latents by default.
         size: Length of the data plate, where there are no covariates with rows.
         fit: Arguments of `fit`, such as `{"epochs": 1000, "batch_size": 100}`.
         refit: Whether to fit at all: False for an inference network that needs no training for new data.
@@ -76,66 +80,60 @@ def sbc(
     """
     check_count("num_simulations", num_simulations, 2)
     check_count("num_draws", num_draws, 1)
-    make = model if callable(model) and not hasattr(model, "fit") else None
-    first = make() if make else model
+    make = None if isinstance(model, keras.Model) else cast(Callable[[], Calibratable], model)
+    first = cast(Calibratable, model) if make is None else make()
     covariates = dict(data or {})
-    drawn = _from_the_prior(first, sites, covariates, size).sample(num_simulations, seed=seed)
-    is_data = _observed(first, observed, drawn)
+    prior = _prior_of_all(first, sites, covariates, size)
+    simulated = _by_name(prior.sample(num_simulations, seed=seed), sites)
+    is_data = _observed(first, observed, simulated)
     options = {"verbose": 0, **(fit or {})}
 
-    def simulated(i: int) -> dict:
-        return {**covariates, **{name: drawn[name][i] for name in is_data}}
+    def data_of(i: int) -> dict[str, Any]:
+        return {**covariates, **{name: simulated[name][i] for name in is_data}}
 
-    start = None if make else _Start(first, simulated(0), options, seed)
     generator = np.random.default_rng(seed)
     seeds = generator.integers(0, 2**31, num_simulations)
-    ranks: dict[str, list] = {}
+    ranks: dict[str, list[np.ndarray]] = {}
     bar = keras.utils.Progbar(num_simulations, verbose=1 if verbose else 0)
-    try:
+    with _unfitted(first, make, data_of(0), options, seed) as model_of:
         for i in range(num_simulations):
-            each = first if make is None or i == 0 else make()
-            if start is not None:
-                start.again(i)
+            unfitted = model_of(i)
             if refit:
-                _quietly(each.fit, simulated(i), **options)
-            found = _posterior(each, sites, simulated(i), num_draws, int(seeds[i]))
-            for name, draws in found.items():
-                ranks.setdefault(name, []).append(_rank(drawn[name][i], draws, generator))
+                _quietly(unfitted.fit, data_of(i), **options)
+            posterior = unfitted.posterior(sites, data_of(i)).sample(num_draws, seed=int(seeds[i]))
+            for name, draws in _by_name(posterior, sites).items():
+                ranks.setdefault(name, []).append(_rank(simulated[name][i], draws, generator))
             bar.update(i + 1)
-    finally:
-        if start is not None:
-            start.restore()
     return Calibration({name: np.stack(each) for name, each in ranks.items()}, num_draws)
 
 
-def _from_the_prior(model, sites, covariates: dict, size: int):
+def _prior_of_all(model: Calibratable, sites: Sites, covariates: dict[str, Any], size: int) -> Answers:
     # Every random variable, and what follows from them where its ranks are asked for.
-    asked = [sites] if isinstance(sites, str) else list(sites or [])
-    random_ones = model.prior(None, covariates, size).names
-    return model.prior([*random_ones, *(name for name in asked if name not in random_ones)], covariates, size)
+    named = [sites] if isinstance(sites, str) else list(sites or [])
+    random_sites = model.prior(None, covariates, size).names
+    return model.prior([*random_sites, *(name for name in named if name not in random_sites)], covariates, size)
 
 
-def _observed(model, observed, drawn: Mapping) -> list[str]:
-    if observed is None and getattr(model, "built", True):
+def _observed(model: Calibratable, observed: Sites, simulated: Mapping[str, np.ndarray]) -> list[str]:
+    if observed is None and model.built:
         latents = model.posterior().names
-        return [name for name in drawn if name not in latents]
+        return [name for name in simulated if name not in latents]
     listed = [observed] if isinstance(observed, str) else list(observed or [])
-    unknown = [name for name in listed if name not in drawn]
+    unknown = [name for name in listed if name not in simulated]
     if unknown or not listed:
         raise KprobError(
             explain(
                 "`sbc` must know which sites are data: the others are what is to be found.",
                 received=f"observed={observed!r}" + ("" if listed else ", and a model that was never fitted"),
-                expected=f"some of the sites {names(drawn)}",
-                fix=f'write sbc(model, ..., observed="{list(drawn)[-1]}")',
+                expected=f"some of the sites {names(simulated)}",
+                fix=f'write sbc(model, ..., observed="{list(simulated)[-1]}")',
             )
         )
     return listed
 
 
-def _posterior(model, sites, data: dict, number: int, seed: int) -> dict[str, np.ndarray]:
-    found = model.posterior(sites, data).sample(number, seed=seed)
-    return found if isinstance(found, dict) else {sites: found}
+def _by_name(draws: np.ndarray | dict[str, np.ndarray], sites: Sites) -> dict[str, np.ndarray]:
+    return draws if isinstance(draws, dict) else {str(sites): draws}
 
 
 def _rank(truth: np.ndarray, draws: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -145,42 +143,56 @@ def _rank(truth: np.ndarray, draws: np.ndarray, generator: np.random.Generator) 
     return below + generator.integers(0, equal + 1)
 
 
-def _quietly(function: Callable, *args, **kwargs) -> None:
+def _quietly(function: Callable, *args: Any, **kwargs: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
         function(*args, **kwargs)
 
 
+@contextlib.contextmanager
+def _unfitted(
+    model: Calibratable,
+    make: Callable[[], Calibratable] | None,
+    data: dict[str, Any],
+    options: dict[str, Any],
+    seed: int,
+) -> Iterator[Callable[[int], Calibratable]]:
+    # Gives the model of each simulation, as it is before its fit: a new one, or the one that there is, put back to where it
+    # started; that one is in the end what it was before.
+    if make is not None:
+        yield lambda simulation: model if simulation == 0 else make()
+        return
+    seed_state = model.seed_generator.state
+    before = keras.ops.convert_to_numpy(seed_state)
+    _seed(model, seed, 0)  # for what the first run of a network draws to start with
+    if not model.built:
+        _quietly(model.fit, data, **{**options, "epochs": 0})
+    start = _Start(model, seed)
+    with model._preserved():
+        try:
+            yield start.restored
+        finally:
+            start.restored(0)
+            seed_state.assign(before)
+
+
 class _Start:
     # The state that a model begins each simulation with: its variables, the optimizer's, and a seed of its own.
-    def __init__(self, model, data: dict, options: dict, seed: int):
-        self.model = model
-        generator = getattr(model, "seed_generator", None)
-        self.seed_state = None if generator is None else generator.state
-        self.before = None if self.seed_state is None else keras.ops.convert_to_numpy(self.seed_state)
-        self.seed = seed
-        self._reseed(0)  # for what the first run of a network draws to start with
-        if not getattr(model, "built", True):
-            _quietly(model.fit, data, **{**options, "epochs": 0})
-        optimizer = getattr(model, "optimizer", None)
+    def __init__(self, model: Calibratable, seed: int):
+        self.model, self.seed = model, seed
+        optimizer = getattr(model, "optimizer", None)  # which Keras makes in `compile`
         variables = [*model.variables, *(optimizer.variables if optimizer is not None else [])]
-        self.values = [(v, keras.ops.convert_to_numpy(v)) for v in variables if v is not self.seed_state]
-        self.history = getattr(model, "history", None)
-        self.draws = getattr(model, "draws", None)
+        seed_state = model.seed_generator.state
+        self.values = [(v, keras.ops.convert_to_numpy(v)) for v in variables if v is not seed_state]
 
-    def again(self, simulation: int) -> None:
+    def restored(self, simulation: int) -> Calibratable:
         for variable, value in self.values:
             variable.assign(value)
-        self._reseed(simulation)
+        _seed(self.model, self.seed, simulation)
+        return self.model
 
-    def restore(self) -> None:
-        self.again(0)
-        if self.seed_state is not None:
-            self.seed_state.assign(self.before)
-        self.model.history = self.history
-        self.model.draws = self.draws
 
-    def _reseed(self, simulation: int) -> None:
-        if self.seed_state is not None:
-            start = np.array([self.seed, simulation << 20])
-            self.seed_state.assign(keras.ops.cast(keras.ops.convert_to_tensor(start), self.seed_state.dtype))
+def _seed(model: Calibratable, seed: int, simulation: int) -> None:
+    state = model.seed_generator.state
+    words = np.array([seed, simulation << 20])
+    state.assign(keras.ops.cast(keras.ops.convert_to_tensor(words), state.dtype))

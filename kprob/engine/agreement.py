@@ -1,5 +1,7 @@
 """Whether data and networks agree: what is missing, what is impossible, what is about other rows."""
 
+from typing import Any
+
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import Trace
@@ -61,7 +63,7 @@ def check_data(networks: Networks, trace: Trace, data: Data, checked: int, num_d
         if trace.data_plate is not None or data.rows or data.whole:
             raise DataError(_nothing_observed(networks, trace, data))
 
-    def run(rows, seed: int) -> Trace:
+    def run(rows: Any, seed: int) -> Trace:
         part = data if rows is None else data.take(rows)
         return networks.run_generative(batch_of(part, num_data), random.seed(seed))
 

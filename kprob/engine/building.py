@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,6 +29,7 @@ from kprob.engine.spec import Spec
 from kprob.guides import Guide
 from kprob.guides.start_values import StartValues, center
 from kprob.layers import RandomVariable
+from kprob.types import Seed
 
 BUILD_ROWS = 1000
 BRANCH_RUNS = 20
@@ -52,7 +54,7 @@ class StandIn(Handler):
 def _with_any_past(function: Callable) -> Callable:
     # Building looks at shapes, types and supports: a series isn't drawn step by step for them.
     @functools.wraps(function)
-    def wrapped(*arguments, **options):
+    def wrapped(*arguments: Any, **options: Any) -> Any:
         with AnyPast():
             return function(*arguments, **options)
 
@@ -87,7 +89,7 @@ def _structure_by_running(networks: Networks, named: dict) -> Structure:
     }
     whole = {name for name, value in named.items() if isinstance(value, Whole)}
 
-    def run(values, size, seed=0):
+    def run(values: dict, size: int | None, seed: Seed = 0) -> Trace:
         batch = batch_of(Data(*_split(values, whole), None), with_index=False)
         return networks.run_generative(batch, random.seed(seed), size=size, extra=_stand_in(networks))
 
@@ -245,7 +247,7 @@ def _set_up_guide(networks: Networks, guide: Guide, batch: dict, data: Data, num
     if guide.needs_parents:
         parents = latent_parents(find_dependencies(networks, data, inference=False)[0], [s.name for s in latents])
 
-    def draws(number: int, data, seed: int) -> dict:
+    def draws(number: int, data: Any, seed: int) -> dict:
         return dict(host.posterior(None, data).sample(number, seed))
 
     guide.setup(latents, num_data, data_of(batch), parents, draws)
@@ -264,16 +266,17 @@ def ones(rows: Mapping, whole: Mapping, number: int | None) -> Data:
     return Data(by_row, {name: np.ones(tuple(shape), dtype) for name, (shape, dtype) in whole.items()}, some)
 
 
-def track_closure(host: Host, function: Callable) -> None:
-    """Makes networks that a function refers to part of the model, so that their weights are trained and saved."""
-    if not inspect.isfunction(function):
-        return
-    variables = inspect.getclosurevars(inspect.unwrap(function))
-    for name, value in {**variables.globals, **variables.nonlocals}.items():
-        values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
-        for i, layer in enumerate(values):
-            if isinstance(layer, keras.layers.Layer):
-                own = name if layer is value else f"{name}_{i}"
-                host.modules[own] = layer
-                if isinstance(layer, RandomVariable):
-                    layer.name_after(own)
+def track_closures(host: Host, *functions: object) -> None:
+    """Makes networks that functions refer to part of the model, so that their weights are trained and saved."""
+    for function in functions:
+        if not inspect.isfunction(function):
+            continue
+        variables = inspect.getclosurevars(inspect.unwrap(function))
+        for name, value in {**variables.globals, **variables.nonlocals}.items():
+            held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+            for i, layer in enumerate(held):
+                if isinstance(layer, keras.layers.Layer):
+                    own = name if layer is value else f"{name}_{i}"
+                    host.modules[own] = layer
+                    if isinstance(layer, RandomVariable):
+                        layer.name_after(own)

@@ -12,6 +12,7 @@ class Host(Protocol):
     """A Keras model that owns networks: it holds their variables, and Keras knows it.
 
     Attributes:
+        name: Keras's name of it.
         built: Whether its variables have been made.
         run_eagerly: Whether Python decides anew, in each run, what the networks do.
         guide: The guide that is its inference network, or None.
@@ -21,6 +22,7 @@ class Host(Protocol):
         variable_dtype: The type of its variables.
     """
 
+    name: str
     built: bool
     run_eagerly: bool
     guide: Guide | None
@@ -38,6 +40,9 @@ class Host(Protocol):
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         """Makes a variable of the model's own."""
+
+    def posterior(self, names: Any = None, data: Any = None) -> Any:
+        """Returns the posterior as a query."""
 
     def default_guide(self) -> Guide:
         """Returns the guide that stands in where there is no inference network."""

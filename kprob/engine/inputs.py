@@ -1,5 +1,7 @@
 """From what `fit`, `evaluate`, `predict` and queries receive to data by name, split into rows and the rest."""
 
+from typing import Any
+
 import numpy as np
 
 from kprob.backend import float_type
@@ -32,7 +34,7 @@ class Inputs:
         """All names that data may have."""
         return list(dict.fromkeys([*self.arguments, *self.inference_arguments, *self.structure.random_sites()]))
 
-    def data(self, named: dict, sample_weight=None) -> Data:
+    def data(self, named: dict, sample_weight: Any = None) -> Data:
         """Sorts data by name into rows and the rest.
 
         Raises:
@@ -52,7 +54,7 @@ class Inputs:
             weights = self._weights(sample_weight, number)
         return Data(rows, whole, number, weights)
 
-    def is_per_row(self, name: str, value, array: np.ndarray) -> bool:
+    def is_per_row(self, name: str, value: Any, array: np.ndarray) -> bool:
         """Whether data is split into batches."""
         if isinstance(value, Whole) or not self.structure.has_data_plate:
             return False
@@ -107,7 +109,7 @@ class Inputs:
             )
         return number
 
-    def _weights(self, sample_weight, number: int | None) -> np.ndarray:
+    def _weights(self, sample_weight: Any, number: int | None) -> np.ndarray:
         weights = to_array("sample_weight", sample_weight).astype(float_type())
         if number is None or weights.shape != (number,):
             raise DataError(
@@ -131,7 +133,7 @@ class Inputs:
         return weights
 
 
-def name_data(x, y, arguments: dict, inference_arguments: dict, structure, owner: str) -> dict:
+def name_data(x: Any, y: Any, arguments: dict, inference_arguments: dict, structure: Any, owner: str) -> dict:
     """Gives data without names the only names that they can have.
 
     Args:
@@ -171,11 +173,11 @@ def name_data(x, y, arguments: dict, inference_arguments: dict, structure, owner
     raise DataError(_ambiguous(owner, inputs, []))
 
 
-def _targets(structure: Structure, taken) -> list[str]:
+def _targets(structure: Structure, taken: Any) -> list[str]:
     return [n for n in structure.random_sites() if structure.sites[n].in_data_plate and n not in taken]
 
 
-def _ambiguous(owner: str, inputs, targets) -> str:
+def _ambiguous(owner: str, inputs: Any, targets: Any) -> str:
     return explain(
         f"{owner} can't tell which names the data has.",
         received="data without names",

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
+from typing import Any
 
 import keras
 
@@ -140,7 +141,7 @@ class Networks:
         """Returns the context in which the model computes in `dtype`."""
         return in_precision(self.host, self.dtype)
 
-    def map_draws(self, function: Callable, seeds: Seed):
+    def map_draws(self, function: Callable, seeds: Seed) -> Any:
         """Runs `function(seed)` for each seed and stacks the results: in one loop, or one by one where Python decides.
 
         Args:
@@ -152,12 +153,6 @@ class Networks:
         each = [function(seed) for seed in keras.ops.unstack(seeds)]
         return keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each)
 
-    def summing(self, plan: SummationPlan | None) -> "Networks":
-        """Returns the same networks with another plan of what is summed out."""
-        other = copy.copy(self)
-        other.plan = plan
-        return other
-
     def rewritten(self, reparam: Mapping[str, Reparameterization]) -> "Networks":
         """Returns the same networks with the generative one in another form."""
         other = copy.copy(self)
@@ -165,7 +160,7 @@ class Networks:
         return other
 
     def pair(
-        self, batch: dict, seed, num_draws: int | None = None, shared: bool = False, given: Mapping | None = None
+        self, batch: dict, seed: Seed, num_draws: int | None = None, shared: bool = False, given: Mapping | None = None
     ) -> tuple[Trace, Trace]:
         """Runs q, then p with q's values and the data: one draw, or several folded into the rows.
 
@@ -181,7 +176,7 @@ class Networks:
         """
         return PairedRun(self, batch, repeat_rows(batch, num_draws), seed, num_draws, shared, given).traces()
 
-    def replay(self, batch: dict, seed, inference: Trace, num_draws: int | None = None) -> Trace:
+    def replay(self, batch: dict, seed: Seed, inference: Trace, num_draws: int | None = None) -> Trace:
         """Runs p with the values of a run of q, for an objective; discrete latents that q lacks are summed out.
 
         Args:
@@ -195,7 +190,12 @@ class Networks:
         return self.run_generative(batch, seed, inference, num_draws)
 
     def run_inference(
-        self, batch: dict, seed, num_draws: int | None = None, size=None, given: Mapping | None = None
+        self,
+        batch: dict,
+        seed: Seed,
+        num_draws: int | None = None,
+        size: int | None = None,
+        given: Mapping | None = None,
     ) -> Trace:
         """Runs q on a batch. A site of q that the data has is pinned, and has no density.
 
@@ -215,16 +215,16 @@ class Networks:
                 self._call("inference", trace, self.guide.run, arguments, batch)
             else:
                 arguments = bind(self.inference_arguments, data, "inference", self.owner)
-                self._call("inference", trace, self._handwritten, arguments, batch)
+                self._call("inference", trace, self.require_handwritten(), arguments, batch)
         return trace.result
 
     def run_generative(
         self,
         batch: dict,
-        seed,
+        seed: Seed,
         latents: Trace | None = None,
         num_draws: int | None = None,
-        size=None,
+        size: int | None = None,
         given: Mapping | None = None,
         extra: Handler | None = None,
         unobserved: Iterable[str] = (),
@@ -258,14 +258,31 @@ class Networks:
         network = self._handwritten
         return {} if network is None else arguments_of(network, f"the inference network of {self.owner}")
 
-    def _rewritten(self, batch: dict):
+    def require_handwritten(self) -> Callable:
+        """Returns the handwritten inference network.
+
+        Raises:
+            KprobError: There is none.
+        """
+        if self._handwritten is None:
+            raise KprobError(
+                explain(
+                    f"{self.owner} has no inference network yet.",
+                    received="a model that was fitted by a sampler alone",
+                    expected="a trained inference network",
+                    fix='call model.compile(kprob.ELBO(), "adam").fit(data) on a new model first',
+                )
+            )
+        return self._handwritten
+
+    def _rewritten(self, batch: dict) -> None:
         with reparam(config=self.reparam):
             return self._generate(batch)
 
-    def _generate(self, batch: dict):
+    def _generate(self, batch: dict) -> None:
         return self.generative(**bind(self.generative_arguments, data_of(batch), "generative", self.owner))
 
-    def _call(self, network: str, trace, function: Callable, arguments: dict, batch: dict) -> None:
+    def _call(self, network: str, trace: handlers.trace, function: Callable, arguments: dict, batch: dict) -> None:
         try:
             function(**arguments)
         except KprobError:
@@ -281,7 +298,7 @@ class Networks:
             raise
 
 
-def plate_of(batch: dict, num_draws: int | None = None, size=None) -> handlers.rows:
+def plate_of(batch: dict, num_draws: int | None = None, size: int | None = None) -> handlers.rows:
     """Returns the handler that makes the data plate as long as the batch (whose rows are repeated already)."""
     number = rows_of(batch)
     if number is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kprob.distributions import get_constraint
+from kprob.distributions import Constraint, get_constraint
 from kprob.effects import Handler, Site
 from kprob.engine.host import Host
 from kprob.errors import SiteError, explain
@@ -74,7 +74,7 @@ class ParameterHandler(Handler):
                 )
             )
 
-    def _variable(self, site: Site, constraint) -> keras.Variable:
+    def _variable(self, site: Site, constraint: Constraint) -> keras.Variable:
         variables, declarations = self.parameters.variables, self.parameters.declarations
         if site.name not in variables:
             self._check_new(site)
@@ -94,7 +94,7 @@ class ParameterHandler(Handler):
             )
         return variables[site.name]
 
-    def _made(self, site: Site, constraint) -> keras.Variable:
+    def _made(self, site: Site, constraint: Constraint) -> keras.Variable:
         init = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(site.initial)), "float32")
         start = keras.ops.convert_to_numpy(constraint.inverse(keras.ops.convert_to_tensor(init)))
         back = keras.ops.convert_to_numpy(constraint.forward(keras.ops.convert_to_tensor(start)))

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 
@@ -43,6 +44,6 @@ def in_precision(host: Host, dtype: str) -> Iterator[None]:
             layer.dtype_policy = policy
 
 
-def _is_plain(policy) -> bool:
+def _is_plain(policy: Any) -> bool:
     # Not quantized, not one that is at work already in an outer context, not one for integers.
     return type(policy) is keras.DTypePolicy and keras.backend.is_float_dtype(policy.compute_dtype)

@@ -1,12 +1,14 @@
 """From what a user passes to a model's data: named, checked, split into rows and the rest."""
 
+from typing import Any
+
 from kprob.data import Data
 from kprob.engine.building import find_structure
 from kprob.engine.inputs import Inputs, name_data
 from kprob.engine.networks import Networks
 
 
-def named_data(networks: Networks, x=None, y=None) -> dict:
+def named_data(networks: Networks, x: Any = None, y: Any = None) -> dict:
     """Returns data by name; data without names gets the only ones that it can have.
 
     Args:
@@ -18,7 +20,7 @@ def named_data(networks: Networks, x=None, y=None) -> dict:
     return name_data(x, y, *arguments, lambda named: find_structure(networks, named), networks.owner)
 
 
-def prepare_data(networks: Networks, x=None, y=None, sample_weight=None) -> Data:
+def prepare_data(networks: Networks, x: Any = None, y: Any = None, sample_weight: Any = None) -> Data:
     """Returns data by name, checked, split into rows and the rest.
 
     Args:

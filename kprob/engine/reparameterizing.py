@@ -1,6 +1,7 @@
 """The form in which a model's generative network runs: `compile(..., reparam=...)`."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kprob.backend import random
 from kprob.data import Data, batch_of
@@ -14,7 +15,7 @@ from kprob.errors import CompileError, SiteError, did_you_mean, explain, names
 AUTO = "auto"
 
 
-def check_reparam(reparam) -> dict[str, Reparameterization] | str:
+def check_reparam(reparam: Any) -> dict[str, Reparameterization] | str:
     """Returns what `compile` received as a dict, or "auto".
 
     Raises:
@@ -37,7 +38,7 @@ def check_reparam(reparam) -> dict[str, Reparameterization] | str:
     return dict(reparam)
 
 
-def set_reparam(networks: Networks, reparam) -> None:
+def set_reparam(networks: Networks, reparam: Any) -> None:
     """Sets the form in which a model's generative network runs.
 
     Raises:

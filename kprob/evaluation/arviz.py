@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kprob.backend.seeds import seed_of
+from kprob.data import Data
 from kprob.engine import Networks, Structure, find_structure, named_data
 from kprob.errors import KprobError, explain
 from kprob.evaluation.joint_draws import JointDraws, data_of_draws, draw_jointly
@@ -70,7 +71,7 @@ def to_arviz(
     return _convert(arviz, groups, named.coords, {name: dim for name, dim in dims.items() if dim})
 
 
-def import_arviz():
+def import_arviz() -> Any:
     """Returns ArviZ, which kprob works without.
 
     Raises:
@@ -89,7 +90,7 @@ def import_arviz():
         ) from error
 
 
-def _convert(arviz, groups: dict, coords: dict, dims: dict) -> Any:
+def _convert(arviz: Any, groups: dict, coords: dict, dims: dict) -> Any:
     if "posterior" in inspect.signature(arviz.from_dict).parameters:
         return arviz.from_dict(**groups, coords=coords, dims=dims)
     return arviz.from_dict(groups, coords=coords, dims=dims)  # since ArviZ 1.0, all groups in one dictionary
@@ -116,8 +117,8 @@ def _prior(
     sites = find_structure(networks).sites
     covariates = {name: value for name, value in named_data(networks, x).items() if name not in sites}
     wanted = [name for name, site in sites.items() if site.is_variable]
-    draws = prior_query(networks, wanted, covariates, size=num_rows or 1).sample(number, seed=seed)
-    draws = {name: np.asarray(value)[None] for name, value in draws.items()}
+    query = prior_query(networks, wanted, covariates, size=num_rows or 1)
+    draws = {name: np.asarray(value)[None] for name, value in dict(query.sample(number, seed=seed)).items()}
     return {
         "prior": {name: value for name, value in draws.items() if name not in observed},
         "prior_predictive": {name: value for name, value in draws.items() if name in observed},
@@ -126,7 +127,7 @@ def _prior(
 
 class _Dimensions:
     # Names of axes: plates by their own names, axes of one value after the site.
-    def __init__(self, structure: Structure, data, coords: Mapping | None):
+    def __init__(self, structure: Structure, data: Data, coords: Mapping | None):
         self.structure, self.data = structure, data
         self.coords: dict[str, Any] = {}
         for site in structure.sites.values():

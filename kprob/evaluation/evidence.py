@@ -34,9 +34,11 @@ class Estimate(float):
 
     standard_error: float
     per_datum: np.ndarray | None
-    k_hat: np.ndarray
+    k_hat: Any
 
-    def __new__(cls, value: float, standard_error: float, per_datum=None, k_hat=None):
+    def __new__(
+        cls, value: Any, standard_error: Any, per_datum: np.ndarray | None = None, k_hat: Any = None
+    ) -> "Estimate":
         """Makes the estimate."""
         estimate = super().__new__(cls, value)
         estimate.standard_error, estimate.per_datum, estimate.k_hat = float(standard_error), per_datum, k_hat
@@ -109,9 +111,8 @@ def evidence_of_draws(owner: str, draws: Draws | None) -> Estimate:
     Raises:
         KprobError: They aren't of sequential Monte Carlo.
     """
-    record = {} if draws is None else draws.record
-    estimates = np.array([value for name, value in record.items() if name.startswith("log_evidence_")])
-    if not estimates.size:
+    estimates = None if draws is None else draws.log_evidence
+    if estimates is None:
         raise KprobError(
             explain(
                 f"{owner} has no evidence by sequential Monte Carlo.",
@@ -144,17 +145,17 @@ def _densities(networks: Networks, number: int) -> Callable:
 
 
 def _pointwise(parts: list[np.ndarray]) -> Estimate:
-    found, relative = [], 0.0
+    log_means, relative = [], np.zeros(len(parts[0]))
     for log_densities in parts:
         log_densities = log_densities.astype("float64")
-        each = log_mean_exp(log_densities)
+        log_mean = log_mean_exp(log_densities)
         # The draws are shared by all rows, whose errors therefore add up draw by draw.
-        relative = relative + np.sum(np.exp(log_densities - each).reshape(len(log_densities), -1), axis=1)
-        found.append(each)
-    total = np.concatenate(found) if found[0].ndim else found[0]
+        relative = relative + np.sum(np.exp(log_densities - log_mean).reshape(len(log_densities), -1), axis=1)
+        log_means.append(log_mean)
+    per_datum = np.concatenate(log_means) if log_means[0].ndim else log_means[0]
     error = np.std(relative, ddof=1) / np.sqrt(len(relative))
     k_hat = pareto_smooth(np.concatenate(parts, axis=1) if parts[0].ndim > 1 else parts[0]).k_hat
-    return Estimate(np.sum(total), error, total, k_hat)
+    return Estimate(np.sum(per_datum), error, per_datum, k_hat)
 
 
 def _errors(log_weights: np.ndarray) -> np.ndarray:

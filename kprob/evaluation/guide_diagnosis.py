@@ -191,7 +191,7 @@ def diagnose(
         float(np.mean(per_draw)),
         float(np.std(per_draw, ddof=1) / np.sqrt(num_samples)),
         smoothed.ess,
-        None if not record else trend(record),
+        trend(np.asarray(record)) if len(record) else None,
         {name: _moved(value, smoothed) for name, value in weighted.values.items()},
         num_samples,
         number,

@@ -187,7 +187,7 @@ def diagnose_sampler(owner: str, draws: Draws, sampler: Sampler) -> SamplerDiagn
     with np.errstate(all="ignore"):
         table = {name: row for site, value in draws.values.items() for name, row in _rows(site, value).items()}
         bfmi = diagnostics.bfmi(draws.statistics["energy"])
-    limit = getattr(sampler, "max_tree_depth", None)
+    limit = sampler.max_tree_depth
     deep = 0.0 if limit is None else float(np.mean(draws.statistics["tree_depth"] >= limit))
     return SamplerDiagnosis(
         table,

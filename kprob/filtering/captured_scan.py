@@ -1,5 +1,7 @@
 """A handler that captures the scan of a network, so that a filter can run its steps one by one."""
 
+from typing import Any
+
 from kprob.effects import Handler, Site, Steps
 from kprob.errors import SiteError, explain
 
@@ -34,7 +36,7 @@ class CapturedScan(Handler):
             )
         self.before.append(site)
 
-    def _take(self, steps: Steps):
+    def _take(self, steps: Steps) -> Any:
         if self.steps is not None:
             raise SiteError(
                 explain(

@@ -102,12 +102,14 @@ class FilterRuns:
             lambda jit: compile_function(run, self.networks.variables, jit=jit), self.networks.jit
         )
 
-    def starts(self, batch: dict, seed, given: dict, beginnings: tuple) -> tuple[ParticleCloud, Steps, Steps | None]:
+    def starts(
+        self, batch: dict, seed: Seed, given: dict, beginnings: tuple
+    ) -> tuple[ParticleCloud, Steps, Steps | None]:
         """Returns the particles before the first step, and the steps of p and of q."""
         p, q, log_weights = self.run(batch, random.fold_in(seed, 0), given)
         axis = p.axis
 
-        def once(key) -> dict:
+        def once(key: Seed) -> dict:
             p, q, log_weights = self.run(batch, key, given)
             return {"p": p.start, "q": () if q is None else q.start, "log_weights": ops.expand_dims(log_weights, axis)}
 
@@ -119,7 +121,9 @@ class FilterRuns:
             drawn = tree.map_structure(lambda v: ops.repeat(v, self.number, axis=axis), one)
         return ParticleCloud(drawn["p"], drawn["q"], drawn["log_weights"] - np.log(self.number).astype("float32")), p, q
 
-    def run(self, batch: dict, seed, given: dict, found: Mapping | None = None):
+    def run(
+        self, batch: dict, seed: Seed, given: dict, found: Mapping | None = None
+    ) -> tuple[Steps, Steps | None, Tensor]:
         """Runs the networks up to their scans.
 
         Args:
@@ -134,12 +138,14 @@ class FilterRuns:
         values, q = {**given, **(found or {})}, None
         drawn = Trace()
         if self.guided:
-            with CapturedScan("the inference network") as inference:
+            inference = CapturedScan("the inference network")
+            with inference:
                 whole = self.networks.run_inference(batch, random.fold_in(seed, 0), given=values)
             q = require_scan(inference, self.owner)
             for site in inference.before:
                 drawn.add(whole[site.name])
-        with CapturedScan("the generative network") as generative:
+        generative = CapturedScan("the generative network")
+        with generative:
             trace = self.networks.run_generative(batch, random.fold_in(seed, 1), drawn, given=values)
         p = require_scan(generative, self.owner)
         sizes = tuple(plate.size for plate in p.plates)
@@ -163,7 +169,8 @@ class FilterRuns:
         p, _, _ = self.run(batch, seed, given)
         with self.networks.store():
             check_data(p, seed, self.owner)
-        with CapturedScan("the generative network") as generative:
+        generative = CapturedScan("the generative network")
+        with generative:
             trace = self.networks.run_generative(batch, seed, given=given)
         check_given(given, trace, p, self.owner)
         open_ = {s.name: s for s in generative.before if s.is_random and not s.observed and s.name not in given}

@@ -2,12 +2,13 @@
 
     ẑ_t^i ~ q(z_t | z_{t-1}^i, y),    w_t^i = W_{t-1}^i p(y_t | ẑ_t^i) p(ẑ_t^i | z_{t-1}^i) / q(ẑ_t^i | z_{t-1}^i, y)
 
-W are the weights divided by their sum; where their effective sample size is low, particles are drawn anew by weight first.
+W are the weights divided by their sum; where their effective sample size is low, particles are resampled by weight first.
 The product over t of the sums of w_t^i is an unbiased estimate of p(y_1, ..., y_T). With q = p, the bootstrap filter, weights
 are the observations' densities alone.
 """
 
 import math
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 import keras
@@ -35,12 +36,12 @@ class ParticleCloud(NamedTuple):
 
 
 class FilterStep(NamedTuple):
-    """What a filter tells of each step; stacked, the axis of steps leads.
+    """What a filter reports of each step; stacked, the axis of steps leads.
 
     Attributes:
         log_likelihood: Log of the estimate of p(y_t | y_1, ..., y_{t-1}), (*plates,).
         ess: Effective sample size of the weights, (*plates,).
-        resampled: Whether particles were drawn anew before the step, 1 or 0, (*plates,).
+        resampled: Whether particles were resampled before the step, 1 or 0, (*plates,).
         log_weights: Normalised, (*plates, N).
         values: Values of latents and of what follows from them by name, (*plates, N, *event).
     """
@@ -50,6 +51,23 @@ class FilterStep(NamedTuple):
     resampled: Tensor
     log_weights: Tensor
     values: dict[str, Tensor]
+
+
+class _StepInputs(NamedTuple):
+    # What one step of a network gets besides the state: elements of `Steps.xs`, and values of sites that have some.
+    x: Any = ()
+    known: Any = ()
+
+
+class _Element(NamedTuple):
+    generative: _StepInputs
+    inference: _StepInputs
+    seed: Seed
+
+
+class _FilterState(NamedTuple):
+    particles: ParticleCloud
+    step: FilterStep | None = None
 
 
 def filter_particles(
@@ -63,51 +81,55 @@ def filter_particles(
         start: The particles before the first step.
         seed: A seed.
         scheme: How to resample.
-        ess_threshold: Share of the particles below which the effective sample size must fall for that.
+        ess_threshold: Share of the particles; a smaller effective sample size makes the filter resample.
     """
     axis, number = generative.axis, start.log_weights.shape[-1]
 
-    def elements_of(steps: Steps | None) -> dict:
-        parts = {} if steps is None else {"x": steps.xs, "known": steps.known}
-        return tree.map_structure(lambda value: ops.moveaxis(value, axis, 0), parts)
+    def each_step(steps: Steps | None) -> _StepInputs:
+        inputs = _StepInputs() if steps is None else _StepInputs(steps.xs, steps.known)
+        return tree.map_structure(lambda value: ops.moveaxis(value, axis, 0), inputs)
 
-    def once(state: dict, element: dict) -> dict:
-        def now(value: Tensor) -> Tensor:
-            return ops.repeat(ops.expand_dims(value, axis), number, axis=axis)
+    def for_each_particle(value: Tensor) -> Tensor:
+        return ops.repeat(ops.expand_dims(value, axis), number, axis=axis)
 
-        p, q = tree.map_structure(now, element["generative"]), tree.map_structure(now, element["inference"])
-        seeds = [random.fold_in(element["seed"], i) for i in range(3)]
-        particles, resampled = renew(state["particles"], seeds[0], scheme, ess_threshold)
+    def once(state: _FilterState, element: _Element) -> _FilterState:
+        p = tree.map_structure(for_each_particle, element.generative)
+        q = tree.map_structure(for_each_particle, element.inference)
+        seeds = [random.fold_in(element.seed, i) for i in range(3)]
+        particles, resampled = renew(state.particles, seeds[0], scheme, ess_threshold)
         carry, log_q, proposed = particles.inference, 0.0, {}
         if inference is not None:
-            carry, found = inference.run(carry, q["x"], q["known"], seeds[1], number)
-            proposed = {name: found[name].value for name in inference.missing}
-            log_q = sum(log_prob_of(found[name], axis) for name in proposed)
-        given = {**proposed, **p["known"]}
-        following, trace = generative.run(particles.generative, p["x"], given, seeds[2], number)
-        log_weights = particles.log_weights + _log_p(trace, given, axis) - log_q
-        log_weights, log_likelihood = normalise(log_weights)
-        values = {
-            site.name: site.value
-            for site in trace.sites.values()
-            if site.is_variable and not site.observed and site.name not in p["known"]
-        }
-        told = FilterStep(log_likelihood, effective_size(log_weights), resampled, log_weights, values)
-        return {"particles": ParticleCloud(following, carry, log_weights), "told": told}
+            carry, proposal = inference.run(carry, q.x, q.known, seeds[1], number)
+            proposed = {name: proposal[name].value for name in inference.missing}
+            log_q = sum(log_prob_of(proposal[name], axis) for name in proposed)
+        values = {**proposed, **p.known}
+        following, trace = generative.run(particles.generative, p.x, values, seeds[2], number)
+        log_weights, log_likelihood = normalise(particles.log_weights + _log_p(trace, values, axis) - log_q)
+        step = FilterStep(
+            log_likelihood, effective_size(log_weights), resampled, log_weights, _latent_values(trace, p.known)
+        )
+        return _FilterState(ParticleCloud(following, carry, log_weights), step)
 
-    elements = {"generative": elements_of(generative), "inference": elements_of(inference)}
-    elements["seed"] = random.split(seed, generative.length)
-    first = tree.map_structure(lambda value: value[0], elements)
-    shapes = once({"particles": start}, first)["told"]
-    empty = tree.map_structure(ops.zeros_like, shapes)
-    return accumulate(once, {"particles": start, "told": empty}, elements)["told"]
+    elements = _Element(each_step(generative), each_step(inference), random.split(seed, generative.length))
+    first = once(_FilterState(start), tree.map_structure(lambda value: value[0], elements))
+    empty = tree.map_structure(ops.zeros_like, first.step)
+    return accumulate(once, _FilterState(start, empty), elements).step
+
+
+def _latent_values(trace: Trace, known: Container[str]) -> dict[str, Tensor]:
+    # Of latents, and of what follows from them.
+    return {
+        site.name: site.value
+        for site in trace.sites.values()
+        if site.is_variable and not site.observed and site.name not in known
+    }
 
 
 def renew(particles: ParticleCloud, seed: Seed, scheme: str, ess_threshold: float) -> tuple[ParticleCloud, Tensor]:
-    """Draws particles anew by weight in those rows whose effective sample size is low.
+    """Resamples the particles by weight in those rows whose effective sample size is low.
 
     Returns:
-        The particles, and 1 for each row in which that was done, else 0.
+        The particles, and 1 for each row that was resampled, else 0.
     """
     number = particles.log_weights.shape[-1]
     low = effective_size(particles.log_weights) < ess_threshold * number
@@ -153,10 +175,10 @@ def log_prob_of(site: Site, axis: int) -> Tensor:
     return ops.sum(log_prob, axis=inner) if inner else log_prob
 
 
-def _log_p(trace: Trace, given: dict, axis: int) -> Tensor:
+def _log_p(trace: Trace, values: Container[str], axis: int) -> Tensor:
     # Of what was drawn from p, p/q is 1.
     total = 0.0
     for site in trace.weighed_sites():
-        if site.is_factor or site.observed or site.name in given:
+        if site.is_factor or site.observed or site.name in values:
             total = total + log_prob_of(site, axis)
     return total

@@ -30,19 +30,19 @@ def resample(weights: Tensor, seed: Seed, scheme: str = "systematic") -> Tensor:
     return first_at_least(cumulated, _PLACES[scheme](tuple(weights.shape), seed))
 
 
-def first_at_least(sorted_values: Tensor, wanted: Tensor) -> Tensor:
+def first_at_least(sorted_values: Tensor, levels: Tensor) -> Tensor:
     """Returns for each number the index of the first value in its row that isn't smaller, by bisection.
 
     Args:
         sorted_values: Rising along the last axis, shape (..., N).
-        wanted: Shape (..., M), at most the last value of its row.
+        levels: The numbers, shape (..., M), each at most the last value of its row.
     """
     last = sorted_values.shape[-1] - 1
-    low = ops.zeros_like(wanted, dtype="int32")
+    low = ops.zeros_like(levels, dtype="int32")
     high = low + last
     for _ in range(last.bit_length()):
         middle = (low + high) // 2
-        enough = ops.take_along_axis(sorted_values, middle, axis=-1) >= wanted
+        enough = ops.take_along_axis(sorted_values, middle, axis=-1) >= levels
         low, high = ops.where(enough, low, ops.minimum(middle + 1, last)), ops.where(enough, middle, high)
     return high
 

@@ -1,9 +1,10 @@
 """Inference by Markov chains: `compile(kprob.NUTS())`."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import keras
 
+from kprob.checks import check_count
 from kprob.data import Data, batch_of
 from kprob.density import LogDensity, find_log_density
 from kprob.engine import build_generative, prepare_data
@@ -21,8 +22,10 @@ from kprob.samplers.chains.draws import Draws
 from kprob.training.callback_needs import savers_last
 from kprob.training.plan import FitPlan, make_plan
 
+S = TypeVar("S", bound=Sampler)
 
-class SampledInference(Inference):
+
+class SampledInference(Inference, Generic[S]):
     """A way to infer whose answers come from draws. To subclass, override `run`.
 
     Args:
@@ -30,7 +33,9 @@ class SampledInference(Inference):
         sampler: What draws.
     """
 
-    def __init__(self, context: Context, sampler: Sampler):
+    sampler: S
+
+    def __init__(self, context: Context, sampler: S):
         super().__init__(context)
         self.sampler, self.dtype = sampler, sampler.dtype
 
@@ -77,6 +82,7 @@ class SampledInference(Inference):
         )
 
     def query(self, kind: str, names: Any, data: Any, size: int = 1) -> Query:
+        check_count("size", size)
         return DrawsQuery(self.networks, self.draws_of_fit(), kind, names, data, size)
 
     def predict(self, x: Any, num_samples: int, seed: int | None, batch_size: int | None) -> Answers:
@@ -89,7 +95,7 @@ class SampledInference(Inference):
         return require_draws(self.networks.owner, self.context.draws)
 
 
-class ChainInference(SampledInference):
+class ChainInference(SampledInference[Sampler]):
     """Inference by Markov chains, which a second `fit` to the same data goes on with."""
 
     def __init__(self, context: Context, sampler: Sampler):

@@ -6,7 +6,7 @@ from kprob.inference.context import Context
 from kprob.inference.inference import Inference
 from kprob.inference.population_inference import PopulationInference
 from kprob.inference.variational_inference import VariationalInference
-from kprob.samplers import SMC, Sampler
+from kprob.samplers import Sampler
 
 
 def inference_by(method: object, context: Context) -> Inference:
@@ -19,8 +19,6 @@ def inference_by(method: object, context: Context) -> Inference:
     Raises:
         CompileError: It is none of these.
     """
-    if isinstance(method, SMC):
-        return PopulationInference(context, method)
-    if isinstance(method, Sampler):
-        return ChainInference(context, method)
-    return VariationalInference(context, objectives.get(method))
+    if not isinstance(method, Sampler):
+        return VariationalInference(context, objectives.get(method))
+    return PopulationInference(context, method) if method.population else ChainInference(context, method)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import keras
+
 from kprob.engine import Networks
 from kprob.engine.reparameterizing import set_reparam
 from kprob.errors import CompileError, explain
@@ -11,6 +13,7 @@ from kprob.inference.choice import inference_by
 from kprob.inference.context import Context
 from kprob.inference.inference import Inference
 from kprob.inspection.named_parts import variables_named
+from kprob.training.freezing import keep_state
 from kprob.training.objective_state import build_objective, hold_layers
 from kprob.training.optimizers import bound
 
@@ -60,6 +63,19 @@ def compile_model(
             build_objective(networks, inference.objective)
         model.optimizer.build(model.trainable_variables)
     return inference
+
+
+def renew_optimizer(model: keras.Model, method: object, options: Mapping[str, Any]) -> None:
+    """Compiles a model anew where other variables are trained than before: an optimizer belongs to those it was built with.
+
+    Args:
+        model: The model.
+        method: Its objective or sampler.
+        options: Options that it was compiled with.
+    """
+    old = model.optimizer
+    model.compile(method, type(old).from_config(old.get_config()), **options)
+    keep_state(old, model.optimizer)
 
 
 def _check_options(options: Mapping) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from kprob.data import Data
 from kprob.engine import prepare_data
+from kprob.errors import CompileError, explain
 from kprob.evaluation import arviz, joint_draws
 from kprob.evaluation.evidence import Estimate, evidence_of_draws
 from kprob.evaluation.guide_diagnosis import Diagnosis
@@ -19,6 +20,7 @@ from kprob.objectives import Objective
 from kprob.queries import Query
 from kprob.samplers import Sampler
 from kprob.samplers.chains.draws import Draws
+from kprob.training.loss import Loss
 
 Answers = np.ndarray | dict[str, np.ndarray]
 
@@ -145,6 +147,22 @@ class Inference(ABC):
         Raises:
             KprobError: There should be draws, and there are none yet.
         """
+
+    @property
+    def loss(self) -> Loss:
+        """What training minimises.
+
+        Raises:
+            CompileError: Nothing is trained.
+        """
+        raise CompileError(
+            explain(
+                f"{type(self).__name__} trains nothing.",
+                received="a step of training",
+                expected="a model compiled with an objective",
+                fix='write model.compile(kprob.ELBO(), "adam")',
+            )
+        )
 
     @property
     def method(self) -> Objective | Sampler | None:

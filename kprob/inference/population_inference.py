@@ -5,10 +5,11 @@ import keras
 from kprob.data import Data
 from kprob.inference.chain_inference import SampledInference
 from kprob.inference.population_run import PopulationRun
+from kprob.samplers import SMC
 from kprob.training.plan import FitPlan
 
 
-class PopulationInference(SampledInference):
+class PopulationInference(SampledInference[SMC]):
     """Inference by sequential Monte Carlo, which begins anew with each `fit`."""
 
     def run(self, data: Data, plan: FitPlan, epochs: int | None) -> keras.callbacks.History:

@@ -93,7 +93,7 @@ class PopulationRun:
             sites={latent.name: latent.shape for latent in self.density.latents},
             fingerprint=fingerprint(self.data),
             sampler=self.sampler.identity(),
-            record={f"log_evidence_{i}": float(value) for i, value in enumerate(estimates)},
+            log_evidence=estimates,
         )
 
 

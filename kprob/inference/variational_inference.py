@@ -28,8 +28,12 @@ class VariationalInference(Inference):
     def __init__(self, context: Context, objective: Objective):
         super().__init__(context)
         model, networks = context.model, context.networks
-        self.objective, self.loss = objective, Loss(model, networks, objective)
-        self.trainee = Trainee(model, networks, objective, self.loss, context.monitors, context.freezing)
+        self.objective, loss = objective, Loss(model, networks, objective)
+        self.trainee = Trainee(model, networks, objective, loss, context.monitors, context.freezing)
+
+    @property
+    def loss(self) -> Loss:
+        return self.trainee.loss
 
     def build(self, data: Data, num_data: int | None = None, check_values: bool = True) -> None:
         self.trainee.build(data, num_data, check_values)

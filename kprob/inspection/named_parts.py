@@ -1,6 +1,7 @@
 """The parts of a model by names that the user knows: its layers by attribute, and what of them can be trained."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 
@@ -58,7 +59,7 @@ def _is_site(layer: keras.layers.Layer, name: str) -> bool:
     return isinstance(layer, RandomVariable) and layer.site_name == name
 
 
-def _latent_of(variable: keras.Variable, latents) -> str | None:
+def _latent_of(variable: keras.Variable, latents: Any) -> str | None:
     # A guide calls a latent's parameters after it, `w_loc`, and so the layers that make them: the longest name decides
     # between `w` and `w_b`.
     for part in reversed(variable.path.split("/")):
@@ -92,7 +93,7 @@ def _is_in(layer: keras.layers.Layer, found: Mapping) -> bool:
     return any(layer is other for other in found.values())
 
 
-def _layers_in(attribute: str, value) -> Iterator[tuple[str, keras.layers.Layer]]:
+def _layers_in(attribute: str, value: Any) -> Iterator[tuple[str, keras.layers.Layer]]:
     if isinstance(value, keras.layers.Layer):
         yield attribute, value
     elif isinstance(value, list | tuple):

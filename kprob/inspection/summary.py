@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -60,11 +61,11 @@ def print_summary(networks: Networks, data: Mapping | None, print_fn: Callable[[
 class VariableReads(keras.StatelessScope):
     """Notes which variables are read; updates are dropped."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.variables: dict[int, keras.Variable] = {}
 
-    def get_current_value(self, variable: keras.Variable):
+    def get_current_value(self, variable: keras.Variable) -> Any:
         self.variables[id(variable)] = variable
         return super().get_current_value(variable)
 
@@ -126,7 +127,7 @@ def _title(networks: Networks) -> str:
 def _inference_lines(networks: Networks, q: _NetworkRun | None) -> list[str]:
     guide = _guide(networks)
     if guide is None:
-        title = f"Inference network q: {_signature(networks.inference)}"
+        title = f"Inference network q: {_signature(networks.require_handwritten())}"
     else:
         kind = "the automatic guide" if networks.guide_is_automatic else "the guide"
         module = "kprob.guides." if type(guide).__module__.startswith("kprob.") else ""
@@ -141,7 +142,12 @@ def _inference_lines(networks: Networks, q: _NetworkRun | None) -> list[str]:
 
 
 def _site_table(
-    networks: Networks, structure: Structure, network: _NetworkRun, columns: Sequence[str], observed=(), summed=()
+    networks: Networks,
+    structure: Structure,
+    network: _NetworkRun,
+    columns: Sequence[str],
+    observed: Iterable[str] = (),
+    summed: Iterable[str] = (),
 ) -> list[str]:
     rows = []
     for site in structure.sites.values():
@@ -162,7 +168,7 @@ def _signature(network: Callable) -> str:
     return f"{getattr(network, '__name__', 'network')}({', '.join(inspect.signature(network).parameters)})"
 
 
-def _role(name: str, observed, summed) -> str:
+def _role(name: str, observed: Iterable[str], summed: Iterable[str]) -> str:
     return "observed" if name in observed else "summed out" if name in summed else "latent"
 
 
@@ -181,7 +187,7 @@ def _plates(site: SiteInfo, spec: Spec | None) -> str:
     return ", ".join(name if size is None else f"{name} ({size:,})" for name, size in sizes)
 
 
-def _layer_lines(model, networks: dict[str, _NetworkRun]) -> list[str]:
+def _layer_lines(model: keras.Model, networks: dict[str, _NetworkRun]) -> list[str]:
     rows = []
     for name, layer in named_layers(model).items():
         used = [key for key, network in networks.items() if network.count(layer)]
@@ -192,7 +198,7 @@ def _layer_lines(model, networks: dict[str, _NetworkRun]) -> list[str]:
     return ["", *_table(["Layer", "Class", "Network", "Parameters"], rows)] if rows else []
 
 
-def _totals(model, networks: dict[str, _NetworkRun]) -> list[str]:
+def _totals(model: keras.Model, networks: dict[str, _NetworkRun]) -> list[str]:
     own = {id(v) for v in model.weights}
     shares = []
     for key, network in networks.items():
@@ -224,15 +230,15 @@ def _fitted(text: str, width: int, title: str) -> str:
     return text.rjust(width) if title == "Parameters" else text.ljust(width)
 
 
-def _size(variable) -> int:
+def _size(variable: Any) -> int:
     return int(np.prod(variable.shape, dtype=int))
 
 
-def _total(variables) -> int:
+def _total(variables: Iterable) -> int:
     return sum(_size(v) for v in variables)
 
 
-def _amount(variables) -> str:
+def _amount(variables: Iterable) -> str:
     size = float(sum(_size(v) * np.dtype(_SAME_SIZE.get(v.dtype, v.dtype)).itemsize for v in variables))
     units = ["bytes", "KB", "MB", "GB"]
     while size >= 1000 and len(units) > 1:

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -44,7 +45,7 @@ def probmodel(function: Callable) -> Callable:
     register_function(function)
 
     @functools.wraps(function)
-    def make(*args, inference=None, name: str | None = None, **kwargs) -> FunctionModel:
+    def make(*args: Any, inference: Any = None, name: str | None = None, **kwargs: Any) -> FunctionModel:
         signature = inspect.signature(function)
         try:
             bound = signature.bind_partial(*args, **kwargs)
@@ -76,7 +77,12 @@ class FunctionModel(ProbabilisticModel):
     """
 
     def __init__(
-        self, function: Callable, arguments: dict | None = None, inference=None, name: str | None = None, **kwargs
+        self,
+        function: Callable,
+        arguments: dict | None = None,
+        inference: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
     ):
         name = name or (function.__name__ if function.__name__.isidentifier() else None)
         super().__init__(generative=_bind(function, arguments or {}), inference=inference, name=name, **kwargs)
@@ -101,10 +107,10 @@ def _bind(function: Callable, arguments: dict) -> Callable:
         )
 
     @functools.wraps(function)
-    def network(**covariates):
+    def network(**covariates: Any) -> None:
         return function(**arguments, **covariates)
 
-    network.__signature__ = signature.replace(parameters=left)
+    setattr(network, "__signature__", signature.replace(parameters=left))  # noqa: B010  (a function has no such attribute yet)
     return network
 
 

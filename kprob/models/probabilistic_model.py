@@ -5,7 +5,8 @@ modelled; an inference, which is how it is learnt; and queries, which are what i
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -15,13 +16,13 @@ from kprob.backend import random
 from kprob.data import batch_of
 from kprob.delegation import documented_by
 from kprob.engine import Networks, Structure, find_structure, prepare_data
-from kprob.engine.building import track_closure
+from kprob.engine.building import track_closures
 from kprob.evaluation import evidence
 from kprob.filtering import Filtered
 from kprob.guides import Guide, Normal
 from kprob.inference import Context, Inference, inference_by, requirements
 from kprob.inference.build_config import build_from_config, get_build_config
-from kprob.inference.compiling import compile_model
+from kprob.inference.compiling import compile_model, renew_optimizer
 from kprob.inspection.summary import print_summary
 from kprob.layers.naming import claim_names
 from kprob.models.state import ModelState
@@ -30,7 +31,7 @@ from kprob.queries import Query
 from kprob.queries.ask import prior_query
 from kprob.samplers import Sampler
 from kprob.samplers.chains.draws import Draws
-from kprob.training.freezing import Freezing, keep_state
+from kprob.training.freezing import Freezing
 from kprob.training.metrics import Monitors
 from kprob.training.objective_state import ObjectiveState
 
@@ -80,19 +81,18 @@ class ProbabilisticModel(keras.Model):
     #: The logs of the last fit.
     history: keras.callbacks.History | None = None
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> "ProbabilisticModel":
         # Keras's Model drops the constructor's arguments from the saved config.
         model = keras.layers.Layer.__new__(cls, *args, **kwargs)
         object.__setattr__(model, "_arguments", saving.record_arguments(cls, args, kwargs))
         return model
 
-    def __init__(self, generative: Callable | None = None, inference: Any = None, **kwargs):
+    def __init__(self, generative: Callable | None = None, inference: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False
         self.seed_generator = keras.random.SeedGenerator()
         self.modules: dict[str, keras.layers.Layer] = {}
-        for function in (generative, inference):
-            track_closure(self, function)
+        track_closures(self, generative, inference)
         if isinstance(inference, ProbabilisticModel):
             # InferPy's way: q is a model too, of which only the network is used.
             self.modules["inference"] = inference
@@ -106,11 +106,11 @@ class ProbabilisticModel(keras.Model):
         context = Context(self, networks, Monitors(), Freezing(networks))
         self._state = ModelState(self._arguments, context, inference_by("elbo", context))
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: Any, value: Any) -> None:
         claim_names(self, name, value)
         super().__setattr__(name, value)
 
-    def generative(self, **covariates) -> None:
+    def generative(self, **covariates: Any) -> None:
         """The generative network: declares every random variable. To be overridden."""
         raise NotImplementedError(requirements.no_generative_network(type(self).__name__))
 
@@ -134,17 +134,21 @@ class ProbabilisticModel(keras.Model):
         """What the sampler has drawn so far."""
         return self._state.context.draws
 
-    @draws.setter
-    def draws(self, draws: Draws | None) -> None:
-        self._state.context.draws = draws
-
     @property
     def frozen(self) -> dict[str, object]:
         """What is frozen, by name: its layers and variables, once the model is built."""
         return dict(self._state.context.freezing.parts)
 
     @documented_by(compile_model)
-    def compile(self, objective="elbo", optimizer="adam", *, jit_compile="auto", reparam=None, **kwargs):
+    def compile(
+        self,
+        objective: Any = "elbo",
+        optimizer: Any = "adam",
+        *,
+        jit_compile: Any = "auto",
+        reparam: Any = None,
+        **kwargs: Any,
+    ) -> "ProbabilisticModel":
         requirements.require_initialised(self)
         state, options = self._state, {"jit_compile": jit_compile, **kwargs}
         state.inference = compile_model(state.context, super().compile, objective, optimizer, reparam, options)
@@ -153,15 +157,15 @@ class ProbabilisticModel(keras.Model):
 
     # Keras's own loop. Its steps serve every backend; they only tell `call` that its input is a batch to be evaluated.
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         with self._state.in_phase("train"):
             return super().train_step(*args)
 
-    def test_step(self, *args):
+    def test_step(self, *args: Any) -> Any:
         with self._state.in_phase("test"):
             return super().test_step(*args)
 
-    def call(self, data, training=None):
+    def call(self, data: Any, training: Any = None) -> Any:
         state = self._state
         if state.phase is not None:
             seed = random.from_generator(self.seed_generator)
@@ -170,89 +174,87 @@ class ProbabilisticModel(keras.Model):
         generative_trace, _ = self.networks.pair(batch, random.from_generator(self.seed_generator))
         return generative_trace.values()
 
-    def __call__(self, data, *args, **kwargs):
+    def __call__(self, data: Any, *args: Any, **kwargs: Any) -> Any:
         if self._state.phase is not None:
             return super().__call__(data, *args, **kwargs)
         return self.call(data)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
         loss = self._state.inference.loss
         loss.note(self._state.context.monitors, x, y_pred)
         return loss.of_evaluation(x, y_pred)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list:
         return [*super().metrics, *self._state.context.monitors.metrics] if self.compiled else []
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> dict:
         non_finite = self._state.context.monitors.non_finite
         return {metric.name: metric.result() for metric in self.metrics if metric is not non_finite}
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
         return self.get_metrics_result()
 
-    def keras_fit(self, dataset, **options):
+    def keras_fit(self, dataset: Any, **options: Any) -> keras.callbacks.History:
         """Runs Keras's own loop over batches of the engine."""
         return super().fit(dataset, **options)
 
-    def keras_evaluate(self, dataset, **options):
+    def keras_evaluate(self, dataset: Any, **options: Any) -> Any:
         """Runs Keras's own evaluation over batches of the engine."""
         return super().evaluate(dataset, **options)
 
-    # Learning.
-
     @documented_by(Inference.fit)
-    def fit(self, x=None, y=None, **options):
+    def fit(self, x: Any = None, y: Any = None, **options: Any) -> keras.callbacks.History:
         return self._compiled_inference("fit").fit(x, y, **options)
 
     @documented_by(Inference.evaluate)
-    def evaluate(self, x=None, y=None, **options):
+    def evaluate(self, x: Any = None, y: Any = None, **options: Any) -> Any:
         return self._compiled_inference("evaluate").evaluate(x, y, **options)
 
     @documented_by(Freezing.freeze)
-    def freeze(self, *names: str):
+    def freeze(self, *names: str) -> "ProbabilisticModel":
         self._state.context.freezing.freeze(*names)
         return self._with_new_optimizer()
 
     @documented_by(Freezing.unfreeze)
-    def unfreeze(self, *names: str):
+    def unfreeze(self, *names: str) -> "ProbabilisticModel":
         self._state.context.freezing.unfreeze(*names)
         return self._with_new_optimizer()
 
-    # Asking.
-
     @documented_by(prior_query)
-    def prior(self, names=None, data=None, size: int = 1) -> Query:
+    def prior(self, names: Any = None, data: Any = None, size: int = 1) -> Query:
         return prior_query(self.networks, names, data, size)
 
     @documented_by(Inference.posterior)
-    def posterior(self, names=None, data=None) -> Query:
+    def posterior(self, names: Any = None, data: Any = None) -> Query:
         return self._inference.posterior(names, data)
 
     @documented_by(Inference.posterior_predictive)
-    def posterior_predictive(self, names=None, data=None, size: int = 1) -> Query:
+    def posterior_predictive(self, names: Any = None, data: Any = None, size: int = 1) -> Query:
         return self._inference.posterior_predictive(names, data, size)
 
     @documented_by(Inference.predict)
-    def predict(self, x=None, *, num_samples: int = 100, seed: int | None = None, batch_size: int | None = None, **_):
+    def predict(
+        self, x: Any = None, *, num_samples: int = 100, seed: int | None = None, batch_size: int | None = None, **_: Any
+    ) -> Any:
         return self._inference.predict(x, num_samples, seed, batch_size)
 
-    def structure(self, data=None) -> Structure:
+    def structure(self, data: Any = None) -> Structure:
         """Returns the sites of the generative network, running it once where that hasn't been done."""
         return find_structure(self.networks, data)
 
     @documented_by(print_summary)
-    def summary(self, data=None, print_fn=None) -> None:
+    def summary(self, data: Any = None, print_fn: Any = None) -> None:
         print_summary(self.networks, data, print_fn or print)
 
-    # Judging.
-
     @documented_by(Inference.diagnose)
-    def diagnose(self, data=None, num_samples: int = 1000, max_rows: int = 1000, seed: int | None = None):
+    def diagnose(self, data: Any = None, num_samples: int = 1000, max_rows: int = 1000, seed: int | None = None) -> Any:
         return self._inference.diagnose(data, num_samples, max_rows, seed)
 
     @documented_by(evidence.log_marginal_likelihood)
-    def log_marginal_likelihood(self, data=None, num_samples: int = 1000, seed: int | None = None) -> evidence.Estimate:
+    def log_marginal_likelihood(
+        self, data: Any = None, num_samples: int = 1000, seed: int | None = None
+    ) -> evidence.Estimate:
         return evidence.log_marginal_likelihood(self.networks, data, num_samples, seed)
 
     @property
@@ -261,28 +263,30 @@ class ProbabilisticModel(keras.Model):
         return self._inference.log_evidence()
 
     @documented_by(evidence.log_predictive_density)
-    def log_predictive_density(self, data=None, num_samples: int = 1000, seed: int | None = None) -> evidence.Estimate:
+    def log_predictive_density(
+        self, data: Any = None, num_samples: int = 1000, seed: int | None = None
+    ) -> evidence.Estimate:
         return evidence.log_predictive_density(self.networks, data, num_samples, seed)
 
     @documented_by(Inference.log_likelihood)
-    def log_likelihood(self, data=None, num_samples: int | None = None, seed: int | None = None):
+    def log_likelihood(self, data: Any = None, num_samples: int | None = None, seed: int | None = None) -> Any:
         return self._inference.log_likelihood(data, num_samples, seed)
 
     @documented_by(Inference.to_arviz)
     def to_arviz(
         self,
-        data=None,
+        data: Any = None,
         num_samples: int | None = None,
         num_prior_samples: int = 500,
         coords: Mapping[str, Any] | None = None,
         seed: int | None = None,
-    ):
+    ) -> Any:
         return self._inference.to_arviz(data, num_samples, num_prior_samples, coords, seed)
 
     @documented_by(Inference.particle_filter)
     def particle_filter(
         self,
-        data=None,
+        data: Any = None,
         num_particles: int = 1000,
         *,
         proposal: str = "generative",
@@ -294,76 +298,78 @@ class ProbabilisticModel(keras.Model):
         choices = proposal, resampling, ess_threshold
         return self._inference.particle_filter(data, num_particles, *choices, given, seed)
 
-    # Saving.
-
     @documented_by(saving.save_model)
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(self, filepath: str | os.PathLike, overwrite: bool = True, zipped: Any = None, **kwargs: Any) -> None:
         path = os.fspath(filepath)
         saving.check_target(path, overwrite)
         requirements.require_all_weights(self, self._state.context.networks)
         saving.save_model(path, super().save, overwrite, zipped, **kwargs)
 
     @documented_by(saving.save_model_weights)
-    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+    def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: Any = None) -> None:
         path = os.fspath(filepath)
         saving.check_target(path, overwrite)
         saving.save_model_weights(path, super().save_weights, overwrite, max_shard_size)
 
     @documented_by(saving.load_model_weights)
-    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+    def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
         requirements.require_variables(self._state.context.networks)
-        saving.load_model_weights(filepath, self, super().load_weights, skip_mismatch, **kwargs)
+        load = super().load_weights
+        self._state.restored_epoch = saving.load_model_weights(filepath, self, load, skip_mismatch, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         plain = type(self).get_config is ProbabilisticModel.get_config
         return saving.config_of(self, self._arguments, strict=plain)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Any) -> keras.Model:
         return saving.model_from_config(cls, config)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict | None:
         state = self._state
         method = state.inference.method
         return saving.compile_config(method, self.optimizer, state.compile_options) if self.compiled else None
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Any) -> None:
         parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("objective", "optimizer")}
         self.compile(**parts, **config["options"])
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> Any:
         # Layers and variables are made when the networks first run on data: see `kprob.engine.building`.
         return None
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict | None:
         return get_build_config(self._state.context)
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: Any) -> None:
         build_from_config(self._state.context, self._state.inference, config)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        saving.write_own(store, self, None if self.draws is None else self.draws.to_bytes())
+        saving.write_own_variables(self, store, None if self.draws is None else self.draws.to_bytes())
 
-    def load_own_variables(self, store):
-        own, state = saving.read_own(store), self._state
-        self.draws = None if own.draws is None else Draws.from_bytes(own.draws)
-        if own.record is not None:
-            saving.check_layout(self, own.record)
-            saving.restore_seeds(self, own.record)
-            state.record, state.restored_epoch = own.record, own.record.get("epoch")
+    def load_own_variables(self, store: Any) -> None:
+        # A model that is loaded without its objective has no use for what belongs to that.
+        unwanted = ("objective_state",) if self.objective_state is None else ()
+        own = saving.read_own_variables(self, store, unwanted)
+        self._state.context.draws = None if own.draws is None else Draws.from_bytes(own.draws)
         super().load_own_variables(own.variables)
 
-    def save_assets(self, directory):
-        saving.write_history(self.history, directory)
+    def save_assets(self, directory: str) -> None:
+        saving.save_history(directory, self.history)
 
-    def load_assets(self, directory):
-        self.history = saving.read_history(self, directory) or self.history
+    def load_assets(self, directory: str) -> None:
+        self.history = saving.load_history(directory, self) or self.history
 
-    def take_record(self) -> dict | None:
-        """Returns the record of the file that weights were loaded from, once, for who checks what came of it."""
-        record, self._state.record = self._state.record, None
-        return record
+    @contextmanager
+    def _preserved(self) -> Iterator[None]:
+        # For `kprob.diagnostics.sbc`: see `Calibratable`.
+        context = self._state.context
+        history, draws = self.history, context.draws
+        try:
+            yield
+        finally:
+            self.history, context.draws = history, draws
 
     def take_restored_epoch(self) -> int | None:
         """Returns the epochs that loaded weights have seen, once, for a fit that these are a backup of."""
@@ -388,10 +394,7 @@ class ProbabilisticModel(keras.Model):
         requirements.require_compiled(self, self._state.context.networks.owner, verb)
         return self._inference
 
-    def _with_new_optimizer(self):
-        # An optimizer belongs to the variables that it was built with. The new one keeps the state of those that stay.
+    def _with_new_optimizer(self) -> "ProbabilisticModel":
         if self.built and self.compiled:
-            old, state = self.optimizer, self._state
-            self.compile(state.inference.method, type(old).from_config(old.get_config()), **state.compile_options)
-            keep_state(old, self.optimizer)
+            renew_optimizer(self, self._state.inference.method, self._state.compile_options)
         return self

@@ -19,7 +19,6 @@ class ModelState:
         inference: How it is learnt.
         compile_options: Options that `compile` got for Keras.
         phase: "train" or "test" while one of Keras's steps runs, whose input is a batch to be evaluated; else None.
-        record: The record of the file that weights were loaded from, until they are checked.
         restored_epoch: The epochs that loaded weights have seen, for a fit that these are a backup of.
     """
 
@@ -28,7 +27,6 @@ class ModelState:
     inference: Inference
     compile_options: dict[str, Any] = field(default_factory=dict)
     phase: str | None = None
-    record: dict | None = None
     restored_epoch: int | None = None
 
     @contextmanager

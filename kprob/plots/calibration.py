@@ -1,17 +1,21 @@
 """Pictures of simulation-based calibration: rank histograms, and ECDF differences in their simultaneous bands."""
 
+import os
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from kprob.diagnostics import Calibration
-from kprob.diagnostics.figures import draws
+from kprob.diagnostics.figures import plots
 from kprob.errors import KprobError, explain
 
 MOST_NUMBERS = 12
 _BLUE, _GREY = "#2b6cb0", "#8a8a8a"
 
 
-@draws("calibration")
-def plot_calibration(calibration: Calibration, to_file=None):
+@plots("calibration")
+def plot_calibration(calibration: Calibration, to_file: str | os.PathLike | None = None) -> Any:
     """Draws what `kprob.diagnostics.sbc` found: a row for each number of each site, 12 at most.
 
     Args:
@@ -50,7 +54,8 @@ def plot_calibration(calibration: Calibration, to_file=None):
     return figure
 
 
-def _numbers(calibration: Calibration):
+def _numbers(calibration: Calibration) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    # Label, ranks and ECDF difference of each number of each site.
     for name, ranks in calibration.ranks.items():
         difference = calibration.ecdf_difference(name)
         for index in np.ndindex(ranks.shape[1:]):
@@ -58,7 +63,7 @@ def _numbers(calibration: Calibration):
             yield label, ranks[(slice(None), *index)], difference[(slice(None), *index)]
 
 
-def _histogram(axes, ranks: np.ndarray, places: int) -> None:
+def _histogram(axes: Any, ranks: np.ndarray, places: int) -> None:
     bins = max(2, min(20, len(ranks) // 10, places))
     edges = np.round(np.linspace(0, places, bins + 1))
     axes.hist(ranks, edges - 0.5, color=_BLUE, alpha=0.6)

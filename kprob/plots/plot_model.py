@@ -1,10 +1,13 @@
 """The plate diagram of a model, drawn by graphviz."""
 
 import html
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kprob.errors import KprobError, explain
+from kprob.models import ProbabilisticModel
 from kprob.plots.diagram import Node, Panel, diagram
 
 _FORMATS = ("png", "svg", "pdf")
@@ -40,14 +43,14 @@ _ROLES = {
 
 
 def plot_model(
-    model,
-    to_file=None,
+    model: ProbabilisticModel,
+    to_file: str | os.PathLike | None = None,
     *,
-    data: Mapping | None = None,
+    data: Mapping[str, Any] | None = None,
     show_parameters: bool = False,
     show_families: bool = True,
     show_inference: bool = True,
-):
+) -> Any:
     """Draws the plate diagram of a model: what depends on what in p, and beside it in q.
 
     Edges are found by running the networks, so paths through neural networks, indices and Python's `if` are all there.
@@ -95,14 +98,16 @@ def plot_model(
     return digraph
 
 
-def _draw(cluster, key: str, panel: Panel, show_families: bool) -> None:
+def _draw(cluster: Any, key: str, panel: Panel, show_families: bool) -> None:
     names = _node_names(key, panel)
     _draw_plate(cluster, key, panel, (), names, show_families)
     for tail, head in panel.edges:
         cluster.edge(names[tail], names[head], color=_COLORS[key], style=_EDGE_STYLES[key], **_EDGE)
 
 
-def _draw_plate(graph, key: str, panel: Panel, path: tuple[str, ...], names: Mapping, show_families: bool) -> None:
+def _draw_plate(
+    graph: Any, key: str, panel: Panel, path: tuple[str, ...], names: Mapping[str, str], show_families: bool
+) -> None:
     for node_key, node in panel.nodes.items():
         if node.plates == path:
             graph.node(names[node_key], label=_label(node, show_families), **{**_NODE, **_ROLES[node.role]})
@@ -136,7 +141,7 @@ def _label(node: Node, show_families: bool) -> str:
     return f'<{name}<BR/><FONT POINT-SIZE="9" COLOR="#666666">{html.escape(node.caption)}</FONT>>'
 
 
-def _checked_path(to_file) -> Path:
+def _checked_path(to_file: str | os.PathLike) -> Path:
     path = Path(to_file)
     if path.suffix.lstrip(".").lower() not in _FORMATS + _SOURCES:
         raise KprobError(
@@ -150,7 +155,7 @@ def _checked_path(to_file) -> Path:
     return path
 
 
-def _write(digraph, path: Path) -> None:
+def _write(digraph: Any, path: Path) -> None:
     suffix = path.suffix.lstrip(".").lower()
     if suffix in _SOURCES:
         path.write_text(digraph.source, encoding="utf-8")
@@ -169,7 +174,7 @@ def _write(digraph, path: Path) -> None:
     path.write_bytes(picture)
 
 
-def _sharp(digraph, suffix: str):
+def _sharp(digraph: Any, suffix: str) -> Any:
     # Pixels for a modern screen; drawings of lines need none.
     if suffix != "png":
         return digraph
@@ -178,7 +183,7 @@ def _sharp(digraph, suffix: str):
     return fine
 
 
-def _graphviz():
+def _graphviz() -> Any:
     try:
         import graphviz
     except ImportError as error:

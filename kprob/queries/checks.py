@@ -28,7 +28,7 @@ def require_fitted(networks: Networks, kind: str) -> None:
         )
 
 
-def wanted_names(networks: Networks, kind: str, names, data: Data) -> list[str]:
+def wanted_names(networks: Networks, kind: str, names: Any, data: Data) -> list[str]:
     """Returns the sites that a query is about.
 
     Args:
@@ -123,7 +123,7 @@ def number_of_draws(lengths: dict[str, int]) -> int:
     return next(iter(lengths.values()))
 
 
-def _check_names(networks: Networks, kind: str, wanted) -> None:
+def _check_names(networks: Networks, kind: str, wanted: list[str]) -> None:
     sites = find_structure(networks).sites
     allowed = [name for name, site in sites.items() if site.is_variable]
     if kind == "posterior":
@@ -143,7 +143,7 @@ def _check_names(networks: Networks, kind: str, wanted) -> None:
             )
 
 
-def _check_data_of_summed(networks: Networks, wanted, data: Data) -> None:
+def _check_data_of_summed(networks: Networks, wanted: list[str], data: Data) -> None:
     spec, given = networks.require_spec(), {*data.rows, *data.whole}
     summed = [name for name in wanted if name in spec.summed]
     if summed and not any(name in given for name in find_structure(networks).random_sites()):

@@ -7,7 +7,7 @@ import keras
 from kprob.backend import random
 from kprob.effects import Site, SiteKind, Trace
 from kprob.engine import Networks
-from kprob.engine.enumeration import Factors, conditional, find_factors
+from kprob.engine.enumeration import Factors, SummationPlan, conditional, find_factors
 from kprob.errors import SiteError, explain, names
 from kprob.guides.start_values import StartValues
 from kprob.queries.target import Target
@@ -23,7 +23,7 @@ def needed(networks: Networks, target: Target) -> bool:
 def find(networks: Networks, target: Target, batch: dict, seed: Seed) -> Factors:
     """Returns the factors for one draw of the other latents."""
     latents = networks.run_inference(batch, random.fold_in(seed, 0), None, target.size)
-    return find_factors(networks, networks.plan, batch, seed, latents, None, target.size)
+    return find_factors(networks, _plan(networks), batch, seed, latents, None, target.size)
 
 
 def complete(
@@ -49,7 +49,7 @@ def complete(
     Returns:
         The values of all: those given, and those drawn.
     """
-    factors = find_factors(networks, networks.plan, batch, seed, latents, num_draws, target.size)
+    factors = find_factors(networks, _plan(networks), batch, seed, latents, num_draws, target.size)
     if all(name in given for name in factors.sites):
         values = {name: given[name] for name in factors.sites}
         densities = conditional.log_probs(factors, values)
@@ -89,3 +89,9 @@ def check_summed(networks: Networks, target: Target, verb: str) -> None:
                 fix=f'write posterior("{summed[0]}", data).{verb}()' if summed else "use `sample`",
             )
         )
+
+
+def _plan(networks: Networks) -> SummationPlan:
+    if networks.plan is None:
+        raise SiteError(f"Nothing of {networks.owner} is summed out.")
+    return networks.plan

@@ -10,10 +10,8 @@ from keras import ops
 from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError, explain
-from kprob.samplers.hmc import HMC
 from kprob.samplers.kernels import discrete_moves
 from kprob.samplers.kernels.kernel import Info, Kernel
-from kprob.samplers.metropolis_sampler import MetropolisSampler
 from kprob.samplers.nuts import NUTS
 from kprob.samplers.sampler import Sampler
 from kprob.saving import register
@@ -202,7 +200,7 @@ def _told(info: Info | None, log_density: Tensor, rate: Tensor) -> Info:
 
 
 def _check_inner(sampler: object) -> None:
-    if not isinstance(sampler, NUTS | HMC | MetropolisSampler) or sampler.preconditioner is not None:
+    if not isinstance(sampler, Sampler) or not sampler.within_gibbs or sampler.preconditioner is not None:
         raise CompileError(
             explain(
                 "DiscreteGibbs alternates with a sampler whose chains know nothing but where they are.",

@@ -47,6 +47,8 @@ class HMC(Sampler):
         Duane, Kennedy, Pendleton and Roweth (1987), "Hybrid Monte Carlo"; Neal (2011), "MCMC using Hamiltonian dynamics".
     """
 
+    within_gibbs = True
+
     def __init__(
         self,
         num_warmup: int = 1000,

@@ -30,6 +30,8 @@ class MetropolisSampler(Sampler):
         **options: `init`, `chain_method`, `block_size` (see `Sampler`).
     """
 
+    within_gibbs = True
+
     def __init__(
         self,
         num_warmup: int = 1000,

@@ -49,6 +49,9 @@ class NUTS(Sampler):
         Monte Carlo".
     """
 
+    within_gibbs = True
+    max_tree_depth: int
+
     def __init__(
         self,
         num_warmup: int = 1000,

@@ -37,7 +37,26 @@ class BoundKernel(NamedTuple):
 class Sampler:
     """Base class of samplers, which take the place of an objective in `compile`.
 
-    To subclass, override `kernel(log_density)`.
+    To subclass, override `kernel(log_density)` and, where the constructor has more arguments, `get_config`; register the
+    class with `keras.saving.register_keras_serializable`, so that models compiled with it can be loaded. `kernel` returns a
+    `Kernel` of pure functions, which are traced inside a compiled loop:
+
+    - `init(vector) -> state`: a named tuple of tensors with at least the fields `position`, the vector (d,) of
+      unconstrained numbers, and `iteration`, an int32 that is 0 at first. No transition changes shapes or types.
+    - `step(seed, state) -> (state, Info)`: makes one transition and adds 1 to `iteration`. The same seed and state always
+      give the same result: whatever the sampler learns is in the state, and it learns only while `iteration < num_warmup`.
+      Each field of `Info` is a scalar, NaN or 0 where the sampler has no such thing.
+    - `refresh(state) -> state`: only where the state remembers the density.
+
+    `fit` makes `num_warmup` transitions of each chain, keeps the positions of the next `num_samples`, and calls a kernel of
+    the same sampler in blocks, so that a state must also be all that a chain needs in order to go on. How the sampler wants
+    to be run, it says by the class attributes below; `moves_on` says which discrete latents it draws itself (all others are
+    summed out), and `for_latents` may return a sampler that knows where each latent lies in the vector.
+
+    Two kinds of run are not single chains. An `ensemble`'s kernel moves all chains at once: its vector is (chains, d), its
+    log-density maps that to (chains,), and fields of `Info` may be (chains,). A `population` (`SMC`) has no warm-up and no
+    chains that go on: particles of the prior go to the posterior through temperatures, `num_chains` populations of
+    `num_samples` particles; its `kernel` is the move of one particle at one temperature.
 
     Args:
         num_warmup: Transitions of each chain that tune the sampler and are thrown away.
@@ -58,11 +77,18 @@ class Sampler:
 
     Attributes:
         minibatches: Whether a transition sees only `batch_size` rows of the data.
-        ensemble: Whether its kernel moves all chains at once, positions (chains, d).
+        ensemble: Whether its kernel moves all chains at once.
+        population: Whether it brings a population of particles from the prior to the posterior, rather than run chains.
+        within_gibbs: Whether its transitions stay right where the density changes between them, so that it can move the
+            continuous latents within `DiscreteGibbs`: all that its state knows of the density, `refresh` renews.
+        max_tree_depth: Doublings of a trajectory at most; None where there are no trees.
     """
 
-    minibatches = False
-    ensemble = False
+    minibatches: bool = False
+    ensemble: bool = False
+    population: bool = False
+    within_gibbs: bool = False
+    max_tree_depth: int | None = None
 
     def __init__(
         self,

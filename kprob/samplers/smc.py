@@ -64,6 +64,8 @@ class SMC(Sampler):
         sequential Monte Carlo".
     """
 
+    population = True
+
     def __init__(
         self,
         num_particles: int = 1000,

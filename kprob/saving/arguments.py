@@ -9,6 +9,7 @@ import inspect
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -16,6 +17,7 @@ from kprob.errors import ArchiveError, explain
 
 _PLAIN = (str, int, float, bool, type(None))
 _TUPLE, _PAIRS = "__tuple__", "__pairs__"
+_POLICY = "dtype_policy_of_layers"
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,12 @@ class Arguments:
         problem: Why the arguments can't be given again by name, or None.
     """
 
-    values: dict
+    values: dict[str, Any]
     policy: str
     problem: str | None = None
 
 
-def record_arguments(cls: type, args: tuple, kwargs: dict) -> Arguments:
+def record_arguments(cls: type, args: tuple, kwargs: Mapping[str, Any]) -> Arguments:
     """Returns the arguments of a constructor's call, those that have simple standard values included."""
     signature = inspect.signature(cls.__init__)  # type: ignore[misc]
     try:
@@ -41,7 +43,7 @@ def record_arguments(cls: type, args: tuple, kwargs: dict) -> Arguments:
     except TypeError:
         # The call itself is about to fail, with Python's own message.
         return Arguments({}, keras.config.dtype_policy().name)
-    values: dict = {}
+    values: dict[str, Any] = {}
     problem = None
     for name, parameter in list(signature.parameters.items())[1:]:
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -56,7 +58,7 @@ def record_arguments(cls: type, args: tuple, kwargs: dict) -> Arguments:
     return Arguments(values, keras.config.dtype_policy().name, problem)
 
 
-def config_of(model: keras.Model, arguments: Arguments, strict: bool = True) -> dict:
+def config_of(model: keras.Model, arguments: Arguments, strict: bool = True) -> dict[str, Any]:
     """Returns the config of a model that was made with some arguments.
 
     Args:
@@ -89,7 +91,7 @@ def config_of(model: keras.Model, arguments: Arguments, strict: bool = True) -> 
     return config
 
 
-def model_from_config(cls: type, config: dict) -> keras.Model:
+def model_from_config(cls: type, config: Mapping[str, Any]) -> keras.Model:
     """Makes a model from `config_of`'s result."""
     config = dict(config)
     policy, before = config.pop(_POLICY, None), keras.config.dtype_policy()
@@ -103,10 +105,7 @@ def model_from_config(cls: type, config: dict) -> keras.Model:
         keras.config.set_dtype_policy(before)
 
 
-_POLICY = "dtype_policy_of_layers"
-
-
-def encode(value, what: str = "the value"):
+def encode(value: Any, what: str = "the value") -> Any:
     """Returns a value as JSON can hold it.
 
     Args:
@@ -135,7 +134,7 @@ def encode(value, what: str = "the value"):
         raise ArchiveError(_cannot_encode(value, what)) from error
 
 
-def decode(value):
+def decode(value: Any) -> Any:
     """Returns the value that `encode` was given."""
     if isinstance(value, list):
         return [decode(item) for item in value]
@@ -163,7 +162,7 @@ def _encode_function(function: types.FunctionType, what: str) -> dict:
     return {**keras.saving.serialize_keras_object(function), "module": function.__module__}
 
 
-def _cannot_encode(value, what: str) -> str:
+def _cannot_encode(value: object, what: str) -> str:
     is_lambda = isinstance(value, types.FunctionType)
     return explain(
         f"A model can't be saved: {what} can't be written down.",

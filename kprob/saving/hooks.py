@@ -1,62 +1,18 @@
-"""What Keras's hooks for saving and loading do for a model: files that a crash never costs, a record in them, the history."""
+"""What Keras's hooks for saving and loading do for a model: files that a crash never costs, and what else is in its config."""
 
-import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from kprob.errors import ArchiveError, explain
-from kprob.saving.archive import HDF5, save_archive, save_keras, save_weights, weights_of
+from kprob.saving.archive import HDF5, save_archive, save_keras, save_weights
+from kprob.saving.history import SavedHistory, read_history, write_history
+from kprob.saving.loading import weights_of
+from kprob.saving.own_variables import collect_records
 from kprob.saving.paths import layers_of
-from kprob.saving.record import check_values, make_record, read_record
-
-HISTORY = "history.json"
-RECORD = "record"
-DRAWS = "draws"
-
-
-@dataclass(frozen=True)
-class OwnVariables:
-    """What a model itself, rather than one of its layers, has in a file.
-
-    Attributes:
-        variables: Its variables, as Keras writes them.
-        record: What the whole model held, or None in files of plain Keras models.
-        draws: A sampler's draws, as bytes.
-    """
-
-    variables: dict[str, Any]
-    record: dict | None
-    draws: bytes | None
-
-
-def write_own(store: Any, model: keras.Model, draws: bytes | None) -> None:
-    """Writes what belongs to a model itself, beside its variables.
-
-    Args:
-        store: Keras's store.
-        model: The model.
-        draws: A sampler's draws, as bytes.
-    """
-    store[RECORD] = make_record(model)
-    if draws is not None:
-        store[DRAWS] = np.frombuffer(draws, "uint8")
-
-
-def read_own(store: Any) -> OwnVariables:
-    """Returns what `write_own` wrote, and the variables beside it."""
-    contents = {name: store[name] for name in store.keys()}
-    record, draws = contents.pop(RECORD, None), contents.pop(DRAWS, None)
-    return OwnVariables(
-        contents,
-        None if record is None else read_record(np.asarray(record)),
-        None if draws is None else np.asarray(draws).tobytes(),
-    )
+from kprob.saving.record import check_values
 
 
 def save_model(
@@ -125,28 +81,33 @@ def check_target(path: str, overwrite: bool) -> None:
 
 def load_model_weights(
     filepath: str | os.PathLike, model: keras.Model, load: Callable[..., None], skip_mismatch: bool, **kwargs: Any
-) -> None:
+) -> int | None:
     """Loads what `save_weights` or `save` wrote into a built model of the same class.
 
     Args:
         filepath: The file.
-        model: The model, which keeps the record of the file.
+        model: The model.
         load: Keras's `load_weights`.
         skip_mismatch: Keras's: whether to load what fits and leave the rest, with a warning and without checks.
         **kwargs: Keras's.
 
+    Returns:
+        The epochs that the weights have seen, or None where nobody knows it.
+
     Raises:
         ArchiveError: The file is damaged, or holds the weights of another model.
     """
-    model.take_record()
-    with weights_of(filepath) as path:
+    with collect_records() as records, weights_of(filepath) as path:
         load(path, skip_mismatch=skip_mismatch, **kwargs)
-    record = model.take_record()
-    if record is not None and not skip_mismatch:
-        saved = len(record["optimizer"] or ())
+    record = records.of(model)
+    if record is None:
+        return None
+    if not skip_mismatch:
+        saved = len(record.optimizer or ())
         # Keras leaves an optimizer alone, with a warning, where another kind was saved.
         same_kind = model.compiled and len(model.optimizer.variables) == saved
         check_values(model, record, with_optimizer=same_kind)
+    return record.epoch
 
 
 def compile_config(method: object, optimizer: object, options: dict) -> dict:
@@ -161,31 +122,20 @@ def compile_config(method: object, optimizer: object, options: dict) -> dict:
     return {"objective": dump(method), "optimizer": dump(optimizer), "options": options}
 
 
-def write_history(history: object, directory: str) -> None:
-    """Writes a model's history beside its config, if it has one."""
-    if isinstance(history, keras.callbacks.History) and hasattr(history, "epoch"):  # set when training begins
-        logs = {name: [_plain(value) for value in values] for name, values in history.history.items()}
-        content = {"epoch": [int(epoch) for epoch in history.epoch], "history": logs}
-        Path(directory, HISTORY).write_text(json.dumps(content), encoding="utf-8")
+def save_history(directory: str, history: keras.callbacks.History | None) -> None:
+    """Writes a model's history into a folder of its assets, where it has one."""
+    if history is not None and hasattr(history, "epoch"):  # which Keras makes when training begins
+        write_history(directory, SavedHistory(history.epoch, history.history))
 
 
-def read_history(model: keras.Model, directory: str) -> keras.callbacks.History | None:
-    """Returns the history that was saved, or None where none was.
-
-    Raises:
-        ArchiveError: It can't be read.
-    """
-    path = Path(directory, HISTORY)
-    if not path.exists():
+def load_history(directory: str, model: keras.Model) -> keras.callbacks.History | None:
+    """Returns the history in a folder of a model's assets, or None where there is none."""
+    saved = read_history(directory)
+    if saved is None:
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        epoch, logs = list(content["epoch"]), dict(content["history"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise ArchiveError(explain("The saved history can't be read.", received=str(error))) from error
     history = keras.callbacks.History()
     history.set_model(model)
-    history.epoch, history.history = epoch, logs
+    history.epoch, history.history = saved.epoch, saved.logs
     return history
 
 
@@ -199,8 +149,3 @@ def freeze_layers(model: keras.Model, paths: list[str]) -> None:
     for path, layer in layers_of(model).items():
         if layer.trainable == (path in paths):
             layer.trainable = path not in paths
-
-
-def _plain(value: Any) -> Any:
-    array = np.asarray(value)
-    return array.astype("float64").tolist() if array.dtype.kind in "biuf" else str(value)

@@ -5,6 +5,7 @@ its own name, `decoder.layers[0].kernel`. Keras itself numbers most layers in th
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 
@@ -49,14 +50,14 @@ def variables_of(model: keras.layers.Layer) -> tuple[dict[str, keras.Variable], 
 
 
 def _children(layer: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Layer]]:
-    own = {k: v for k, v in vars(layer).items() if k not in _KERAS_LISTS and not k.startswith("_self_")}
-    for name in sorted(own, key=lambda name: (name.startswith("_"), name)):
-        yield from _layers_in(name, own[name])
+    attributes = {n: v for n, v in vars(layer).items() if n not in _KERAS_LISTS and not n.startswith("_self_")}
+    for name, value in sorted(attributes.items(), key=lambda item: (item[0].startswith("_"), item[0])):
+        yield from _layers_in(name, value)
     # What no attribute leads to, such as the layers of a Sequential model.
     yield from _layers_in("layers", layer.layers if isinstance(layer, keras.Model) else layer._layers)
 
 
-def _layers_in(path: str, value, inside: frozenset = frozenset()) -> Iterator[tuple[str, keras.layers.Layer]]:
+def _layers_in(path: str, value: Any, inside: frozenset = frozenset()) -> Iterator[tuple[str, keras.layers.Layer]]:
     if isinstance(value, keras.layers.Layer):
         yield path, value
     elif isinstance(value, Mapping | list | tuple) and id(value) not in inside:

@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from kprob.errors import ArchiveError, explain
 
@@ -64,7 +65,7 @@ def check_seal(path: str | os.PathLike) -> None:
             explain(
                 f"{name} is damaged: it isn't what was saved any more.",
                 received=f"{length} bytes with SHA-256 {digest.hexdigest()[:16]}...",
-                expected=_said(header),
+                expected=_described(header),
                 fix="go back to a copy of the file, or save the model again",
             )
         )
@@ -74,13 +75,13 @@ def _header(digest: str, length: int) -> bytes:
     return (MAGIC + f"sha256 {digest}\nbytes {length}\n".encode()).ljust(HEADER_BYTES)
 
 
-def _said(header: bytes) -> str:
+def _described(header: bytes) -> str:
     lines = header.decode("ascii", "replace").split("\n")
     if len(lines) < 3:
         return "the length and digest that its header lost"
     return f"{lines[2].removeprefix('bytes ')} bytes with SHA-256 {lines[1].removeprefix('sha256 ')[:16]}..."
 
 
-def _chunks(file) -> Iterator[bytes]:
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
     while chunk := file.read(CHUNK_BYTES):
         yield chunk

@@ -8,6 +8,7 @@ all, say themselves how many epochs they have seen, and that is what counts.
 import contextlib
 import json
 import os
+from typing import Any
 
 import keras
 
@@ -20,7 +21,7 @@ class _DropHalfWrittenEpoch(keras.callbacks.Callback):
         super().__init__()
         self.path = os.path.join(os.fspath(backup.backup_dir), METADATA)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self.model.take_restored_epoch()
         if "://" in self.path or not os.path.exists(self.path):
             return
@@ -34,7 +35,7 @@ class _DropHalfWrittenEpoch(keras.callbacks.Callback):
 
 class _BeginAtRestoredEpoch(keras.callbacks.Callback):
     # Begins with the epoch that the weights have come to.
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         epoch = self.model.take_restored_epoch()
         if epoch is not None:
             self.model._initial_epoch = epoch

@@ -1,5 +1,7 @@
 """Which callbacks must see what: every batch, the end of every epoch, or only what was logged."""
 
+from typing import Any
+
 import keras
 
 from kprob.training.backups import guarded
@@ -23,19 +25,19 @@ _SAVERS = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
-def listed(callbacks) -> list[keras.callbacks.Callback]:
+def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
     """Returns what `fit` got as its callbacks as a list."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks.callbacks
     return list(callbacks) if isinstance(callbacks, list | tuple) else [] if callbacks is None else [callbacks]
 
 
-def needs_every_batch(callbacks) -> bool:
+def needs_every_batch(callbacks: Any) -> bool:
     """Whether any of the user's callbacks acts between batches, so that steps must be taken one at a time."""
     return any(_acts_between_batches(callback) for callback in listed(callbacks))
 
 
-def epochs_between(callbacks) -> list[int]:
+def epochs_between(callbacks: Any) -> list[int]:
     """Returns after how many epochs each callback acts: several epochs may run at once up to the next of these.
 
     Those that only write down logs never act; a callback may say by an attribute `epochs_between` that it acts at the
@@ -44,7 +46,7 @@ def epochs_between(callbacks) -> list[int]:
     return [getattr(callback, "epochs_between", 1) for callback in callbacks if type(callback) not in _RECORDERS]
 
 
-def savers_last(callbacks):
+def savers_last(callbacks: Any) -> Any:
     """Puts callbacks that save the model behind History, so that what they save has the epoch that just ended.
 
     Backups are guarded (see `kprob.training.backups`).
@@ -59,7 +61,7 @@ def savers_last(callbacks):
     return [*others, *(callback for saver in savers for callback in guarded(saver))]
 
 
-def _acts_between_batches(callback) -> bool:
+def _acts_between_batches(callback: keras.callbacks.Callback) -> bool:
     if type(callback) in _CONTENT_WITH_EPOCHS:
         return False
     if type(callback) in _SAVERS:

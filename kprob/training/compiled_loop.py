@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -112,7 +113,7 @@ class CompiledLoop:
         # Sums of the epoch so far, their weight, and the number of the first term that wasn't finite.
         return np.zeros(len(LOG_NAMES), "float32"), np.float32(0.0), np.int32(-1)
 
-    def _note(self, carry) -> None:
+    def _note(self, carry: tuple) -> None:
         if carry[2] >= 0:
             self.trainee.monitors.non_finite.update_state(carry[2])
 
@@ -125,7 +126,7 @@ class CompiledLoop:
         return orders
 
 
-def take_rows(data: dict, rows) -> dict:
+def take_rows(data: dict, rows: Any) -> dict:
     """Returns the batch of some rows of device-resident data; all of it where `rows` is None."""
     if rows is None:
         return data

@@ -1,5 +1,7 @@
 """Epochs outside Keras's own loop: whatever a fit does in them, Keras's callbacks see it as they see Keras's epochs."""
 
+from collections.abc import Callable
+
 import keras
 
 from kprob.training.plan import FitPlan
@@ -61,7 +63,7 @@ class EpochDriver:
         """Ends an epoch."""
         self.callbacks.on_epoch_end(epoch, logs)
 
-    def whole_epoch(self, epoch: int, logs: Logs, complete) -> None:
+    def whole_epoch(self, epoch: int, logs: Logs, complete: Callable[[int, Logs], None]) -> None:
         """Tells callbacks of an epoch that has run already, one of many in a call.
 
         Args:

@@ -124,17 +124,25 @@ def evaluate(
         seed: Makes the result repeatable.
     """
     stream = stream_of(x)
-    if stream is not None:
-        batches = _stream_batches(trainee, stream, num_data)
-        result = trainee.model.keras_evaluate(
-            batches.dataset(), verbose=verbose, steps=steps, callbacks=callbacks, return_dict=True
-        )
+    if stream is None:
+        result = _evaluate_arrays(trainee, x, y, sample_weight, batch_size, steps, seed)
     else:
-        data = prepare_data(trainee.networks, x, y, sample_weight)
-        trainee.build(data)
-        with _fixed_seed(trainee.model, seed):
-            result = evaluate_data(trainee, data, _batch_size(data, batch_size), steps)
+        result = _evaluate_stream(trainee, stream, num_data, verbose=verbose, steps=steps, callbacks=callbacks)
     return result if return_dict else [result[m.name] for m in trainee.model.metrics if m.name in result]
+
+
+def _evaluate_arrays(
+    trainee: Trainee, x: Any, y: Any, weights: Any, batch_size: int | None, steps: int | None, seed: int | None
+) -> Logs:
+    data = prepare_data(trainee.networks, x, y, weights)
+    trainee.build(data)
+    with _fixed_seed(trainee.model, seed):
+        return evaluate_data(trainee, data, _batch_size(data, batch_size), steps)
+
+
+def _evaluate_stream(trainee: Trainee, stream: Stream, num_data: int | None = None, **options: Any) -> Logs:
+    dataset = _stream_batches(trainee, stream, num_data).dataset()
+    return trainee.model.keras_evaluate(dataset, return_dict=True, **options)
 
 
 def evaluate_data(trainee: Trainee, data: Data, size: int, steps: int | None = None) -> Logs:
@@ -224,11 +232,12 @@ def _require_end(trainee: Trainee, batches: StreamBatches) -> None:
 def _epoch_ends(
     trainee: Trainee, validation: Any, plan: FitPlan, size: int, order: Callable = lambda: None
 ) -> EpochEnds:
+    stream = None if isinstance(validation, Data) else stream_of(validation)
+
     def validate() -> Logs:
-        if isinstance(validation, Data):
+        if stream is None:
             return evaluate_data(trainee, validation, plan.validation_batch_size or size, plan.validation_steps)
-        logs = evaluate(trainee, validation, None, verbose=0, steps=plan.validation_steps, return_dict=True)
-        return dict(logs)
+        return _evaluate_stream(trainee, stream, verbose=0, steps=plan.validation_steps)
 
     def check(logs: Logs, epoch: int) -> None:
         check_finite(trainee, logs, epoch, listed(plan.callbacks))

@@ -1,5 +1,7 @@
 """Running means of what is logged, and the first site that was not finite."""
 
+from typing import Any
+
 import keras
 
 from kprob.types import Tensor
@@ -24,7 +26,7 @@ class Monitors:
         """All of them."""
         return [*self.means.values(), self.non_finite]
 
-    def update(self, values: dict[str, Tensor], weight) -> None:
+    def update(self, values: dict[str, Tensor], weight: Any) -> None:
         """Adds values to the running means.
 
         Args:
@@ -38,18 +40,18 @@ class Monitors:
 class FirstNonFinite(keras.metrics.Metric):
     """Remembers the number of the first term that was NaN or infinite, and nothing after it; -1 while there is none."""
 
-    def __init__(self, name: str = "first_non_finite", **kwargs):
+    def __init__(self, name: str = "first_non_finite", **kwargs: Any):
         super().__init__(name=name, dtype="int32", **kwargs)
         self.first = self.add_variable(shape=(), initializer=_minus_one, dtype="int32", name="first")
 
-    def update_state(self, number, sample_weight=None):
+    def update_state(self, number: Tensor, sample_weight: Any = None) -> None:
         first = keras.ops.convert_to_tensor(self.first)
         self.first.assign(keras.ops.where(first < 0, number, first))
 
-    def result(self):
+    def result(self) -> Tensor:
         return keras.ops.convert_to_tensor(self.first)
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         # An epoch's start doesn't forget what came before it: `clear` does.
         return None
 
@@ -58,5 +60,5 @@ class FirstNonFinite(keras.metrics.Metric):
         self.first.assign(-1)
 
 
-def _minus_one(shape, dtype=None):
+def _minus_one(shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
     return keras.ops.full(shape, -1, dtype=dtype)

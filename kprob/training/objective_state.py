@@ -1,5 +1,7 @@
 """What an objective learns or is given while a model is fitted (baselines, a coefficient), as part of the model."""
 
+from typing import Any
+
 import keras
 
 from kprob.backend import random
@@ -12,7 +14,7 @@ from kprob.objectives import Objective
 class ObjectiveState(keras.layers.Layer):
     """Holds the layers of the objective that a model is compiled with, so that they are trained and saved with it."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.held: list[keras.layers.Layer] = []
 
@@ -22,7 +24,7 @@ class ObjectiveState(keras.layers.Layer):
         self.held.extend(layers)
 
 
-def hold_layers(model, layers: list[keras.layers.Layer]) -> None:
+def hold_layers(model: keras.Model, layers: list[keras.layers.Layer]) -> None:
     """Makes the layers of an objective part of a model, in place of those of an earlier objective.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 
@@ -49,7 +50,7 @@ class Optimizers(keras.optimizers.Optimizer):
         ```
     """
 
-    def __init__(self, groups: Mapping, rest=None, name: str = "optimizers"):
+    def __init__(self, groups: Mapping, rest: Any = None, name: str = "optimizers"):
         super().__init__(learning_rate=0.0, name=name)
         if not groups or not all(isinstance(key, str) for key in groups):
             raise CompileError(
@@ -80,7 +81,7 @@ class Optimizers(keras.optimizers.Optimizer):
         """Tells the optimizer which variables a name stands for: a model does, before it builds the optimizer."""
         self._record.find = find
 
-    def build(self, variables):
+    def build(self, variables: Any) -> None:
         variables = list(variables)
         if self._record.find is None:
             raise CompileError(
@@ -113,7 +114,7 @@ class Optimizers(keras.optimizers.Optimizer):
                 optimizer.build([variables[i] for i in members[key or None]])
         super().build(variables)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: list, trainable_variables: Any = None) -> None:
         variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
         if not self.built:
             self.build(variables)
@@ -126,16 +127,16 @@ class Optimizers(keras.optimizers.Optimizer):
         self._iterations.assign_add(1)
 
     @property
-    def variables(self):
+    def variables(self) -> list:
         return [*self._variables, *(v for _, optimizer in self.parts() for v in optimizer.variables)]
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Any:
         """The learning rate of the first group."""
         return next(iter(self.groups.values())).learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, learning_rate):
+    def learning_rate(self, learning_rate: Any) -> Any:
         raise CompileError(
             explain(
                 "`Optimizers` has as many learning rates as groups.",
@@ -145,7 +146,7 @@ class Optimizers(keras.optimizers.Optimizer):
             )
         )
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Any) -> None:
         for key, optimizer in self.parts():
             if optimizer.built:
                 optimizer.finalize_variable_values(
@@ -158,7 +159,7 @@ class Optimizers(keras.optimizers.Optimizer):
         if self.rest is not None:
             yield "", self.rest
 
-    def get_config(self):
+    def get_config(self) -> dict:
         dump = keras.optimizers.serialize
         return {
             "name": self.name,
@@ -167,7 +168,7 @@ class Optimizers(keras.optimizers.Optimizer):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict, custom_objects: Any = None) -> "Optimizers":
         load = keras.optimizers.deserialize
         groups = {key: load(optimizer, custom_objects) for key, optimizer in config["groups"].items()}
         rest = None if config["rest"] is None else load(config["rest"], custom_objects)

@@ -1,6 +1,7 @@
 """What one `fit` is to do, checked."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -65,7 +66,7 @@ def make_plan(options: dict) -> FitPlan:
     return plan
 
 
-def _check_split(share) -> None:
+def _check_split(share: Any) -> None:
     if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 <= share < 1:
         raise CompileError(
             explain(
@@ -77,7 +78,7 @@ def _check_split(share) -> None:
         )
 
 
-def _check_callbacks(callbacks) -> None:
+def _check_callbacks(callbacks: Any) -> None:
     if callbacks is None or isinstance(callbacks, keras.callbacks.CallbackList):
         return
     for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:

@@ -126,10 +126,10 @@ class EpochEnds(keras.callbacks.Callback):
         super().__init__()
         self.check, self.validate, self.every, self.order, self.rows = check, validate, every, order, None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.rows = self.order()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.check(logs, epoch)
         if self.validate is not None and self.model._should_eval(epoch, self.every):
             logs.update({f"val_{name}": value for name, value in self.validate().items()})

@@ -156,7 +156,7 @@ def draws_of(**options):
 
 def diagnosis(**options):
     model = lines().compile(kprob.NUTS(max_tree_depth=10))
-    model.draws = draws_of(**options)
+    model._state.context.draws = draws_of(**options)
     return model.diagnose()
 
 

@@ -43,7 +43,7 @@ def temperature(**options):
 
 def begin_anew(model, seed=5):
     """Throws the draws away, so that the next fit is the first one again, with the programs that there are."""
-    model.draws = None
+    model._state.context.draws = None
     model.seed_generator.state.assign(np.full(model.seed_generator.state.shape, seed, "uint32"))
 
 

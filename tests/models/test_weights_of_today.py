@@ -107,7 +107,7 @@ def test_samplers_move_on_the_density_of_the_weights(sampler):
     model.fit(DATA, verbose=0, check=False)
 
     def draws():
-        model.draws = None
+        model._state.context.draws = None
         model.seed_generator.state.assign(np.full(model.seed_generator.state.shape, 3, "uint32"))
         model.fit(DATA, verbose=0, check=False)
         return model.draws.positions

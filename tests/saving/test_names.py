@@ -69,6 +69,27 @@ def test_the_users_objects_go_first():
     assert find_objects(registered, None, True, "m.h5")["kprob.guides>Normal"] is kprob.guides.Normal
 
 
+def test_classes_that_have_moved_are_found_by_their_former_names():
+    former = entry("NUTS", "kprob.mcmc.nuts", registered_name="kprob.mcmc>NUTS")
+    assert find_objects(former, None, True, "m.h5") == {"kprob.mcmc>NUTS": kprob.NUTS}
+
+
+def test_classes_of_kprob_are_never_guessed():
+    # By its short name alone it might be a layer, a guide, or a program's own class.
+    unknown = entry("Normal", "kprob.mcmc.normal", registered_name="kprob.mcmc>Normal")
+    with pytest.raises(ArchiveError, match="Expected: `Normal`\n.*from kprob.mcmc.normal import Normal"):
+        find_objects(unknown, None, True, "m.h5")
+
+
+def test_registered_names_have_the_room_and_no_folder_below_it():
+    name = keras.saving.get_registered_name
+    assert name(kprob.layers.Normal) == "kprob.layers>Normal"
+    assert name(kprob.samplers.NUTS) == "kprob.samplers>NUTS"
+    body = {"__module__": "kprob.training.moved", "get_config": lambda self: {}}
+    moved = kprob.saving.register_as("kprob.models")(type("MovedElsewhere", (), body))
+    assert name(moved) == "kprob.models>MovedElsewhere"
+
+
 def test_layers_and_guides_of_one_name_are_two():
     name = keras.saving.get_registered_name
     assert name(kprob.guides.Normal) != name(kprob.layers.Normal)

@@ -4,6 +4,7 @@ The steps run inside `jax.lax.fori_loop`s, so that an epoch, or many, is one cal
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +18,11 @@ BLOCK = 16
 def make_program(
     loss: Callable, model: keras.Model, width: int, batch_size: int, num_rows: int | None, take: Callable, jit: bool
 ) -> Callable:
-    """Compiles epochs of training; see the TensorFlow twin of this function for arguments and result."""
     del jit
     # Nothing is donated: a failing call leaves the model's own arrays alive, and a copy to give away takes as much memory.
     compiled = jax.jit(_Loops(loss, model, width, batch_size, num_rows, take).program)
 
-    def run(data, orders, epochs: int, first: int, last: int, carry):
+    def run(data: dict, orders: Any, epochs: int, first: int, last: int, carry: tuple) -> Any:
         groups = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
         state = tuple([variable.value for variable in group] for group in groups)
         state, logs, carry = compiled(state, data, orders, epochs, first, last, carry)
@@ -51,7 +51,7 @@ class _Loops:
         self.full, self.rest = divmod(self.rows, batch_size)
         self.single = num_rows is None or batch_size >= num_rows
 
-    def loss(self, trainable, non_trainable, optimizer, batch):
+    def loss(self, trainable: list, non_trainable: list, optimizer: list, batch: dict) -> Any:
         model = self.model
         value, logs, bad, non_trainable = _stateless_loss(
             self.evaluate, model, trainable, non_trainable, batch, training=True
@@ -60,7 +60,7 @@ class _Loops:
             scaled = model.optimizer.scale_loss(value)
         return scaled, (logs, bad, non_trainable)
 
-    def step(self, state, data, order, start, size, carry):
+    def step(self, state: Any, data: dict, order: Any, start: Any, size: int, carry: tuple) -> Any:
         trainable, non_trainable, optimizer = state
         rows = None if self.single else jax.lax.dynamic_slice_in_dim(order, start, size)
         gradient = jax.grad(self.loss, has_aux=True)
@@ -69,7 +69,7 @@ class _Loops:
             trainable, optimizer = self.model.optimizer.stateless_apply(optimizer, found, trainable)
         return (list(trainable), list(non_trainable), list(optimizer)), _add(carry, logs, bad, float(size))
 
-    def epoch(self, state, data, order, first, last, carry):
+    def epoch(self, state: Any, data: dict, order: Any, first: Any, last: Any, carry: tuple) -> Any:
         carry = _restart(carry, jnp.where(first > 0, 1.0, 0.0))
         if self.single:
             return self.step(state, data, order, 0, self.rows, carry)
@@ -86,18 +86,20 @@ class _Loops:
             last > full, lambda c: self.step(c[0], data, order, full * size, self.rest, c[1]), lambda c: c, both
         )
 
-    def block(self, state, data, orders, done, number, first, last, carry):
-        def body(e, inner):
+    def block(
+        self, state: Any, data: dict, orders: Any, done: Any, number: Any, first: Any, last: Any, carry: tuple
+    ) -> Any:
+        def body(e: Any, inner: tuple) -> Any:
             state, logs, carry = inner
             state, carry = self.epoch(state, data, orders[0 if self.single else done + e], first, last, carry)
             return state, logs.at[e].set(_mean(carry)), carry
 
         return jax.lax.fori_loop(0, number, body, (state, jnp.zeros((BLOCK, self.width)), carry))
 
-    def program(self, state, data, orders, epochs, first, last, carry):
+    def program(self, state: Any, data: dict, orders: Any, epochs: Any, first: Any, last: Any, carry: tuple) -> Any:
         blocks = -(-orders.shape[0] // BLOCK)
 
-        def body(b, outer):
+        def body(b: Any, outer: tuple) -> Any:
             state, logs, carry = outer
             number = jnp.minimum(BLOCK, epochs - b * BLOCK)
             state, found, carry = self.block(state, data, orders, b * BLOCK, number, first, last, carry)
@@ -107,12 +109,14 @@ class _Loops:
         return jax.lax.fori_loop(0, used, body, (state, jnp.zeros((blocks * BLOCK, self.width)), carry))
 
 
-def _restart(carry, going_on):
+def _restart(carry: tuple, going_on: Any) -> tuple:
     totals, count, bad = carry
     return totals * going_on, count * going_on, bad
 
 
-def _stateless_loss(evaluate: Callable, model, trainable, non_trainable, batch, training: bool):
+def _stateless_loss(
+    evaluate: Callable, model: keras.Model, trainable: list, non_trainable: list, batch: dict, training: bool
+) -> Any:
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     values = [*trainable, *non_trainable]
     with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)), collect_losses=True) as scope:
@@ -122,34 +126,27 @@ def _stateless_loss(evaluate: Callable, model, trainable, non_trainable, batch, 
     return loss, logs, bad, after
 
 
-def _add(carry, logs, bad, rows: float):
+def _add(carry: tuple, logs: Any, bad: Any, rows: float) -> tuple:
     totals, count, first = carry
     return totals + logs * rows, count + rows, jnp.where(first < 0, bad, first)
 
 
-def _mean(carry):
+def _mean(carry: tuple) -> Any:
     totals, count, _ = carry
     return totals / count
 
 
 def make_evaluator(loss: Callable, model: keras.Model) -> Callable:
-    """Compiles one evaluation: `evaluator(batch)` returns the vector of the logs of that batch alone.
 
-    Args:
-        loss: As for `make_program`.
-        model: The model that is evaluated.
-    """
-
-    def evaluate(trainable, non_trainable, batch):
+    def evaluate(trainable: list, non_trainable: list, batch: dict) -> Any:
         _, logs, _, after = _stateless_loss(loss, model, trainable, non_trainable, batch, training=False)
         return logs, after
 
-    if not model.run_eagerly:
-        evaluate = jax.jit(evaluate)
+    program: Callable = evaluate if model.run_eagerly else jax.jit(evaluate)
 
-    def run(batch) -> np.ndarray:
+    def run(batch: dict) -> np.ndarray:
         groups = (model.trainable_variables, model.non_trainable_variables)
-        logs, after = evaluate(*[[variable.value for variable in group] for group in groups], batch)
+        logs, after = program(*[[variable.value for variable in group] for group in groups], batch)
         for variable, value in zip(model.non_trainable_variables, after, strict=True):
             variable.assign(value)
         return np.asarray(logs)

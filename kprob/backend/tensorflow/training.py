@@ -6,6 +6,7 @@ are small, which is why full-batch epochs write their logs into short blocks fir
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,27 +18,10 @@ BLOCK = 16
 def make_program(
     loss: Callable, model: keras.Model, width: int, batch_size: int, num_rows: int | None, take: Callable, jit: bool
 ) -> Callable:
-    """Compiles epochs of training.
-
-    Args:
-        loss: `(batch, training=) -> (loss, logs, bad)`: the loss, a vector of what is logged, and the number of the first
-            term that wasn't finite.
-        model: The model that is trained, with its optimizer.
-        width: How many numbers are logged.
-        batch_size: Rows of a step.
-        num_rows: Rows of the data set, or None where it is one batch without rows.
-        take: `(data, rows) -> batch`, the batch of some rows (None for all).
-        jit: Whether to compile with XLA.
-
-    Returns:
-        `program(data, orders, epochs, first, last, carry)`: runs the steps from `first` to `last` of each of `epochs`
-        epochs, whose rows come in the order of `orders[epoch]`. It returns the logs, an array (epochs, names), and what
-        to `carry` into the next call: the sums of the epoch so far and the number of the first term that wasn't finite.
-    """
     loops = _Loops(loss, model, width, batch_size, num_rows, take)
     program = tf.function(loops.program, jit_compile=jit, reduce_retracing=False, autograph=False)
 
-    def run(data, orders, epochs: int, first: int, last: int, carry):
+    def run(data: dict, orders: Any, epochs: int, first: int, last: int, carry: tuple) -> Any:
         numbers = (tf.constant(n, tf.int32) for n in (epochs, first, last))
         carry = tuple(tf.convert_to_tensor(c) for c in carry)
         logs, carry = program(data, tf.convert_to_tensor(orders), *numbers, carry)
@@ -63,7 +47,7 @@ class _Loops:
         self.full, self.rest = divmod(self.rows, batch_size)
         self.single = num_rows is None or batch_size >= num_rows
 
-    def step(self, data, order, start, size, carry):
+    def step(self, data: dict, order: Any, start: Any, size: int, carry: tuple) -> Any:
         rows = None if self.single else tf.slice(order, [start], [size])
         with tf.GradientTape() as tape:
             loss, logs, bad = self.evaluate(self.take(data, rows), training=True)
@@ -73,7 +57,7 @@ class _Loops:
             self.model.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
         return _add(carry, logs, bad, float(size))
 
-    def epoch(self, data, order, first, last, carry):
+    def epoch(self, data: dict, order: Any, first: Any, last: Any, carry: tuple) -> Any:
         carry = _restart(carry, tf.cast(first > 0, tf.float32))
         if self.single:
             return self.step(data, order, 0, self.rows, carry)
@@ -88,18 +72,18 @@ class _Loops:
             carry = tf.cond(last > full, lambda: self.step(data, order, full * size, self.rest, done), lambda: done)
         return carry
 
-    def block(self, data, orders, done, number, first, last, carry):
-        def body(e, logs, carry):
+    def block(self, data: dict, orders: Any, done: Any, number: Any, first: Any, last: Any, carry: tuple) -> Any:
+        def body(e: Any, logs: Any, carry: tuple) -> Any:
             carry = self.epoch(data, orders[0 if self.single else done + e], first, last, carry)
             return e + 1, tf.tensor_scatter_nd_update(logs, [[e]], [_mean(carry)]), carry
 
         start = (tf.constant(0), tf.zeros((BLOCK, self.width)), carry)
         return tf.while_loop(lambda e, *_: e < number, body, start)[1:]
 
-    def program(self, data, orders, epochs, first, last, carry):
+    def program(self, data: dict, orders: Any, epochs: Any, first: Any, last: Any, carry: tuple) -> Any:
         blocks = -(-int(orders.shape[0]) // BLOCK)
 
-        def body(b, logs, carry):
+        def body(b: Any, logs: Any, carry: tuple) -> Any:
             number = tf.minimum(BLOCK, epochs - b * BLOCK)
             found, carry = self.block(data, orders, b * BLOCK, number, first, last, carry)
             return b + 1, logs.write(b, found), carry
@@ -110,30 +94,24 @@ class _Loops:
         return tf.reshape(logs.stack(), (blocks * BLOCK, self.width)), carry
 
 
-def _restart(carry, going_on):
+def _restart(carry: tuple, going_on: Any) -> tuple:
     totals, count, bad = carry
     return totals * going_on, count * going_on, bad
 
 
-def _add(carry, logs, bad, rows: float):
+def _add(carry: tuple, logs: Any, bad: Any, rows: float) -> tuple:
     totals, count, first = carry
     return totals + logs * rows, count + rows, tf.where(first < 0, bad, first)
 
 
-def _mean(carry):
+def _mean(carry: tuple) -> Any:
     totals, count, _ = carry
     return totals / count
 
 
 def make_evaluator(loss: Callable, model: keras.Model) -> Callable:
-    """Compiles one evaluation: `evaluator(batch)` returns the vector of the logs of that batch alone.
 
-    Args:
-        loss: As for `make_program`.
-        model: The model that is evaluated.
-    """
-
-    def evaluate(batch):
+    def evaluate(batch: dict) -> Any:
         return loss(batch, training=False)[1]
 
     if not model.run_eagerly:

@@ -1,4 +1,4 @@
-"""What a sampler has drawn: positions of all chains, what each transition told, and where the chains stand."""
+"""The draws of a sampler: positions of all chains, what each transition reported, and where the chains stand."""
 
 import io
 import json
@@ -8,7 +8,7 @@ import numpy as np
 
 from kprob.samplers.kernels.kernel import Info
 
-_STATISTICS = Info._fields
+_EVIDENCE = "log_evidence_"  # and the number of the population: a key in saved files
 
 
 @dataclass
@@ -17,16 +17,16 @@ class Draws:
 
     Attributes:
         positions: Unconstrained numbers of the draws that are kept, (chains, draws, d).
-        infos: What each kept transition told, (chains, draws, fields of `Info`).
+        infos: What each kept transition reported, (chains, draws, fields of `Info`).
         values: Values of the latents by name, (chains, draws, ...).
         states: State of each chain as a list of arrays, in the order of the sampler's state.
         seeds: Seed of each chain.
         done: Transitions of each chain so far, warm-up included.
-        wanted: Transitions that the fits so far asked for.
+        wanted: Transitions of each chain that the fits so far asked for.
         sites: Shapes of the latents' unconstrained numbers, by name.
-        fingerprint: What tells the data from other data.
-        sampler: What tells the sampler from others, whose states are of another kind.
-        record: Numbers that the sampler found on its way, by name.
+        fingerprint: Of the data: other data has another one.
+        sampler: Identity of the sampler (`Sampler.identity`): chains of another one have states of another kind.
+        log_evidence: Each population's estimate of the log-evidence, where a sampler has populations.
     """
 
     positions: np.ndarray
@@ -39,7 +39,7 @@ class Draws:
     sites: dict[str, tuple[int, ...]] = field(default_factory=dict)
     fingerprint: str = ""
     sampler: str = ""
-    record: dict[str, float] = field(default_factory=dict)
+    log_evidence: np.ndarray | None = None
 
     @property
     def num_chains(self) -> int:
@@ -53,8 +53,8 @@ class Draws:
 
     @property
     def statistics(self) -> dict[str, np.ndarray]:
-        """What each kept transition told, by name: (chains, draws)."""
-        return {name: self.infos[..., i] for i, name in enumerate(_STATISTICS)}
+        """The fields of `Info` for each kept transition, by name: (chains, draws)."""
+        return {name: self.infos[..., i] for i, name in enumerate(Info._fields)}
 
     def add(self, positions: np.ndarray, infos: np.ndarray, values: dict[str, np.ndarray]) -> None:
         """Adds draws behind those that there are."""
@@ -68,8 +68,15 @@ class Draws:
 
     def to_bytes(self) -> bytes:
         """Returns all of it as the bytes of a NumPy archive."""
-        about = {"done": self.done, "wanted": self.wanted, "sites": self.sites, "fingerprint": self.fingerprint}
-        about |= {"sampler": self.sampler, "record": self.record}
+        estimates = [] if self.log_evidence is None else self.log_evidence
+        about: dict[str, object] = {
+            "done": self.done,
+            "wanted": self.wanted,
+            "sites": self.sites,
+            "fingerprint": self.fingerprint,
+        }
+        about["sampler"] = self.sampler
+        about["record"] = {f"{_EVIDENCE}{i}": float(value) for i, value in enumerate(estimates)}
         arrays = {"positions": self.positions, "infos": self.infos}
         arrays |= {f"value/{name}": value for name, value in self.values.items()}
         arrays |= {f"seed/{i}": seed for i, seed in enumerate(self.seeds)}
@@ -101,9 +108,14 @@ class Draws:
                 {name: tuple(shape) for name, shape in about["sites"].items()},
                 about["fingerprint"],
                 about.get("sampler", ""),
-                about.get("record", {}),
+                _read_evidence(about.get("record", {})),
             )
 
     def pooled(self) -> dict[str, np.ndarray]:
         """Returns the draws of all chains one after the other, by name: (chains * draws, ...)."""
         return {name: value.reshape(-1, *value.shape[2:]) for name, value in self.values.items()}
+
+
+def _read_evidence(record: dict[str, float]) -> np.ndarray | None:
+    estimates = [value for name, value in record.items() if name.startswith(_EVIDENCE)]
+    return np.array(estimates) if estimates else None
