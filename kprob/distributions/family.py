@@ -82,9 +82,10 @@ class Family:
             that has the standard value.
         event_ndims: Axes of one value of the variable (1 for vectors such as Dirichlet's); None where only the
             distribution knows.
-        event: `(shapes, settings) -> event shape` from the shapes of the parameters given; by default the last axes
-            of the first parameter that has enough of them.
-        infer: `shapes -> settings` that follow from the shapes of the parameters given, where the user gives none.
+        event: `(shapes, settings) -> event shape` from the shapes of the parameters that have a value; by default the
+            last axes of the first one that has enough of them.
+        infer: `shapes -> settings` that follow from the shapes of the parameters that have a value, where the user
+            leaves these settings out.
         from_event: `event_shape -> settings` of the constructor that follow from the shape of one value.
         square: Whether one value is a square matrix, so that an event shape may be given as an int.
         discrete: Whether values are discrete.
@@ -121,7 +122,7 @@ class Family:
         return self.event_ndims or 0
 
     def rivals(self, name: str) -> tuple[str, ...]:
-        """Returns the parameters of which none may be given together with `name`."""
+        """Returns the parameters that can't have a value beside `name`."""
         for group in self.alternatives:
             if name in group:
                 return tuple(other for other in group if other != name)
@@ -133,19 +134,19 @@ class Family:
         return tuple(name for name, p in self.parameters.items() if name not in later and not p.optional)
 
     def complete(
-        self, given: Mapping[str, object], event: Shape = (), settings: Mapping[str, object] | None = None
+        self, values: Mapping[str, object], event: Shape = (), settings: Mapping[str, object] | None = None
     ) -> tuple[dict[str, object], list[str]]:
         """Fills standard values in.
 
         Args:
-            given: What the user gave.
+            values: The parameters that have a value.
             event: Shape of one value of the variable, as far as it is known.
             settings: Settings of the layer.
 
         Returns:
-            The parameters with standard values, and the names of those that have none and weren't given.
+            All parameters that have a value or a standard value, and the names of those that have neither.
         """
-        completed, missing = dict(given), []
+        completed, missing = dict(values), []
         for name in self.needed():
             if name in completed or any(rival in completed for rival in self.rivals(name)):
                 continue

@@ -1,4 +1,4 @@
-"""A distribution once more with numbers of 64 bits."""
+"""A distribution in double precision."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ def to_float64(distribution: Distribution) -> Distribution:
 
 
 def _wide(value: Any) -> Any:
-    # The same object where nothing changes: bijectors find the inverse of what they made by who they are.
+    # The same object where nothing changes: bijectors find the inverse of a value that they made by its identity.
     if isinstance(getattr(value, "parameters", None), Mapping):
         changed = {}
         for name, part in value.parameters.items():
@@ -35,17 +35,15 @@ def _wide(value: Any) -> Any:
                 changed[name] = wide
         return _remade(value, changed) if changed else value
     if is_tensor(value) or isinstance(value, np.ndarray | np.generic):
-        narrow = (
-            keras.backend.is_float_dtype(dtype := keras.backend.standardize_dtype(value.dtype)) and dtype != "float64"
-        )
-        return (
-            value if not narrow else keras.ops.cast(value, "float64") if is_tensor(value) else value.astype("float64")
-        )
+        dtype = keras.backend.standardize_dtype(value.dtype)
+        if dtype == "float64" or not keras.backend.is_float_dtype(dtype):
+            return value
+        return keras.ops.cast(value, "float64") if is_tensor(value) else value.astype("float64")
     if isinstance(value, float):
         return np.float64(value)
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         if _are_floats(value):
-            return np.array(value, "float64")  # TFP looks at the type of an array, and not into a list
+            return np.array(value, "float64")  # TFP reads the type of an array, and ignores that of numbers in a list
         parts = [_wide(part) for part in value]
         same = all(new is old for new, old in zip(parts, value, strict=True))
         return value if same else tuple(parts) if isinstance(value, tuple) else parts
@@ -63,8 +61,8 @@ def _whole_numbers(distribution: Distribution) -> dict[str, np.ndarray]:
         names = type(distribution).parameter_properties()
     except NotImplementedError:
         return {}
-    found = {name: distribution.parameters.get(name) for name in names}
-    arrays = {name: np.asarray(v) for name, v in found.items() if isinstance(v, int | list | tuple | np.ndarray)}
+    values = {name: distribution.parameters.get(name) for name in names}
+    arrays = {name: np.asarray(v) for name, v in values.items() if isinstance(v, int | list | tuple | np.ndarray)}
     return {name: array.astype("float64") for name, array in arrays.items() if array.dtype.kind in "iu"}
 
 

@@ -27,8 +27,8 @@ def resolve_family(family: FamilyLike) -> Family:
     if isinstance(family, str):
         if family in families():
             return get_family(family)
-        found = getattr(tfd, family, None) or keras.saving.get_registered_object(family)
-        return get_family(family) if found is None else family_from_class(found)
+        cls = getattr(tfd, family, None) or keras.saving.get_registered_object(family)
+        return get_family(family) if cls is None else family_from_class(cls)
     if isinstance(family, type) and issubclass(family, tfd.Distribution):
         return family_from_class(family)
     # A layer's class stands for its family: layers.Normal for "Normal".

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kprob.backend import tfd
-from kprob.distributions.wrappers import split_axes
+from kprob.distributions.wrappers import split_wrappers
 from kprob.effects.primitives import param, sample
 from kprob.effects.site import Site, SiteKind
 from kprob.effects.stack import Handler
@@ -59,7 +59,7 @@ class LocScale:
     def apply(self, site: Site) -> Tensor:
         """Draws the new latent and returns the site's value."""
         # The plates bring back the axes of a broadcast.
-        base, event_ndims = split_axes(site.distribution)
+        base, event_ndims = split_wrappers(site.distribution)
         parameters = base.parameters
         if "loc" not in parameters or "scale" not in parameters or base.event_shape.rank:
             raise SiteError(
@@ -111,7 +111,7 @@ class Transform:
 
     def apply(self, site: Site) -> Tensor:
         """Draws the base latent and returns the site's value."""
-        outer, event_ndims = split_axes(site.distribution)
+        outer, event_ndims = split_wrappers(site.distribution)
         if not isinstance(outer, tfd.TransformedDistribution):
             raise SiteError(
                 explain(

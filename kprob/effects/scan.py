@@ -2,9 +2,9 @@
 
 What happens at one time depends on what happened before. Once the values of all random variables are known, so is every
 step's past, and the steps are independent: time is then a plate, and the step runs once, on all times together. So `scan`
-asks the open handlers first which values they have. Only what nobody has must be drawn, one time after the other, in a
-compiled loop. A discrete state that is summed out needs neither: the engine gives the state before, and the state, one
-value of each for all times, and puts the pairs of times together afterwards.
+first asks the open handlers for values. Only what none of them has must be drawn, one time after the other, in a compiled
+loop. A discrete state that is summed out needs neither: the engine gives the state before, and the state, one value of
+each for all times, and puts the pairs of times together afterwards.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from kprob.backend import accumulate, find_influences, random
 from kprob.effects import handlers
 from kprob.effects.site import Site, SiteKind
 from kprob.effects.stack import STATE, Handler, send
-from kprob.effects.steps import Screen, Steps, time_plate
+from kprob.effects.steps import Steps, TrialRun, time_plate
 from kprob.errors import SiteError, explain, names
 
 ops, tree = keras.ops, keras.tree
 
-# What a handler answers that wants no site drawn step by step: only shapes matter to it.
+# The answer of a handler to which only shapes matter: no site need be drawn step by step.
 STAND_INS = object()
 
 
@@ -65,7 +65,7 @@ def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
     axis = len(STATE.plates)
     xs, length = _elements(xs, axis)
     start = tree.map_structure(_start, initial)
-    probe = Screen(asking=True)
+    probe = TrialRun(asking=True)
     with time_plate(name, length), probe:
         carry = step(tree.map_structure(lambda v: ops.repeat(v, length, axis=axis), start), xs)
     start = tree.map_structure(lambda v, c: _like(v, c, axis), start, carry)
@@ -81,11 +81,11 @@ def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
         if missing and answer is STAND_INS:
             known = dict(probe.values)
         else:
-            drawn, carry = _simulate(steps, probe)
-            known |= drawn
-    given = {n: v for n, v in known.items() if n not in probe.summed and n not in probe.observed}
+            draws, carry = _simulate(steps, probe)
+            known |= draws
+    latents = {n: v for n, v in known.items() if n not in probe.summed and n not in probe.observed}
     previous = tree.map_structure(lambda v, c: _shifted(v, c, length, axis), start, carry)
-    with time_plate(name, length), handlers.substitute(values=given):
+    with time_plate(name, length), handlers.substitute(values=latents):
         return step(previous, xs)
 
 
@@ -136,22 +136,22 @@ def _shifted(start: Any, carry: Any, length: int, axis: int) -> Any:
     return ops.concatenate([start, ops.take(carry, ops.arange(length - 1), axis=axis)], axis=axis)
 
 
-def _is_direct(steps: Steps, probe: Screen) -> bool:
+def _is_direct(steps: Steps, probe: TrialRun) -> bool:
     # Whether what a step returns follows from its own sites, and not from the steps before it.
     if all(any(part is value for value in probe.values.values()) for part in tree.flatten(steps.carry)):
         return True
     repeated = [ops.repeat(part, steps.length, axis=steps.axis) for part in tree.flatten(steps.start)]
 
     def run(parts: dict) -> dict:
-        with time_plate(steps.name, steps.length), Screen(asking=False), handlers.substitute(values=probe.values):
-            found = steps.step(tree.pack_sequence_as(steps.start, list(parts.values())), steps.xs)
-        return {str(i): part for i, part in enumerate(tree.flatten(found))}
+        with time_plate(steps.name, steps.length), TrialRun(asking=False), handlers.substitute(values=probe.values):
+            carry = steps.step(tree.pack_sequence_as(steps.start, list(parts.values())), steps.xs)
+        return {str(i): part for i, part in enumerate(tree.flatten(carry))}
 
     influences = find_influences(run, {str(i): part for i, part in enumerate(repeated)})
     return not any(influences.values())
 
 
-def _simulate(steps: Steps, probe: Screen) -> tuple[dict, Any]:
+def _simulate(steps: Steps, probe: TrialRun) -> tuple[dict, Any]:
     # One time after the other; the axis of time has length 1 in each.
     axis = steps.axis
     seed = send(Site(steps.name, SiteKind.SEED)).seed
@@ -163,15 +163,15 @@ def _simulate(steps: Steps, probe: Screen) -> tuple[dict, Any]:
     def once(state: dict, element: dict) -> dict:
         now = tree.map_structure(lambda value: ops.expand_dims(value, axis), {k: element[k] for k in ("x", "known")})
         carry, trace = steps.run(state["carry"], now["x"], now["known"], element["seed"])
-        return {"carry": carry, "drawn": {n: trace[n].value for n in steps.missing}}
+        return {"carry": carry, "draws": {n: trace[n].value for n in steps.missing}}
 
     first = {n: ops.take(probe.values[n], ops.arange(1), axis=axis) for n in steps.missing}
-    stacked = accumulate(once, {"carry": steps.start, "drawn": first}, elements)
+    stacked = accumulate(once, {"carry": steps.start, "draws": first}, elements)
     stacked = tree.map_structure(lambda value: ops.moveaxis(ops.squeeze(value, axis + 1), 0, axis), stacked)
-    return stacked["drawn"], stacked["carry"]
+    return stacked["draws"], stacked["carry"]
 
 
-def _unknown_past(probe: Screen) -> str:
+def _unknown_past(probe: TrialRun) -> str:
     return explain(
         f"{names(sorted(probe.summed))} can't be summed out along time.",
         received="a step whose result depends on the steps before it in more ways than by its own sites"

@@ -11,7 +11,7 @@ The stack belongs to a thread, so that chains may run side by side.
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, Self, assert_never
 
 from kprob import distributions
 from kprob.backend import random
@@ -57,7 +57,7 @@ class Handler:
             )
         self.network = network
 
-    def __enter__(self) -> "Handler":
+    def __enter__(self) -> Self:
         STATE.handlers.append(self)
         return self
 

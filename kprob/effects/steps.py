@@ -22,11 +22,11 @@ from kprob.types import Seed, Tensor
 ops, tree = keras.ops, keras.tree
 
 
-class Screen(Handler):
-    """Keeps the sites of a trial from handlers further out, and notes their values.
+class TrialRun(Handler):
+    """Hides the sites of a trial run of the steps from handlers further out, and notes their values.
 
     Args:
-        asking: Whether those handlers are asked for values.
+        asking: Whether these handlers are asked for values.
     """
 
     def __init__(self, asking: bool):
@@ -90,8 +90,8 @@ class Steps:
         name: Name of the time plate.
         length: Number of steps.
         plates: The plates around; the axis of time comes after theirs.
-        known: Values of sites that have some, by name: data, and what handlers give.
-        missing: Names of sites that nobody has values of, in order.
+        known: Values of the sites that have some, by name: data, and what handlers give.
+        missing: Names of the sites that have no values, in order.
         carry: What a trial of all steps returned: only its shapes and types mean anything.
     """
 
@@ -124,7 +124,7 @@ class Steps:
             What the step returned, of the types of `start`, and its trace.
         """
         sites = handlers.trace()
-        with _plates(self.plates), time_plate(self.name, size), Screen(asking=False), handlers.seed(seed=seed):
+        with _plates(self.plates), time_plate(self.name, size), TrialRun(asking=False), handlers.seed(seed=seed):
             with sites, handlers.substitute(values=values):
                 carry = self.step(previous, x)
         return tree.map_structure(lambda c, s: ops.cast(c, s.dtype), carry, self.start), sites.result

@@ -16,8 +16,8 @@ class Trace:
     A run may stand for S draws at once: where every latent has a value per row, the engine repeats the rows S times
     (`num_draws` is S then, and the data plate is S times the batch long). `log_prob` puts the draws apart again.
 
-    The traces that an objective sees can be had again under other conditions: `frozen`, `detached`, `damped`, `simulated`, `on`.
-    And `data` holds what the run was given, by name.
+    The traces that an objective sees have variants, the same run under other conditions: `frozen`, `detached`, `damped`,
+    `simulated`, `on`. And `data` holds the data of the run, by name.
 
     Args:
         num_draws: Draws that the run stands for, or None for one.
@@ -40,8 +40,8 @@ class Trace:
         self.plates: dict[str, Plate] = {}
         self.num_draws = num_draws
         self.data: Mapping[str, Tensor] = {}
-        self._reruns: dict[str, Callable[..., Trace]] = {}
-        self._rerun: dict[str, Trace] = {}
+        self._makers: dict[str, Callable[..., Trace]] = {}
+        self._variants: dict[str, Trace] = {}
 
     def __getitem__(self, name: str) -> Site:
         if name not in self.sites:
@@ -196,7 +196,7 @@ class Trace:
         Raises:
             SiteError: The trace isn't one that the engine made for an objective.
         """
-        return self._again("frozen")
+        return self._variant("frozen")
 
     def detached(self) -> "Trace":
         """Returns the same run with the values of its latents held: gradients flow through parameters alone.
@@ -204,12 +204,12 @@ class Trace:
         Raises:
             SiteError: The trace isn't one that the engine made for an objective.
         """
-        return self._again("detached")
+        return self._variant("detached")
 
     def damped(self, factors: Tensor) -> "Trace":
-        """Returns the same run, of which gradients reach the latents' draws multiplied by factors.
+        """Returns the same run, in which gradients that reach the latents' draws are multiplied by factors.
 
-        The inference network's parameters are held besides, as in `frozen`; the generative one's aren't.
+        The inference network's parameters are held too, as in `frozen`; the generative network's aren't.
 
         Args:
             factors: One for each draw and row, shape (S, B).
@@ -217,7 +217,7 @@ class Trace:
         Raises:
             SiteError: The trace isn't one that the engine made for an objective, of several draws.
         """
-        return self._rerunner("damped")(factors)
+        return self._maker("damped")(factors)
 
     def simulated(self) -> "Trace":
         """Returns a run of the generative network on the same covariates in which data and latents are drawn.
@@ -225,7 +225,7 @@ class Trace:
         Raises:
             SiteError: The trace isn't one of a generative network that the engine made for an objective.
         """
-        return self._again("simulated")
+        return self._variant("simulated")
 
     def on(self, simulation: "Trace") -> "Trace":
         """Returns the run of the inference network on simulated data with the latents that the data came from.
@@ -236,29 +236,29 @@ class Trace:
         Raises:
             SiteError: The trace isn't one of an inference network that the engine made for an objective.
         """
-        return self._rerunner("on")(simulation)
+        return self._maker("on")(simulation)
 
-    def set_reruns(self, **reruns: Callable[..., "Trace"]) -> None:
-        """Adds ways in which the engine runs the network again, by the name of the method that asks for it."""
-        self._reruns |= reruns
+    def set_variants(self, **makers: Callable[..., "Trace"]) -> None:
+        """Adds functions of the engine that run the network under other conditions, by the method that asks for it."""
+        self._makers |= makers
 
-    def _again(self, how: str) -> "Trace":
-        if how not in self._rerun:
-            self._rerun[how] = self._rerunner(how)()
-        return self._rerun[how]
+    def _variant(self, name: str) -> "Trace":
+        if name not in self._variants:
+            self._variants[name] = self._maker(name)()
+        return self._variants[name]
 
-    def _rerunner(self, how: str) -> Callable[..., "Trace"]:
-        if how not in self._reruns:
+    def _maker(self, name: str) -> Callable[..., "Trace"]:
+        if name not in self._makers:
             raise SiteError(
                 explain(
-                    f"This trace can't be run again, as `{how}` asks.",
-                    received=f"a trace that offers {names(self._reruns)}",
+                    f"This trace can't be run again, as `{name}` asks.",
+                    received=f"a trace that offers {names(self._makers)}",
                     expected="the trace of the other network, or any that the engine hands to an objective",
                     fix="call it in an objective: `frozen` and `detached` on both traces, `simulated` on the generative "
                     "one, `on` on the inference one",
                 )
             )
-        return self._reruns[how]
+        return self._makers[name]
 
 
 def _length(plate: Plate) -> str:

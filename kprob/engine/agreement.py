@@ -5,9 +5,9 @@ from typing import Any
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import Trace
+from kprob.engine.data_support import check_support
 from kprob.engine.matching import check_pair
 from kprob.engine.networks import Networks
-from kprob.engine.support import check_support
 from kprob.errors import DataError, did_you_mean, explain, names
 
 

@@ -19,11 +19,12 @@ from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
 from kprob.engine.host import Host
 from kprob.engine.matching import check_supports
 from kprob.engine.networks import Networks
-from kprob.engine.probing.dependencies import find_dependencies, latent_parents
-from kprob.engine.probing.repeating import check_repeatable
-from kprob.engine.probing.structure import Structure, discover, structure_of
+from kprob.engine.probing.dependencies import latent_parents
+from kprob.engine.probing.dependency_search import find_dependencies
+from kprob.engine.probing.repeatability import check_repeatable
+from kprob.engine.probing.structure import Structure, run_on_covariates, structure_of
 from kprob.engine.reparameterizing import check_sites, choose
-from kprob.engine.shared import can_share
+from kprob.engine.shared_inference import can_share
 from kprob.engine.spec import Spec
 from kprob.guides import Guide
 from kprob.guides.start_values import StartValues, center
@@ -92,9 +93,9 @@ def _structure_by_running(networks: Networks, named: dict) -> Structure:
         batch = batch_of(Data(*_split(values, whole), None), with_index=False)
         return networks.run_generative(batch, random.seed(seed), size=size, extra=_stand_in(networks))
 
-    sites = structure_of(discover(run, covariates, whole)).sites
+    sites = structure_of(run_on_covariates(run, covariates, whole)).sites
     for seed in _branches(networks):
-        other = structure_of(discover(functools.partial(run, seed=seed), covariates, whole))
+        other = structure_of(run_on_covariates(functools.partial(run, seed=seed), covariates, whole))
         sites = {**other.sites, **sites}
     return Structure(sites)
 

@@ -1,6 +1,7 @@
 """The checks of p against q: all errors, never warnings."""
 
 import math
+from collections.abc import Collection
 
 import keras
 
@@ -18,7 +19,7 @@ SUPPORT_DRAWS = 64
 SUPPORT_NUMBERS = 100_000
 
 
-def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> None:
+def check_pair(generative: Trace, inference: Trace, observed: Collection[str], model_name: str) -> None:
     """Checks that q has just the latents of p, in the same plates, with the same shapes.
 
     Discrete latents with finitely many values may be left out: they are summed out.
@@ -27,7 +28,7 @@ def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> Non
         generative: A trace of p.
         inference: A trace of q.
         observed: Names that the data gives.
-        owner: Name of the model, for messages.
+        model_name: Name of the model, for messages.
 
     Raises:
         MismatchError: They don't fit together.
@@ -38,7 +39,7 @@ def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> Non
         if name not in p_sites:
             raise MismatchError(
                 explain(
-                    f"The inference network of {owner} declares `{name}`, which the generative network lacks.",
+                    f"The inference network of {model_name} declares `{name}`, which the generative network lacks.",
                     received=f"inference: {names(q_sites)}",
                     expected=f"generative: {names(p_sites)}.{did_you_mean(name, p_sites)}",
                     fix="give it the name of the generative network's site that it infers, or remove it",
@@ -48,7 +49,7 @@ def check_pair(generative: Trace, inference: Trace, observed, owner: str) -> Non
         if name not in observed and name not in q_sites and not enumerable(site):
             raise MismatchError(
                 explain(
-                    f"Latent `{name}` of {owner}'s generative network has no match in the inference network.",
+                    f"Latent `{name}` of {model_name}'s generative network has no match in the inference network.",
                     received=f"inference: {names(q_sites)}; data: {names(observed)}",
                     expected=f"`{name}` in the inference network or in the data{_infinite(site)}."
                     + did_you_mean(name, [*q_sites, *observed]),
@@ -120,21 +121,19 @@ def _check_support(p_site: Site, q_site: Site) -> None:
         )
 
 
-def _inside(drawn: Site, of: Site) -> bool:
-    supports = [support_of(site.distribution)[0] for site in (drawn, of)]
-    if (
-        None not in supports
-        and supports[0].name == supports[1].name
-        and all(s.fixed and not s.values for s in supports)
-    ):
+def _inside(site: Site, other: Site) -> bool:
+    # Whether draws of a site are possible under another.
+    support, other_support = support_of(site.distribution)[0], support_of(other.distribution)[0]
+    if support is not None and other_support is not None and support.name == other_support.name:
+        if all(s.fixed and not s.values for s in (support, other_support)):
+            return True
+    if distributions.contains(other.distribution, other.value) is None:
         return True
-    if distributions.contains(of.distribution, of.value) is None:
-        return True
-    size = max(1, math.prod(drawn.value.shape))
+    size = max(1, math.prod(site.value.shape))
     number = min(SUPPORT_DRAWS, 1 + SUPPORT_NUMBERS // size)
-    values = distributions.draw(drawn.distribution, (number,), random.seed(0))
-    values = keras.ops.cast(values, of.distribution.dtype)
-    return bool(keras.ops.all(distributions.contains(of.distribution, values)))
+    values = distributions.draw(site.distribution, (number,), random.seed(0))
+    values = keras.ops.cast(values, other.distribution.dtype)
+    return bool(keras.ops.all(distributions.contains(other.distribution, values)))
 
 
 def _family(site: Site) -> str:

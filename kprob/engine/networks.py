@@ -17,11 +17,11 @@ from kprob.effects import Handler, LocScale, Trace, Transform, handlers, reparam
 from kprob.engine.arguments import arguments_of, bind
 from kprob.engine.enumeration import SummationPlan, collapse
 from kprob.engine.host import Host
+from kprob.engine.paired_run import PairedRun
 from kprob.engine.parameters import NamedParameters, ParameterHandler
 from kprob.engine.precision import in_precision
 from kprob.engine.probing.structure import Structure
 from kprob.engine.programs import Programs
-from kprob.engine.reruns import Runs
 from kprob.engine.spec import Spec
 from kprob.errors import KprobError, add_note, explain
 from kprob.guides import Guide
@@ -168,13 +168,13 @@ class Networks:
             batch: A batch (see `batch.py`).
             seed: A seed.
             num_draws: Draws to fold into the rows; only where every latent is inside the data plate.
-            shared: Whether q may run once for all draws (see `shared.py`).
+            shared: Whether q may run once for all draws (see `shared_inference.py`).
             given: Values of latents that aren't to be drawn, still latent.
 
         Returns:
-            The traces of p and q, which can be had again under other conditions (see `Trace`).
+            The traces of p and q, which have variants under other conditions (see `Trace`).
         """
-        return Runs(self, batch, repeat_rows(batch, num_draws), seed, num_draws, shared, given).traces()
+        return PairedRun(self, batch, repeat_rows(batch, num_draws), seed, num_draws, shared, given).traces()
 
     def replay(self, batch: dict, seed: Seed, inference: Trace, num_draws: int | None = None) -> Trace:
         """Runs p with the values of a run of q, for an objective; discrete latents that q lacks are summed out.

@@ -8,7 +8,7 @@ from kprob.data import Data, batch_of
 from kprob.effects import LocScale
 from kprob.engine.inputs import Inputs
 from kprob.engine.networks import Networks, Reparameterization
-from kprob.engine.probing.dependencies import find_dependencies
+from kprob.engine.probing.dependency_search import find_dependencies
 from kprob.engine.probing.structure import Structure
 from kprob.errors import CompileError, SiteError, did_you_mean, explain, names
 

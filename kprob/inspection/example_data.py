@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kprob.data import Data
-from kprob.engine import FEW_ROWS, Networks, find_structure, prepare_data
+from kprob.engine import FIRST_ROWS, Networks, find_structure, prepare_data
 
 
 def example_data(networks: Networks, data: Mapping | None = None) -> Data:
@@ -20,7 +20,7 @@ def example_data(networks: Networks, data: Mapping | None = None) -> Data:
         network takes aren't there: they can be drawn from the prior.
     """
     structure, spec = find_structure(networks, data), networks.spec
-    number = FEW_ROWS if spec is None or spec.num_data is None else min(FEW_ROWS, spec.num_data)
+    number = FIRST_ROWS if spec is None or spec.num_data is None else min(FIRST_ROWS, spec.num_data)
     if data:
         example = prepare_data(networks, data)
     elif spec is not None:

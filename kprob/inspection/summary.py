@@ -11,7 +11,7 @@ import numpy as np
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import Trace
-from kprob.engine import Networks, SiteInfo, Spec, Structure, completed, find_structure, on_few_rows
+from kprob.engine import Networks, SiteInfo, Spec, Structure, find_structure, on_first_rows, with_site_values
 from kprob.engine.enumeration import enumerable
 from kprob.engine.probing.structure import structure_of
 from kprob.errors import names
@@ -86,7 +86,7 @@ def _read(run: Callable[[dict, object], Trace], data: Data) -> _NetworkRun:
     def once(few: Data) -> Trace:
         return run(batch_of(few), random.seed(0))
 
-    _, few = on_few_rows(once, data)  # makes the variables that aren't there yet
+    _, few = on_first_rows(once, data)  # makes the variables that aren't there yet
     with VariableReads() as scope:
         trace = once(few)
     return _NetworkRun(trace, scope.variables, few)
@@ -97,7 +97,7 @@ def _read_inference(networks: Networks, p: _NetworkRun) -> _NetworkRun | None:
     if inference is None or (isinstance(inference, Guide) and not inference.built):
         return None
     sites = {} if p.trace is None else p.trace.sites
-    data = completed(p.data, networks.inference_arguments, sites)
+    data = with_site_values(p.data, networks.inference_arguments, sites)
     given = {*data.rows, *data.whole}
     missing = [name for name, required in networks.inference_arguments.items() if required and name not in given]
     if missing:

@@ -58,7 +58,7 @@ def normalize_event_shape(event_shape: EventShape, family: Family) -> tuple[int,
 
 
 def batch_shapes(family: Family, shapes: Mapping[str, Shape]) -> list[Shape]:
-    """Returns the batch axes of parameters, given their static shapes."""
+    """Returns the batch axes of parameters from their static shapes."""
     return [split_shape(shape, family.parameters[name].event_ndims)[0] for name, shape in shapes.items()]
 
 
@@ -76,19 +76,19 @@ def fit_own_axes(
     }
 
 
-def _fit_one(site: str, family: Family, name: str, wanted: Shape, value: Tensor) -> Tensor:
+def _fit_one(site: str, family: Family, name: str, own_shape: Shape, value: Tensor) -> Tensor:
     parameter = family.parameters[name]
     own = split_shape(shape_of(value), parameter.event_ndims)[1]
     # The axes of a simplex or a matrix are one thing: only what is in front of them may be repeated.
     core = get_constraint(parameter.constraint).event_ndims
-    whole = wanted[len(wanted) - core :]
-    unknown = None in wanted[: len(wanted) - len(own)]
-    if not unknown and broadcasts(own, wanted) and shapes_fit(own[len(own) - core :] if core else (), whole):
-        if own == wanted or None in wanted:
+    whole = own_shape[len(own_shape) - core :]
+    unknown = None in own_shape[: len(own_shape) - len(own)]
+    if not unknown and broadcasts(own, own_shape) and shapes_fit(own[len(own) - core :] if core else (), whole):
+        if own == own_shape or None in own_shape:
             return value
         lead = split_shape(tuple(keras.ops.shape(value)), parameter.event_ndims)[0]
-        return broadcast_value(value, (*lead, *wanted), 0)
-    expected = tuple("?" if n is None else n for n in wanted)
+        return broadcast_value(value, (*lead, *own_shape), 0)
+    expected = tuple("?" if n is None else n for n in own_shape)
     raise SiteError(
         explain(
             f"Parameter `{name}` of random variable `{site}` doesn't fit.",

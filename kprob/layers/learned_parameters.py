@@ -20,7 +20,7 @@ class StartAt(keras.initializers.Initializer):
         constraint: Name of the parameter's constraint.
         value: Value of the parameter; None for zeros.
         spread: Standard deviation of the noise.
-        flat: Whether the numbers are wanted as one vector.
+        flat: Whether the numbers are to be one vector.
     """
 
     def __init__(self, constraint: str, value: ArrayLike, spread: float = 0.0, flat: bool = False):

@@ -12,7 +12,7 @@ from kprob.backend import random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of, rows_of
 from kprob.data.batch import repeat_rows
-from kprob.distributions.wrappers import unwrapped
+from kprob.distributions.wrappers import SAMPLE, WRAPPERS, unwrapped
 from kprob.effects import Site, Trace
 from kprob.engine import Networks, find_structure
 from kprob.engine.networks import MAX_FOLDED_ROWS
@@ -217,8 +217,9 @@ def _plate_shape(site: Site) -> tuple:
 def _parameters(distribution: Any) -> dict:
     if distribution is None:
         return {}
+    inner = unwrapped(distribution, (*WRAPPERS, SAMPLE))
     parameters: dict = {}
-    for name, value in unwrapped(distribution, samples=True).parameters.items():
+    for name, value in inner.parameters.items():
         if name == "distribution":
             parameters |= _parameters(value)
         elif hasattr(value, "shape") and hasattr(value, "dtype"):

@@ -6,7 +6,7 @@ from keras import ops
 from kprob import tfb, tfd
 from kprob.distributions import is_a, split_independent
 from kprob.distributions.names import family_name
-from kprob.distributions.wrappers import split_axes, unwrapped
+from kprob.distributions.wrappers import split_wrappers, unwrapped
 
 
 def at(value):
@@ -29,9 +29,15 @@ def test_wrappers_of_any_distribution_are_recognised():
 def test_what_only_moves_or_repeats_axes_is_taken_off():
     inner = tfd.Normal(at(np.zeros(3)), 1.0)
     wrapped = tfd.Independent(tfd.BatchBroadcast(inner, (2, 3)), 1)
-    assert unwrapped(wrapped) is inner and split_axes(wrapped) == (inner, 1)
-    sample = tfd.Sample(wrapped, 4)
-    assert unwrapped(sample) is sample and unwrapped(sample, samples=True) is inner
+    assert unwrapped(wrapped) is unwrapped(inner) is inner
+    assert split_wrappers(wrapped) == (inner, 1) and split_wrappers(inner) == (inner, 0)
+
+
+def test_only_the_wrappers_that_are_asked_for_are_taken_off():
+    inner = tfd.Independent(tfd.Normal(at(np.zeros(3)), 1.0), 1)
+    assert unwrapped(tfd.BatchBroadcast(inner, (4,)), (tfd.BatchBroadcast,)) is inner
+    sample = tfd.Sample(inner, 2)
+    assert unwrapped(sample) is sample
 
 
 def test_families_are_named_without_their_wrappers():

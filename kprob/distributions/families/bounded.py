@@ -4,13 +4,12 @@ from collections.abc import Mapping
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.truncated_normal import TruncatedNormal, truncated_normal
+from kprob.distributions.families.parameters import SHAPE
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import bounded, gamma
 from kprob.distributions.supports.continuous import ANGLE, UNIT, interval
 from kprob.types import Tensor
-
-SHAPE = Parameter(None, "positive", start=1.0)
 
 
 def _above_low(value: Tensor, others: Mapping[str, Tensor]) -> Tensor:

@@ -7,6 +7,7 @@ from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.bernoulli import Bernoulli
+from kprob.distributions.families.parameters import SHAPE
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import counts
@@ -18,7 +19,6 @@ from kprob.distributions.supports.support import Support
 from kprob.types import Distribution, Tensor
 
 LOGITS, PROBS = Parameter(0.0), Parameter(None, "unit")
-SHAPE = Parameter(None, "positive", start=1.0)
 COUNT = count_support()
 COUNT_UP_TO_TOTAL = count_support(lambda d: d.total_count, up_to_total)
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.von_mises_fisher import VonMisesFisher
+from kprob.distributions.families.parameters import identity
 from kprob.distributions.family import Family, Parameter, matrix, vector
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import gamma, multivariate
@@ -19,10 +20,6 @@ from kprob.distributions.supports.continuous import (
     UNIT_VECTOR,
 )
 from kprob.types import Distribution, Shape, Tensor
-
-
-def _identity(shape: Shape) -> np.ndarray:
-    return np.eye(shape[-1], dtype="float32")
 
 
 def _first_axis(shape: Shape) -> np.ndarray:
@@ -57,8 +54,8 @@ def _cholesky_lkj(dimension: int, concentration: Tensor) -> Distribution:
 
 LOC = Parameter(0.0, event_ndims=1, shape=vector)
 DIAGONAL = Parameter(1.0, "positive", 1, vector)
-TRIANGLE = Parameter(_identity, "lower_triangular", 2, matrix)
-COVARIANCE = Parameter(_identity, "positive_definite", 2, matrix)
+TRIANGLE = Parameter(identity, "lower_triangular", 2, matrix)
+COVARIANCE = Parameter(identity, "positive_definite", 2, matrix)
 
 register_family(
     Family(

@@ -1,16 +1,13 @@
 """Families of positive numbers, and of numbers above a bound."""
 
 from kprob.backend import tfd
+from kprob.distributions.families.parameters import DEGREES, LOC, SCALE, SHAPE
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import gamma, positive
 from kprob.distributions.supports.continuous import NONNEGATIVE, POSITIVE, half_line
 
-LOC = Parameter(0.0)
-SCALE = Parameter(1.0, "positive")
-SHAPE = Parameter(None, "positive", start=1.0)
 LOG_RATE = Parameter()
-DEGREES = Parameter(None, "positive", start=4.0)
 
 register_family(
     Family(

@@ -3,17 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from kprob.backend import tfd, tfp
+from kprob.distributions.families.parameters import SCALE, identity
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import processes
 from kprob.distributions.supports.continuous import REAL_MATRIX, REAL_VECTOR
 from kprob.errors import SiteError, did_you_mean, explain
 from kprob.types import ArrayLike, Distribution, Shape, Tensor
-
-SCALE = Parameter(1.0, "positive")
 
 
 def _kernel(name: str | Callable, amplitude: Tensor, length_scale: Tensor) -> Any:
@@ -79,10 +76,6 @@ def _state_space(
     )
 
 
-def _identity(shape: Shape) -> np.ndarray:
-    return np.eye(shape[-1], dtype="float32")
-
-
 def _latents(event: Shape, settings: Mapping[str, Any]) -> Shape:
     return (settings["num_latents"],)
 
@@ -135,7 +128,7 @@ register_family(
         "LinearGaussianStateSpace",
         _state_space,
         {
-            "transition_matrix": Parameter(_identity, event_ndims=2, shape=_latents_squared),
+            "transition_matrix": Parameter(identity, event_ndims=2, shape=_latents_squared),
             "transition_scale_diag": Parameter(1.0, "positive", 1, _latents),
             "transition_scale_tril": Parameter(None, "lower_triangular", 2, _latents_squared),
             "observation_matrix": Parameter(None, event_ndims=2, shape=_observed_by_latents, spread=0.1),

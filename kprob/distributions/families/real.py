@@ -3,15 +3,12 @@
 from keras import ops
 
 from kprob.backend import tfd
+from kprob.distributions.families.parameters import DEGREES, LOC, SCALE
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import gamma, real
 from kprob.distributions.supports.continuous import REAL, TOLERANCE
 from kprob.distributions.supports.support import Support, numbers
-
-LOC = Parameter(0.0)
-SCALE = Parameter(1.0, "positive")
-DEGREES = Parameter(None, "positive", start=4.0)
 
 register_family(
     Family(

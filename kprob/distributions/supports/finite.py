@@ -9,17 +9,17 @@ from keras import ops
 from kprob.backend import is_tensor
 from kprob.types import ArrayLike, Distribution, Tensor
 
-# A sum over more values than this is better done another way.
+# A sum over more values than this is better taken another way.
 MOST_VALUES = 4096
 
 
 def static_number(value: ArrayLike) -> float | None:
     """Returns the number that all elements of a parameter are, or None where they differ or aren't known yet."""
     try:
-        found = np.unique(keras.ops.convert_to_numpy(value) if is_tensor(value) else np.asarray(value))
+        distinct = np.unique(keras.ops.convert_to_numpy(value) if is_tensor(value) else np.asarray(value))
     except Exception:  # A value inside a graph or a transformation; each backend has its own error for it.
         return None
-    return float(found[0]) if len(found) == 1 else None
+    return float(distinct[0]) if len(distinct) == 1 else None
 
 
 def indices(distribution: Distribution, number: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Handlers about a run as a whole: what is recorded and seen of it, its seeds, its rows."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 from kprob.backend import random
 from kprob.effects.site import Plate, Site
@@ -99,7 +99,7 @@ class seed(Handler):
         self.seed = random.seed(seed) if isinstance(seed, int) else seed
         self.count = 0
 
-    def __enter__(self) -> Handler:
+    def __enter__(self) -> Self:
         self.count = 0
         return super().__enter__()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from kprob import distributions
 from kprob.checks import known_size
 from kprob.distributions.names import family_name
 from kprob.effects import HasKind, Site, SiteKind, Trace
+
+PROBE_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class SiteInfo(HasKind):
         event_shape: Shape of one value.
         dtype: Type of its values.
         discrete: Whether its values are discrete.
+        in_data_plate: Whether it has a value for each row of the data.
     """
 
     name: str
@@ -60,15 +64,17 @@ def site_info(site: Site) -> SiteInfo:
     plates = tuple((p.name, None if p.is_data else known_size(p.size)) for p in site.plates)
     if site.is_random:
         shape = tuple(site.distribution.event_shape)
-        family = family_name(site.distribution)
-        discrete = distributions.is_discrete(site.distribution)
+        family, discrete = family_name(site.distribution), distributions.is_discrete(site.distribution)
     else:
-        value_shape = tuple(np.shape(site.value)) if not hasattr(site.value, "shape") else tuple(site.value.shape)
+        value_shape = tuple(site.value.shape) if hasattr(site.value, "shape") else np.shape(site.value)
         shape, family, discrete = value_shape[len(plates) :], str(site.kind), False
-    dtype = str(getattr(site.value, "dtype", "float32")).split("'")[
-        -2 if "'" in str(getattr(site.value, "dtype", "")) else -1
-    ]
-    return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, site.in_data_plate)
+    return SiteInfo(site.name, site.kind, family, plates, shape, _dtype_name(site.value), discrete, site.in_data_plate)
+
+
+def _dtype_name(value: Any) -> str:
+    # TensorFlow writes <dtype: 'float32'>.
+    text = str(getattr(value, "dtype", "float32"))
+    return text.split("'")[-2] if "'" in text else text
 
 
 def structure_of(trace: Trace) -> Structure:
@@ -76,8 +82,10 @@ def structure_of(trace: Trace) -> Structure:
     return Structure({site.name: site_info(site) for site in trace.sites.values()})
 
 
-def discover(run: Callable[[dict, int | None], Trace], covariates: dict[str, np.ndarray], whole: set[str]) -> Trace:
-    """Runs a generative network on its covariates, whatever their kind.
+def run_on_covariates(
+    run: Callable[[dict, int | None], Trace], covariates: dict[str, np.ndarray], whole: set[str]
+) -> Trace:
+    """Runs a generative network on its covariates before it is known which of them have rows.
 
     A covariate is per row if there is a data plate, and whole if there is none; which of the two is only known after
     the run. So the first try takes few rows of large arrays, and the second one all of everything.
@@ -93,13 +101,9 @@ def discover(run: Callable[[dict, int | None], Trace], covariates: dict[str, np.
     rows = {name: value for name, value in covariates.items() if name not in whole and value.ndim}
     longest = max((len(value) for value in rows.values()), default=0)
     if longest > PROBE_ROWS:
+        few = {name: value[:PROBE_ROWS] if name in rows else value for name, value in covariates.items()}
         try:
-            return run(
-                {name: value[:PROBE_ROWS] if name in rows else value for name, value in covariates.items()}, None
-            )
+            return run(few, None)
         except Exception:  # noqa: BLE001  (the whole arrays decide whether the program is wrong)
             pass
     return run(covariates, None)
-
-
-PROBE_ROWS = 1000

@@ -1,17 +1,17 @@
-"""Running networks on a few rows, for those who only want to see what the networks do."""
+"""Running networks on the first rows of the data, where only what the networks do is of interest."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from kprob.data.batch import Data
 from kprob.effects import Site
-from kprob.engine.probing.alternatives import to_numpy
+from kprob.numerics import to_numpy
 
-FEW_ROWS = 3
+FIRST_ROWS = 3
 Result = TypeVar("Result")
 
 
-def on_few_rows(run: Callable[[Data], Result], data: Data) -> tuple[Result, Data]:
+def on_first_rows(run: Callable[[Data], Result], data: Data) -> tuple[Result, Data]:
     """Runs something on the first rows of the data, or on all where it doesn't go through on these.
 
     Args:
@@ -21,7 +21,7 @@ def on_few_rows(run: Callable[[Data], Result], data: Data) -> tuple[Result, Data
     Returns:
         What it returned, and the data that it ran on.
     """
-    few = data if data.num_rows is None else data.take(slice(0, FEW_ROWS))
+    few = data if data.num_rows is None else data.take(slice(0, FIRST_ROWS))
     try:
         return run(few), few
     except Exception:
@@ -31,7 +31,7 @@ def on_few_rows(run: Callable[[Data], Result], data: Data) -> tuple[Result, Data
         return run(data), data
 
 
-def completed(data: Data, arguments: Iterable[str], sites: Mapping[str, Site]) -> Data:
+def with_site_values(data: Data, arguments: Iterable[str], sites: Mapping[str, Site]) -> Data:
     """Returns data with the values that sites had in a run, where a network takes them and the data lacks them.
 
     Args:

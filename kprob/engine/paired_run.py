@@ -1,10 +1,13 @@
-"""One evaluation's runs of the two networks: q, p with q's values, and again under the conditions that gradients need.
+"""One evaluation's run of the two networks, q and then p with q's values, and the variants of it that gradients need.
 
 An estimator of a gradient may want parameters held while values move, or values held while parameters move. Then the
 network runs again in a scope in which Keras's variables have other values (the same numbers, behind `stop_gradient`) and
 its latents those of the first run. Variables that count (the seeds of dropout) have in it the values from before the first
-run, and what it would update is dropped; so it computes the same numbers, and XLA computes them once.
+run, and their updates are dropped; so it computes the same numbers, and XLA computes them once.
 """
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 import keras
 
@@ -12,14 +15,42 @@ from kprob.backend import random
 from kprob.data.batch import data_of
 from kprob.distributions.corrected.relaxed import rearrange
 from kprob.effects import Trace
-from kprob.engine.shared import expand
-from kprob.types import Tensor
+from kprob.engine.shared_inference import expand_draws
+from kprob.types import Seed, Tensor
 
 stop = keras.ops.stop_gradient
 
+Values: TypeAlias = Mapping[str, Tensor]
 
-class Runs:
-    """The runs of one evaluation.
+
+class PairedNetworks(Protocol):
+    """The two networks, as far as a paired run asks them."""
+
+    def variables(self) -> list[keras.Variable]:
+        """Returns the variables that the networks read."""
+
+    def run_inference(
+        self, batch: dict, seed: Seed, num_draws: int | None = None, size: Any = None, given: Values | None = None
+    ) -> Trace:
+        """Runs q."""
+
+    def run_generative(
+        self,
+        batch: dict,
+        seed: Seed,
+        latents: Trace | None = None,
+        num_draws: int | None = None,
+        *,
+        unobserved: Iterable[str] = (),
+    ) -> Trace:
+        """Runs p."""
+
+    def replay(self, batch: dict, seed: Seed, inference: Trace, num_draws: int | None = None) -> Trace:
+        """Runs p with the values of a run of q."""
+
+
+class PairedRun:
+    """A run of q and of p, and again under other conditions.
 
     Args:
         networks: The two networks.
@@ -31,7 +62,16 @@ class Runs:
         given: Values of latents that aren't to be drawn, still latent.
     """
 
-    def __init__(self, networks, batch: dict, repeated: dict, seed, num_draws=None, shared: bool = False, given=None):
+    def __init__(
+        self,
+        networks: PairedNetworks,
+        batch: dict,
+        repeated: dict,
+        seed: Seed,
+        num_draws: int | None = None,
+        shared: bool = False,
+        given: Values | None = None,
+    ):
         self.networks, self.batch, self.repeated = networks, batch, repeated
         self.seeds = [random.fold_in(seed, i) for i in range(3)]
         self.num_draws, self.shared, self.given = num_draws, shared and num_draws is not None, given
@@ -41,30 +81,30 @@ class Runs:
         """Runs q, then p, and returns the traces of p and q."""
         inference = self.infer(self.given)
         generative = self.generate(inference)
-        inference.set_reruns(
+        inference.set_variants(
             frozen=lambda: self.again(lambda: self.infer(values_of(inference)), frozen=True),
             detached=lambda: self.again(lambda: self.infer(held(values_of(inference)))),
             on=self.infer_on,
         )
-        generative.set_reruns(
+        generative.set_variants(
             frozen=lambda: self.again(lambda: self.generate(inference), frozen=True),
             detached=lambda: self.again(lambda: self.generate(inference.detached())),
             simulated=lambda: self.again(self.simulate, frozen=True),
         )
         if self.num_draws is not None:
-            inference.set_reruns(damped=lambda factors: self.infer_damped(inference, factors))
-            generative.set_reruns(
+            inference.set_variants(damped=lambda factors: self.infer_damped(inference, factors))
+            generative.set_variants(
                 damped=lambda factors: self.again(lambda: self.generate(self.infer_damped(inference, factors)))
             )
         return generative, inference
 
-    def infer(self, given=None) -> Trace:
+    def infer(self, given: Values | None = None) -> Trace:
         """Runs q, with values given or drawn."""
-        if not self.shared:
+        if self.num_draws is None or not self.shared:
             trace = self.networks.run_inference(self.repeated, self.seeds[0], self.num_draws, given=given)
         else:
             once = self.networks.run_inference(self.batch, self.seeds[0])
-            trace = expand(once, self.repeated, self.num_draws, self.seeds[0], given)
+            trace = expand_draws(once, self.repeated, self.num_draws, self.seeds[0], given)
         trace.data = data_of(self.repeated)
         return trace
 
@@ -91,28 +131,28 @@ class Runs:
 
     def infer_on(self, simulation: Trace) -> Trace:
         """Runs q on simulated data, with the latents that the data came from."""
-        drawn = held(values_of(simulation))
+        simulated = held(values_of(simulation))
 
-        def replaced(values):
-            return {name: drawn.get(name, value) for name, value in values.items()}
+        def replaced(values: Values) -> dict[str, Tensor]:
+            return {name: simulated.get(name, value) for name, value in values.items()}
 
         batch = {**self.repeated, "rows": replaced(self.repeated.get("rows", {}))}
         batch["whole"] = replaced(self.repeated.get("whole", {}))
-        return self.networks.run_inference(batch, self.seeds[0], self.num_draws, given=drawn)
+        return self.networks.run_inference(batch, self.seeds[0], self.num_draws, given=simulated)
 
-    def again(self, run, frozen: bool = False) -> Trace:
+    def again(self, run: Callable[[], Trace], frozen: bool = False) -> Trace:
         """Runs a network with the variables as they were before, held where `frozen`."""
         values = [(variable, stop(value) if frozen else value) for variable, value in self.before]
         with keras.StatelessScope(state_mapping=values):
             return run()
 
 
-def values_of(trace: Trace) -> dict:
+def values_of(trace: Trace) -> dict[str, Tensor]:
     """Returns the values of a run's random variables by name."""
     return {site.name: site.value for site in trace.random_sites()}
 
 
-def held(values: dict) -> dict:
+def held(values: Values) -> dict[str, Tensor]:
     """Returns values through which no gradient flows."""
     return {name: rearrange(stop, value) for name, value in values.items()}
 
@@ -128,8 +168,8 @@ def damp(value: Tensor, factors: Tensor) -> Tensor:
 
 
 @keras.ops.custom_gradient
-def _damped(value: Tensor, factors: Tensor):
-    def backward(*arguments, upstream=None):
+def _damped(value: Tensor, factors: Tensor) -> tuple[Tensor, Callable]:
+    def backward(*arguments: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
         upstream = arguments[0] if upstream is None else upstream
         return upstream * factors, keras.ops.zeros_like(factors)
 

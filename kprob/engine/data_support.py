@@ -1,13 +1,14 @@
 """Whether data is possible under the model: values inside the supports of their distributions.
 
-A network run on all rows would cost as much as an epoch. So it runs on the first rows, and on the few rows that tell most
-of the rest: those with the smallest and the largest value, one with a fraction, and, for vectors, those with the smallest
-and the largest sum. A support that doesn't change from row to row is an interval, or whole numbers in one, so that this
-finds whatever is wrong; where it does change from row to row, what is missed makes the objective infinite, and the error
-that `fit` raises then names the site.
+A run on all rows would cost as much as an epoch. So the network runs on the first rows, and on the few others that say most:
+those with the smallest and the largest value, one with a fraction, and, for vectors, those with the smallest and the largest
+sum. A support that doesn't change from row to row is an interval, or whole numbers in one, so that these rows find whatever
+is wrong; where it does change from row to row, what they miss makes the objective infinite, and the error that `fit` raises
+then names the site.
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -20,13 +21,17 @@ from kprob.distributions.supported_values import support_of
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site, Trace
 from kprob.errors import DataError, explain
+from kprob.types import Distribution
+
+RunOnRows: TypeAlias = Callable[[np.ndarray | None, int], Trace]
 
 CHUNK = 1 << 16
 OTHER_DRAWS = 8
+# Numbers of which a support contains some or doesn't.
 PROBES = (-1e6, -100.0, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0, 1e6)
 
 
-def check_support(trace: Trace, run: Callable[[np.ndarray | None, int], Trace], data: Data, checked: int) -> None:
+def check_support(trace: Trace, run: RunOnRows, data: Data, checked: int) -> None:
     """Checks that observed values are possible under their distributions (eagerly only).
 
     Args:
@@ -42,30 +47,37 @@ def check_support(trace: Trace, run: Callable[[np.ndarray | None, int], Trace], 
         return
     _check(trace, run, None if data.num_rows is None else np.arange(checked))
     if data.num_rows is not None and data.num_rows > checked:
-        rows = telling_rows(trace, data.rows)
+        rows = extreme_rows(trace, data.rows)
         if len(rows):
             _check(run(rows, 0), run, rows)
 
 
-def telling_rows(trace: Trace, rows: dict[str, np.ndarray]) -> np.ndarray:
+def extreme_rows(trace: Trace, rows: dict[str, np.ndarray]) -> np.ndarray:
     """Returns the rows at which observed sites have their extreme values."""
-    found: set[int] = set()
+    extremes: set[int] = set()
     for site in trace.random_sites(observed=True):
         values = rows.get(site.name)
         if values is None or not site.in_data_plate or distributions.contains(site.distribution, site.value) is None:
             continue
         flat = values.reshape(len(values), -1)
         discrete = distributions.is_discrete(site.distribution)
-        found |= {position // flat.shape[1] for position in _telling_positions(flat.ravel(), discrete)}
+        extremes |= {position // flat.shape[1] for position in _extreme_positions(flat.ravel(), discrete)}
         if len(unwrapped(site.distribution).event_shape):
-            totals = sum(flat[:, i] for i in range(flat.shape[1])) if flat.shape[1] <= 32 else flat.sum(1)
-            found |= {int(totals.argmin()), int(totals.argmax())}
-    return np.array(sorted(found), dtype=int)
+            totals = _row_sums(flat)
+            extremes |= {int(totals.argmin()), int(totals.argmax())}
+    return np.array(sorted(extremes), dtype=int)
 
 
-def _telling_positions(flat: np.ndarray, discrete: bool) -> set[int]:
+def _row_sums(flat: np.ndarray) -> np.ndarray:
+    # Few columns are added up faster one by one.
+    return np.asarray(sum(flat[:, i] for i in range(flat.shape[1]))) if flat.shape[1] <= 32 else flat.sum(1)
+
+
+def _extreme_positions(flat: np.ndarray, discrete: bool) -> set[int]:
     # In chunks that fit the processor's cache.
-    low = high = fraction = None
+    low: int | None = None
+    high: int | None = None
+    fraction: int | None = None
     for start in range(0, len(flat), CHUNK):
         chunk = flat[start : start + CHUNK]
         smallest, largest = start + int(chunk.argmin()), start + int(chunk.argmax())
@@ -77,7 +89,7 @@ def _telling_positions(flat: np.ndarray, discrete: bool) -> set[int]:
     return {position for position in (low, high, fraction) if position is not None}
 
 
-def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
+def _check(trace: Trace, run: RunOnRows, rows: np.ndarray | None) -> None:
     for site in trace.random_sites(observed=True):
         inner = unwrapped(site.distribution)
         valid = distributions.contains(inner, site.value)
@@ -86,13 +98,11 @@ def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
         valid = keras.ops.convert_to_numpy(valid)
         valid = np.broadcast_to(valid, tuple(site.value.shape)[: valid.ndim])
         first = tuple(int(i) for i in np.argwhere(~valid)[0])
-        in_rows = rows is not None and site.in_data_plate
-        if not _is_fixed(inner) and _depends_on_draws(
-            site, run, rows[[first[0]]] if in_rows else None, rows is not None
-        ):
+        row = None if rows is None or not site.in_data_plate else int(rows[first[0]])
+        if not _is_fixed(inner) and _depends_on_draws(site, run, row, has_rows=rows is not None):
             continue
         value = keras.ops.convert_to_numpy(site.value)[first]
-        index = (int(rows[first[0]]), *first[1:]) if in_rows else first
+        index = first if row is None else (row, *first[1:])
         family = class_name(inner)
         raise DataError(
             explain(
@@ -104,14 +114,14 @@ def _check(trace: Trace, run: Callable, rows: np.ndarray | None) -> None:
         )
 
 
-def _is_fixed(distribution) -> bool:
+def _is_fixed(distribution: Distribution) -> bool:
     support = support_of(distribution)[0]
     return support is not None and support.fixed
 
 
-def _depends_on_draws(site: Site, run: Callable, row: np.ndarray | None, has_rows: bool) -> bool:
-    """Whether the support of a site depends on what is drawn, so that nothing can be said of its data."""
-    rows = np.array([0]) if row is None and has_rows else row
+def _depends_on_draws(site: Site, run: RunOnRows, row: int | None, has_rows: bool) -> bool:
+    # Then nothing can be said of its data.
+    rows = np.array([row or 0]) if has_rows else None
     answers = []
     for number in range(1, OTHER_DRAWS + 1):
         other = run(rows, number)[site.name]

@@ -7,13 +7,14 @@ that is cheap: the samplers that reject and try again take seconds to compile on
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 
 from kprob import distributions
 from kprob.backend import random
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site
+from kprob.numerics import to_numpy
+from kprob.types import Distribution
 
 _DRAWS = 32
 _MAX_SUPPORT = 8
@@ -21,7 +22,7 @@ _MAX_SUPPORT = 8
 _STEPS = (-3.0, 3.0, -300.0, 300.0)
 
 
-def other_values(site: Site) -> Iterator[np.ndarray]:
+def perturbed_values(site: Site) -> Iterator[np.ndarray]:
     """Yields other values of a site of a run, of the same shape and type.
 
     Args:
@@ -29,18 +30,18 @@ def other_values(site: Site) -> Iterator[np.ndarray]:
     """
     value = to_numpy(site.value)
     if not site.is_random:
-        yield from other_arrays(value)
+        yield from perturbed_arrays(value)
         return
     yield from _nan(value)
     try:
         others = _possible(site, value)
     except Exception:  # noqa: BLE001  (an odd distribution is no reason to give up)
-        others = list(other_arrays(value))
+        others = list(perturbed_arrays(value))
     for other in others:
         yield np.broadcast_to(other, value.shape).astype(value.dtype)
 
 
-def other_arrays(array: np.ndarray) -> Iterator[np.ndarray]:
+def perturbed_arrays(array: np.ndarray) -> Iterator[np.ndarray]:
     """Yields other arrays of the same shape and type; integers in their own range first, then outside it."""
     yield from _nan(array)
     if array.dtype.kind == "b":
@@ -53,11 +54,6 @@ def other_arrays(array: np.ndarray) -> Iterator[np.ndarray]:
     one = np.ones((), array.dtype)
     yield array - one
     yield array + one
-
-
-def to_numpy(value) -> np.ndarray:
-    """Returns a value as an array."""
-    return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def _nan(array: np.ndarray) -> Iterator[np.ndarray]:
@@ -82,11 +78,11 @@ def _possible(site: Site, value: np.ndarray) -> list[np.ndarray]:
     return [to_numpy(bijector.forward(unconstrained + step)) for step in _STEPS]
 
 
-def _discrete(distribution, value: np.ndarray) -> list[np.ndarray]:
+def _discrete(distribution: Distribution, value: np.ndarray) -> list[np.ndarray]:
     support = distributions.enumerate_support(distribution)
     if support is not None:
         support = to_numpy(support)
-        picked = np.linspace(0, len(support) - 1, min(len(support), _MAX_SUPPORT)).astype(int)
-        return [support[i] for i in picked]
+        indices = np.linspace(0, len(support) - 1, min(len(support), _MAX_SUPPORT)).astype(int)
+        return [support[i] for i in indices]
     fewer = np.maximum(value, 1) - 1
     return [np.zeros_like(value), value + 1, fewer, 2 * value + 10, np.flip(value)]

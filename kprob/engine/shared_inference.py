@@ -13,6 +13,7 @@ from kprob import distributions
 from kprob.backend import random, tfd
 from kprob.distributions.corrected.relaxed import rearrange
 from kprob.effects import Plate, Site, Trace
+from kprob.types import Seed, Tensor
 
 
 def can_share(trace: Trace, independent: bool = False) -> bool:
@@ -23,11 +24,13 @@ def can_share(trace: Trace, independent: bool = False) -> bool:
         independent: Whether its latents are known not to depend on each other's draws.
     """
     others = [site for site in trace.sites.values() if not (site.is_random or site.is_param)]
-    drawn = [site for site in trace.random_sites() if not site.intervened]
-    return not others and (len(drawn) == 1 or independent) and all(site.in_data_plate for site in drawn)
+    latents = [site for site in trace.random_sites() if not site.intervened]
+    return not others and (len(latents) == 1 or independent) and all(site.in_data_plate for site in latents)
 
 
-def expand(trace: Trace, repeated: dict, num_draws: int, seed, given: Mapping | None = None) -> Trace:
+def expand_draws(
+    trace: Trace, repeated: dict, num_draws: int, seed: Seed, given: Mapping[str, Tensor] | None = None
+) -> Trace:
     """Makes the run of several draws from the run of one.
 
     Args:
@@ -37,20 +40,22 @@ def expand(trace: Trace, repeated: dict, num_draws: int, seed, given: Mapping | 
         seed: A seed.
         given: Values by name, of the repeated rows, where they aren't to be drawn.
     """
-    result = Trace(num_draws)
+    expanded = Trace(num_draws)
     for position, site in enumerate(trace.sites.values()):
         plates = tuple(_longer(plate, repeated, num_draws) if plate.is_data else plate for plate in site.plates)
         if not site.is_random or not site.in_data_plate:
-            result.add(replace(site, plates=plates))
+            expanded.add(replace(site, plates=plates))
         elif site.intervened:
-            result.add(replace(site, plates=plates, value=_flat(_copies(site.value, num_draws)), cached_log_prob=None))
+            expanded.add(
+                replace(site, plates=plates, value=_flat(_copies(site.value, num_draws)), cached_log_prob=None)
+            )
         else:
             value = None if given is None else given.get(site.name)
-            result.add(_draws(site, plates, num_draws, random.fold_in(seed, position), value))
-    return result
+            expanded.add(_with_draws(site, plates, num_draws, random.fold_in(seed, position), value))
+    return expanded
 
 
-def _draws(site: Site, plates: tuple[Plate, ...], num_draws: int, seed, value) -> Site:
+def _with_draws(site: Site, plates: tuple[Plate, ...], num_draws: int, seed: Seed, value: Tensor) -> Site:
     sizes = tuple(plate.size for plate in site.plates)
     own = site.distribution
     if value is None:
@@ -71,10 +76,10 @@ def _longer(plate: Plate, repeated: dict, num_draws: int) -> Plate:
     return replace(plate, size=plate.size * num_draws, weights=repeated.get("weights"), indices=repeated.get("index"))
 
 
-def _copies(value, num_draws: int):
+def _copies(value: Tensor, num_draws: int) -> Tensor:
     return keras.ops.broadcast_to(value, (num_draws, *keras.ops.shape(value)))
 
 
-def _flat(value):
+def _flat(value: Tensor) -> Tensor:
     shape = keras.ops.shape(value)
     return keras.ops.reshape(value, (shape[0] * shape[1], *shape[2:]))

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 
 from kprob.backend import random
-from kprob.effects import Trace
+from kprob.effects import Site, Trace
 from kprob.engine.networks import Networks
 from kprob.errors import SiteError, explain
 from kprob.numerics import to_numpy
+from kprob.types import ArrayLike
 
 TOLERANCE = 1e-3
 
@@ -58,7 +59,7 @@ def _compare(networks: Networks, network: str, first: Trace, second: Trace, befo
     )
 
 
-def _same(first, second) -> bool:
+def _same(first: Site, second: Site) -> bool:
     return _close(_numbers(first.value), _numbers(second.value)) and _close(
         _numbers(first.log_prob()), _numbers(second.log_prob())
     )
@@ -72,5 +73,5 @@ def _close(first: np.ndarray, second: np.ndarray) -> bool:
     return np.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True)
 
 
-def _numbers(value) -> np.ndarray:
+def _numbers(value: ArrayLike) -> np.ndarray:
     return to_numpy(keras.ops.convert_to_tensor(value)).astype("float64")
