@@ -199,7 +199,7 @@ def _plate_fix(name: str, batch: Shape, plates: Sequence[Any]) -> str:
 
 
 def check_value(site: Any, value: ArrayLike, source: str) -> Tensor:
-    """Returns a given value as a tensor of the site's type.
+    """Returns a value from a user or another network as a tensor of the site's type.
 
     Args:
         site: The site, with its distribution and plates.

@@ -95,7 +95,7 @@ class Operations(Protocol):
 class RandomNumbers(Protocol):
     """The module `random`: seeds, and numbers that are the same eagerly and compiled.
 
-    A seed is a tensor of two integers, as TFP takes it. What is drawn depends on the seed alone.
+    A seed is a tensor of two integers, as TFP takes it. The numbers depend on the seed alone.
     """
 
     def seed(self, number: int) -> Seed:

@@ -17,8 +17,8 @@ class EarlyStopping(keras.callbacks.Callback):
     """Stops a fit when the ELBO, averaged over windows of epochs, has stopped rising.
 
     The ELBO of an epoch is a few draws' mean, so its best value is mostly luck, and Keras's `EarlyStopping`, which waits
-    for a new best one, stops at a bad time. This one compares means of windows, and counts as an improvement only what is
-    beyond their standard errors, autocorrelation counted in. Many epochs still run in one compiled program: it looks at
+    for a new best one, stops at a bad time. This one compares means of windows, and counts as an improvement only a rise
+    beyond their standard errors, which include autocorrelation. Many epochs still run in one compiled program: it looks at
     the end of each window.
 
     Args:

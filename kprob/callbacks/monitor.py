@@ -20,7 +20,7 @@ class Monitor(keras.callbacks.Callback):
 
     Args:
         log_dir: Folder of the logs; `tensorboard --logdir` shows them.
-        data: Data that k-hat is taken of, by name; without it there is none.
+        data: Data by name for which k-hat is computed; without it there is none.
         every: Epochs from one k-hat to the next, and between writings.
         num_samples: Draws of q for k-hat.
         seed: Of these draws.

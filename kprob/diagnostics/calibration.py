@@ -1,7 +1,7 @@
 """Ranks of true values among posterior draws: uniform where the posteriors are right.
 
-Parameters drawn from the prior, data drawn given them, draws from the posterior given the data: then the true value is one
-more draw from that posterior, and every rank among the others is equally likely. A posterior that is too narrow puts the
+Draw parameters from the prior, data given the parameters, and the posterior's draws given the data: then the true value is
+one more draw from that posterior, and every rank among the others is equally likely. A posterior that is too narrow puts the
 truth at the ends, one that is too wide in the middle, a biased one to one side.
 """
 
@@ -22,7 +22,7 @@ EXPECTED_IN_A_BIN = 5
 
 @dataclass(frozen=True)
 class Calibration:
-    """What `sbc` found.
+    """The ranks that `sbc` computes.
 
     Attributes:
         ranks: Number of draws below the true value, by site, shape (simulations, ...): from 0 to `num_draws`.
@@ -66,7 +66,7 @@ class Calibration:
         """Whether the ranks are as uniform as chance allows.
 
         Args:
-            level: Probability to say no to ranks that are uniform.
+            level: Probability of rejecting ranks that are uniform.
         """
         return self.min_p_value > level
 
@@ -87,8 +87,8 @@ class Calibration:
         """
         points = self.bands()[0]
         places = np.round(points * (self.num_draws + 1)).astype(int)
-        found = np.stack([np.mean(self.ranks[name] < place, axis=0) for place in places])
-        return found - points.reshape(-1, *[1] * (found.ndim - 1))
+        ecdf = np.stack([np.mean(self.ranks[name] < place, axis=0) for place in places])
+        return ecdf - points.reshape(-1, *[1] * (ecdf.ndim - 1))
 
     def outside(self, probability: float = 0.95) -> dict[str, np.ndarray]:
         """Returns by site whether the ECDF of each number leaves its band anywhere.
@@ -97,14 +97,14 @@ class Calibration:
             probability: Of the band.
         """
         points, lower, upper = self.bands(probability)
-        found = {}
+        leaves = {}
         for name in self.ranks:
             difference = self.ecdf_difference(name)
             shape = (-1, *[1] * (difference.ndim - 1))
             # Both sides are fractions with one denominator: only rounding makes equal ones differ.
             below, above = difference < lower.reshape(shape) - 1e-9, difference > upper.reshape(shape) + 1e-9
-            found[name] = np.any(below | above, axis=0)
-        return found
+            leaves[name] = np.any(below | above, axis=0)
+        return leaves
 
     def plot(self, to_file: str | os.PathLike | None = None) -> Any:
         """Draws histograms of the ranks, and the ECDFs' differences in their bands (needs matplotlib).

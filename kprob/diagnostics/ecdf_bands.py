@@ -2,7 +2,7 @@
 
 Of N uniform ranks, those in the first j of K places are Binomial(N, j/K), and a Markov chain in j. So the probability that
 the whole path stays between pointwise quantiles is a sum over paths, and one bisection finds the level of the quantiles at
-which it is what was asked for: exact, where simulation would only be close.
+which it is the one wanted: exactly, where simulation would only come close.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Effective sample sizes: as many independent draws would tell as much as these dependent ones.
+"""Effective sample sizes: the number of independent draws that would tell as much as these dependent ones.
 
 ESS = N / τ,   τ = −1 + 2 Σ_t P_t,   P_t = ρ_2t + ρ_2t+1 the autocorrelations over all chains, as long as P_t > 0 falls.
 """
@@ -115,8 +115,8 @@ def ess_of_halves(draws: np.ndarray) -> np.ndarray:
     even = np.take_along_axis(rho[0 : 2 * last + 1 : 2], end[None], axis=0)[0]
     even = np.where(ends.any(axis=0), np.maximum(even, 0), even)
     tau = -1 + 2 * np.sum(np.where(counted, falling, 0.0), axis=0) + even
-    found = size / np.maximum(tau, 1 / np.log10(size))
-    return np.where(constant, size, np.where(np.isfinite(draws).all(axis=(0, 1)), found, np.nan))
+    ess = size / np.maximum(tau, 1 / np.log10(size))
+    return np.where(constant, size, np.where(np.isfinite(draws).all(axis=(0, 1)), ess, np.nan))
 
 
 def _autocovariance(draws: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The energy of Hamiltonian Monte Carlo: whether its momenta are drawn anew widely enough."""
+"""The energy of Hamiltonian Monte Carlo: whether new momenta change it widely enough."""
 
 import numpy as np
 

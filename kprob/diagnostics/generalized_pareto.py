@@ -1,4 +1,4 @@
-"""The generalised Pareto distribution, which the tail of nearly every distribution comes to look like.
+"""The generalised Pareto distribution, which approximates the far tail of nearly every distribution.
 
 p(x) = (1/σ) (1 + k x/σ)^(−1/k − 1),   x > 0.   Moments of order 1/k and above don't exist.
 """

@@ -1,4 +1,4 @@
-"""Monte Carlo standard errors: how far an answer may be off because the draws are finitely many."""
+"""Monte Carlo standard errors: how far an answer may be off because there are only so many draws."""
 
 from statistics import NormalDist
 

@@ -2,7 +2,7 @@
 
 Importance weights w_s = p(z_s)/q(z_s) have a right tail like a generalised Pareto distribution's. Its shape k̂ says whether
 q covers p: the weights have finite variance for k < 1/2, and above 0.7 no practicable number of draws helps. Putting the
-fitted quantiles in place of the largest weights takes out most of their noise.
+fitted quantiles in place of the largest weights removes most of their noise.
 """
 
 from dataclasses import dataclass
@@ -60,9 +60,9 @@ def pareto_smooth(log_weights: np.ndarray, relative_efficiency: float = 1.0) -> 
     """
     log_weights = np.asarray(log_weights, "float64")
     flat = log_weights.reshape(len(log_weights), -1)
-    found = [_smooth(column, relative_efficiency) for column in flat.T]
-    smoothed = np.stack([weights for weights, _ in found], axis=-1).reshape(log_weights.shape)
-    k_hat = np.array([k for _, k in found]).reshape(log_weights.shape[1:])
+    columns = [_smooth(column, relative_efficiency) for column in flat.T]
+    smoothed = np.stack([weights for weights, _ in columns], axis=-1).reshape(log_weights.shape)
+    k_hat = np.array([k for _, k in columns]).reshape(log_weights.shape[1:])
     return Smoothed(smoothed, k_hat, 1 / np.sum(np.exp(2 * smoothed), axis=0))
 
 

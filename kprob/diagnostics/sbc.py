@@ -1,4 +1,4 @@
-"""Simulation-based calibration: does the inference find what it should, on data whose parameters are known?"""
+"""Simulation-based calibration: whether inference finds the parameters of simulated data, which are known."""
 
 import contextlib
 import warnings
@@ -30,7 +30,7 @@ def sbc(
     seed: int = 0,
     verbose: bool = True,
 ) -> Calibration:
-    """Checks a model and its inference on simulated data, of which the parameters are known.
+    """Checks a model and its inference on simulated data, whose parameters are known.
 
     Each simulation draws parameters and data from the prior, fits the model to the data from where it started, and
     counts how many posterior draws lie below the true parameters. One compiled program serves all fits. Afterwards the
@@ -108,7 +108,7 @@ def sbc(
 
 
 def _prior_of_all(model: Calibratable, sites: Sites, covariates: dict[str, Any], size: int) -> Answers:
-    # Every random variable, and what follows from them where its ranks are asked for.
+    # Every random variable, and those of `sites` that follow from them.
     named = [sites] if isinstance(sites, str) else list(sites or [])
     random_sites = model.prior(None, covariates, size).names
     return model.prior([*random_sites, *(name for name in named if name not in random_sites)], covariates, size)
@@ -123,7 +123,7 @@ def _observed(model: Calibratable, observed: Sites, simulated: Mapping[str, np.n
     if unknown or not listed:
         raise KprobError(
             explain(
-                "`sbc` must know which sites are data: the others are what is to be found.",
+                "`sbc` must know which sites are data: it infers the others.",
                 received=f"observed={observed!r}" + ("" if listed else ", and a model that was never fitted"),
                 expected=f"some of the sites {names(simulated)}",
                 fix=f'write sbc(model, ..., observed="{list(simulated)[-1]}")',
@@ -137,7 +137,7 @@ def _by_name(draws: np.ndarray | dict[str, np.ndarray], sites: Sites) -> dict[st
 
 
 def _rank(truth: np.ndarray, draws: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    # Among equal values, which discrete ones often are, chance says where the truth stands.
+    # Discrete values are often equal: then chance says where the truth stands among them.
     below = np.sum(draws < truth, axis=0)
     equal = np.sum(draws == truth, axis=0)
     return below + generator.integers(0, equal + 1)

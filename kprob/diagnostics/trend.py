@@ -52,7 +52,7 @@ def trend(record: np.ndarray) -> Trend:
         return Trend(0.0, float("nan"), 0.0)
     before, last = record[-2 * quarter : -quarter], record[-quarter:]
     rise = float(np.mean(last) - np.mean(before))
-    # A trend within the quarters is no noise: taken out, else it would count as autocorrelation and hide itself.
+    # A trend within the quarters is no noise: left in, it would count as autocorrelation and hide itself.
     error = np.hypot(_error(_detrended(before)), _error(_detrended(last)))
     return Trend(rise, float(error), float(np.mean(last) - np.mean(record[: max(1, quarter // 4)])))
 

@@ -16,7 +16,7 @@ _BLUE, _GREY = "#2b6cb0", "#8a8a8a"
 
 @plots("calibration")
 def plot_calibration(calibration: Calibration, to_file: str | os.PathLike | None = None) -> Any:
-    """Draws what `kprob.diagnostics.sbc` found: a row for each number of each site, 12 at most.
+    """Draws the ranks that `kprob.diagnostics.sbc` computes: a row for each number of each site, 12 at most.
 
     Args:
         calibration: The ranks.

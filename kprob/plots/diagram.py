@@ -1,4 +1,4 @@
-"""What a plate diagram shows, before anything is drawn: nodes, edges and plates of p and of q."""
+"""The content of a plate diagram: nodes, edges and plates of p and of q."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Node:
     Attributes:
         name: Of the site, argument or layer.
         role: "latent", "observed", "deterministic", "factor", "param", "argument" or "layer".
-        caption: What stands below the name.
+        caption: Text below the name.
         plates: Names of the plates around it, outermost first.
     """
 
@@ -34,7 +34,7 @@ class Panel:
     """The diagram of one network.
 
     Attributes:
-        title: What the network stands for: q(z | x).
+        title: The density that the network declares: q(z | x).
         nodes: By key; a layer's is its name in brackets, so that it can't be a site's.
         edges: Pairs of keys.
         sizes: Lengths of plates by their path, where they are known.
@@ -49,7 +49,7 @@ class Panel:
 def diagram(
     networks: Networks, data: Mapping | None = None, parameters: bool = False, inference: bool = True
 ) -> dict[str, Panel]:
-    """Finds what a model's diagram shows.
+    """Returns the content of a model's diagram.
 
     Args:
         networks: The model's networks.

@@ -65,7 +65,7 @@ def plot_model(
 ) -> Any:
     """Draws the plate diagram of a model: what depends on what in p, and beside it in q.
 
-    Edges are found by running the networks, so paths through neural networks, indices and Python's `if` are all there.
+    It runs the networks to find the edges, so paths through neural networks, indices and Python's `if` are all there.
     Ellipses are random variables, shaded where they are observed, doubled where their value follows from others; shaded
     boxes are covariates, black ones factors; frames are plates. q's edges are dashed.
 
@@ -82,7 +82,7 @@ def plot_model(
 
     Raises:
         ImportError: The Python package graphviz isn't installed.
-        RuntimeError: A picture is asked for, and graphviz's own program `dot` isn't installed.
+        RuntimeError: `to_file` is a picture, and graphviz's own program `dot` isn't installed.
 
     Example:
         ```python

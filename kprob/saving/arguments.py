@@ -1,7 +1,6 @@
 """Constructor arguments of models: recorded when the model is made, written to its config, and read from there.
 
-Keras's configs are JSON: tuples come back as lists, keys as strings, and layers as dicts. Here all come back as they
-were.
+Keras's configs are JSON: tuples come back as lists, keys as strings, and layers as dicts. Here all come back unchanged.
 """
 
 import contextlib
@@ -27,7 +26,7 @@ class Arguments:
     Attributes:
         values: Arguments by name.
         policy: Keras's dtype policy at that time, which the layers that the constructor makes take on.
-        problem: Why the arguments can't be given again by name, or None.
+        problem: Why the arguments can't be passed again by name, or None.
     """
 
     values: dict[str, Any]
@@ -135,7 +134,7 @@ def encode(value: Any, what: str = "the value") -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Returns the value that `encode` was given."""
+    """Returns the value that `encode` wrote."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):

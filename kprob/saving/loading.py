@@ -1,4 +1,4 @@
-"""Loading what kprob saves: the file is checked, classes are found by their names, and what Keras made of it is checked."""
+"""Loading what kprob saves: checks the file, finds classes by their names, and checks the model that Keras made."""
 
 import contextlib
 import json
@@ -26,12 +26,12 @@ def load_model(
 ) -> keras.Model:
     """Loads a model that `model.save` wrote: ready to sample, to predict, and to go on with `fit`.
 
-    Loading runs no code from the file. Subclasses of `ProbabilisticModel` and `kprob.probmodel` functions are found by
+    Loading runs no code from the file. It finds subclasses of `ProbabilisticModel` and `kprob.probmodel` functions by
     their names where they have been defined or imported; other classes and functions are passed in.
 
     Args:
         path: A `.h5` or a `.keras` file.
-        custom_objects: Classes and functions by name, as in Keras; needed for what isn't found by itself.
+        custom_objects: Classes and functions by name, as in Keras; needed for what kprob doesn't find by itself.
         compile: Whether to bring back objective and optimizer with its state, if the model had them.
         safe_mode: Whether to refuse files that hold Python code (lambdas).
 
@@ -78,10 +78,10 @@ def load_model(
 
 @contextlib.contextmanager
 def weights_of(path: str | os.PathLike) -> Iterator[str]:
-    """Gives a file's weights by a name that Keras's `load_weights` takes, once the file's seal has been checked.
+    """Yields a path from which Keras's `load_weights` loads a file's weights, once the file's seal has been checked.
 
     Raises:
-        ArchiveError: The file is damaged, or what is done with it fails.
+        ArchiveError: The file is damaged, or loading it fails.
     """
     path = Path(path)
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +96,7 @@ def weights_of(path: str | os.PathLike) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _readable(path: Path) -> Iterator[tuple[str, dict]]:
-    # What Keras can load, and the config in it.
+    # A path that Keras can load, and the config in it.
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
             config = _parse(archive.read(CONFIG), path.name)

@@ -1,7 +1,7 @@
 """What a model stores beside Keras's weights: its record and a sampler's draws, each as an array of bytes.
 
-Keras calls a model's `save_own_variables` and `load_own_variables` in the midst of saving and loading. What a file recorded can
-only be checked when all of it is loaded: until then the record is with whoever began to load, by `collect_records`.
+Keras calls a model's `save_own_variables` and `load_own_variables` in the midst of saving and loading. A record can only be
+checked when all weights are loaded: until then the function that began to load holds it, by `collect_records`.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ class OwnVariables(NamedTuple):
 
     Attributes:
         variables: What Keras stored.
-        draws: The draws of a sampler, as they were given to `write_own_variables`.
+        draws: The draws of a sampler, as `write_own_variables` got them.
     """
 
     variables: dict[str, Any]

@@ -1,7 +1,7 @@
 """Names for the parts of a model that don't depend on the order in which they were made.
 
-A layer is known by the attributes that lead to it, `decoder.layers[0]` or `heads[loc]`, and a variable by its layer and
-its own name, `decoder.layers[0].kernel`. Keras itself numbers most layers in the order of their making.
+A layer's path is the attributes that lead to it, `decoder.layers[0]` or `heads[loc]`, and a variable's is its layer's and
+its own name, `decoder.layers[0].kernel`. Keras itself numbers most layers in the order in which they are made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,19 +15,19 @@ _KERAS_LISTS = frozenset({"_functional", "_layers", "_operations", "_operations_
 
 def layers_of(model: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
     """Returns a model's layers by path, itself under "", each once and every one before those inside it."""
-    found: dict[str, keras.layers.Layer] = {}
+    layers: dict[str, keras.layers.Layer] = {}
     seen: set[int] = set()
 
     def visit(path: str, layer: keras.layers.Layer) -> None:
         if id(layer) in seen:
             return
         seen.add(id(layer))
-        found[path] = layer
+        layers[path] = layer
         for name, child in _children(layer):
             visit(f"{path}.{name}" if path else name, child)
 
     visit("", model)
-    return found
+    return layers
 
 
 def variables_of(model: keras.layers.Layer) -> tuple[dict[str, keras.Variable], dict[str, keras.Variable]]:
@@ -39,12 +39,12 @@ def variables_of(model: keras.layers.Layer) -> tuple[dict[str, keras.Variable], 
     for path, layer in reversed(layers.items()):
         own[path] = [variable for variable in layer.variables if id(variable) not in seen]
         seen.update(id(variable) for variable in own[path])
-    kept = {id(variable) for variable in model.weights}
+    weight_ids = {id(variable) for variable in model.weights}
     weights: dict[str, keras.Variable] = {}
     seeds: dict[str, keras.Variable] = {}
     for path in layers:
         for variable in own[path]:
-            table = weights if id(variable) in kept else seeds
+            table = weights if id(variable) in weight_ids else seeds
             table[_free_name(f"{path}.{variable.name}" if path else variable.name, table)] = variable
     return weights, seeds
 
@@ -66,9 +66,9 @@ def _layers_in(path: str, value: Any, inside: frozenset = frozenset()) -> Iterat
             yield from _layers_in(f"{path}[{key}]", item, inside | {id(value)})
 
 
-def _free_name(name: str, taken: Mapping) -> str:
+def _free_name(name: str, table: Mapping[str, object]) -> str:
     number, free = 1, name
-    while free in taken:
+    while free in table:
         number += 1
         free = f"{name}#{number}"
     return free

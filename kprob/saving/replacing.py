@@ -14,7 +14,7 @@ STALE_SECONDS = 3600.0
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Gives a path to write to; what is there when the block ends well takes the place of `path` in one step.
+    """Yields a path to write to; when the block ends well, the file there replaces `path` in one step.
 
     The new file lies in a folder of its own beside the old one, so that renaming it stays within one file system. It is
     flushed to the disk before the rename, and the folder that holds the name after it: whenever the machine stops,

@@ -1,7 +1,7 @@
 """Sealed files: HDF5 files that carry the SHA-256 of every byte they hold.
 
 HDF5 has no checksum of its own: flipped bits in it load as wrong numbers, without a word. Its format leaves room for
-anything in front (the "user block"), so there stands, in 512 bytes of plain text, the length and the digest of all that
+anything in front (the "user block"): kprob writes there, in 512 bytes of plain text, the length and the digest of all that
 follows, config, attributes, weights and free space alike. Any HDF5 program still reads the file.
 """
 

@@ -53,7 +53,7 @@ def compile_function(
 ) -> Callable:
     del variables  # TensorFlow finds them itself
     compiled = tf.function(function, jit_compile=jit, reduce_retracing=False, autograph=False)
-    # Every model has its own, made of the same lines here: TensorFlow takes them for one that is traced again and again.
+    # Every model has its own function, made by the same lines: TensorFlow would warn of one that is traced again and again.
     compiled._omit_frequent_tracing_warning = True
     return compiled
 
