@@ -1,6 +1,6 @@
 """What a sum over discrete latents needs of a model's networks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from kprob.effects import Handler, Trace
@@ -8,13 +8,10 @@ from kprob.types import Seed
 
 
 class GenerativeNetwork(Protocol):
-    """Runs of the generative network (see `kprob.engine.Networks`).
+    """Runs of the generative network (see `kprob.engine.Networks`)."""
 
-    Attributes:
-        variables: Returns the Keras variables that the network reads.
-    """
-
-    variables: Callable
+    def variables(self) -> list:
+        """Returns the Keras variables that the network reads."""
 
     def run_generative(
         self,
