@@ -263,4 +263,49 @@ def defines_all(module):
     return any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" for node in module.tree.body)
 
 
-RULES = (order_of_imports, no_cycles, one_door, imports_at_the_top, sizes, inits_only_export)
+def no_hidden_state(modules):
+    """No state hides in an object's `__dict__` under a key: it has a typed attribute."""
+    complaints = []
+    for module in modules.values():
+        for node in ast.walk(module.tree):
+            keyed = node.value if isinstance(node, ast.Subscript | ast.Attribute) else None
+            on_vars = isinstance(keyed, ast.Call) and ast.unparse(keyed.func) == "vars" and not is_iteration(node)
+            if on_vars or (isinstance(node, ast.Attribute) and node.attr == "__dict__"):
+                complaints.append(
+                    f"{module.at(node.lineno)}: `{ast.unparse(node)}` hides state under a key. Give the class an"
+                    " attribute; what Keras must not track goes into one slotted dataclass."
+                )
+    return complaints
+
+
+def is_iteration(node):
+    """True for `vars(x).items()` and the like, which read all attributes alike."""
+    return isinstance(node, ast.Attribute) and node.attr in ("items", "keys", "values")
+
+
+def unique_class_names(modules):
+    """A class name stands for one thing: in its namespace where it's public, in all of the package where it's private."""
+    homes = {}
+    for module in modules.values():
+        backend = module.part == "backend"  # whose folders are twins
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                where = module.name if backend else "" if node.name.startswith("_") else module.part
+                homes.setdefault((where, node.name), []).append(module.at(node.lineno))
+    return [
+        f"The class name `{name}` stands in {places[0]} and in {places[1]}. Name each after what it is."
+        for (_, name), places in sorted(homes.items())
+        if len(places) > 1
+    ]
+
+
+RULES = (
+    order_of_imports,
+    no_cycles,
+    one_door,
+    imports_at_the_top,
+    sizes,
+    inits_only_export,
+    no_hidden_state,
+    unique_class_names,
+)

@@ -1,5 +1,6 @@
 """kprob keeps the rules of `architecture.py`, and each rule catches a small wrong package."""
 
+import configparser
 import importlib
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ from architecture import (
     imports_at_the_top,
     inits_only_export,
     no_cycles,
+    no_hidden_state,
     one_door,
     order_of_imports,
     read_package,
     sizes,
+    unique_class_names,
 )
 
 pytestmark = pytest.mark.once
@@ -119,6 +122,26 @@ WRONG = {
     "long file": (sizes, {"errors.py": "x = 1\n" * 401}, "errors.py:1 has 401 lines"),
     "long function": (sizes, {"errors.py": "def f():\n" + "    x = 1\n" * 60}, "`f` has 61 lines"),
     "code in init": (inits_only_export, {"layers/__init__.py": "def f(): pass"}, "defines `f`"),
+    "a key of __dict__": (
+        no_hidden_state,
+        {"models/m.py": 'def f(model):\n    return model.__dict__["_draws"]'},
+        "m.py:2: `model.__dict__` hides state",
+    ),
+    "a key of vars": (
+        no_hidden_state,
+        {"models/m.py": 'def f(model):\n    return vars(model).get("_draws")'},
+        "m.py:2: `vars.model..get` hides state",
+    ),
+    "a name twice": (
+        unique_class_names,
+        {"layers/a.py": "class Run:\n    x = 1", "layers/b.py": "class Run:\n    x = 1"},
+        "`Run` stands in kprob/layers/a.py:1 and in kprob/layers/b.py:1",
+    ),
+    "a private name twice": (
+        unique_class_names,
+        {"layers/a.py": "class _Run:\n    x = 1", "guides/b.py": "class _Run:\n    x = 1"},
+        "`_Run` stands in",
+    ),
     "no __all__": (
         inits_only_export,
         {"layers/__init__.py": "from .a import f", "layers/a.py": ""},
@@ -133,6 +156,14 @@ def test_a_wrong_package_is_complained_about(rule, files, message, tmp_path):
     assert len(complaints) == 1, complaints
     with pytest.raises(ValueError, match=message):
         raise ValueError(complaints[0])
+
+
+def test_no_part_is_excused_from_types():
+    config = configparser.ConfigParser()
+    config.read(KPROB.parent / "setup.cfg")
+    strict = config["mypy-kprob.*"]
+    excused = [name for name in config.sections() if name.startswith("mypy") and "disable_error_code" in config[name]]
+    assert not excused and strict["disallow_untyped_defs"] == "True"
 
 
 def test_a_right_package_is_not(tmp_path):

@@ -11,7 +11,7 @@ from kprob.data.batch import data_of
 from kprob.density.log_density import LogDensity
 from kprob.errors import MismatchError, explain, names
 from kprob.guides import Guide
-from kprob.guides.guide_run import GuideRun
+from kprob.guides.running.guide_run import GuideRun
 from kprob.types import Tensor
 
 

@@ -27,7 +27,7 @@ from kprob.engine.reparameterizing import check_sites, choose
 from kprob.engine.shared_inference import can_share
 from kprob.engine.spec import Spec
 from kprob.guides import Guide
-from kprob.guides.start_values import StartValues, center
+from kprob.guides.running.start_values import StartValues, center
 from kprob.layers import RandomVariable
 from kprob.types import Seed
 

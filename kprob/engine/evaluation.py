@@ -9,9 +9,9 @@ from kprob.backend import map_draws, random
 from kprob.effects import Trace
 from kprob.engine.networks import Networks
 from kprob.guides import Guide
-from kprob.guides.moved_particles import no_particles
+from kprob.guides.running.moved_particles import no_particles
 from kprob.objectives import Objective
-from kprob.objectives.draw_runs import ParticleMover
+from kprob.objectives.estimation.draw_runs import ParticleMover
 from kprob.types import Seed, Tensor
 
 UNROLLED_DRAWS = 8
@@ -71,7 +71,7 @@ def evaluate(
 
 
 class BatchRuns:
-    """Runs of the networks on a batch, as an objective asks for them: see `kprob.objectives.draw_runs.DrawRuns`.
+    """Runs of the networks on a batch, as an objective asks for them: see `kprob.objectives.estimation.draw_runs.DrawRuns`.
 
     Attributes:
         foldable: Whether draws can be folded into the rows.

@@ -1,8 +1,8 @@
 """Guides: ready inference networks. May import: errors, checks, backend, saving, distributions, effects, layers, objectives."""
 
-from kprob.guides.autoregressive_flows import InverseAutoregressiveFlow, MaskedAutoregressiveFlow
-from kprob.guides.coupling_flows import NeuralSplineFlow, RealNVP
 from kprob.guides.delta import Delta
+from kprob.guides.flows.autoregressive_flows import InverseAutoregressiveFlow, MaskedAutoregressiveFlow
+from kprob.guides.flows.coupling_flows import NeuralSplineFlow, RealNVP
 from kprob.guides.group import Group
 from kprob.guides.guide import Guide
 from kprob.guides.laplace import Laplace

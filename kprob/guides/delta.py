@@ -5,9 +5,9 @@ from typing import Any
 
 import keras
 
-from kprob.guides.conditionals import PointMass
 from kprob.guides.guide import Guide
-from kprob.guides.guide_run import GuideRun
+from kprob.guides.numbers.conditionals import PointMass
+from kprob.guides.running.guide_run import GuideRun
 from kprob.saving import register
 from kprob.types import Bijector, Distribution, Tensor
 

@@ -9,11 +9,11 @@ import keras
 
 from kprob import effects
 from kprob.errors import MismatchError, did_you_mean, explain, names
-from kprob.guides.fitted_networks import FittedNetworks
 from kprob.guides.guide import Guide
-from kprob.guides.guide_run import GuideRun
 from kprob.guides.laplace import Laplace
 from kprob.guides.normal import Normal
+from kprob.guides.running.fitted_networks import FittedNetworks
+from kprob.guides.running.guide_run import GuideRun
 from kprob.saving import register
 from kprob.types import ArrayLike, Bijector, Distribution, Tensor
 

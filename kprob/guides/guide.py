@@ -10,16 +10,16 @@ import numpy as np
 from kprob import distributions, effects
 from kprob.backend import float_type
 from kprob.errors import KprobError, explain
-from kprob.guides.encoding import features_of, input_names, make_head
-from kprob.guides.fitted_networks import FittedNetworks
-from kprob.guides.guide_records import GuideLatent, GuideRecords, describe_latent
-from kprob.guides.guide_run import GuideRun
-from kprob.guides.guided_network import GuidedNetwork
-from kprob.guides.moved_particles import MovedParticles, no_particles
-from kprob.guides.quantiles import check_probabilities, exact_quantiles
-from kprob.guides.start_values import check_init, unconstrained_start
-from kprob.guides.supports import constrain, differs_from_run_to_run, require_continuous
-from kprob.objectives.draw_runs import ParticleMover
+from kprob.guides.numbers.quantiles import check_probabilities, exact_quantiles
+from kprob.guides.numbers.supports import constrain, differs_from_run_to_run, require_continuous
+from kprob.guides.running.encoding import features_of, input_names, make_head
+from kprob.guides.running.fitted_networks import FittedNetworks
+from kprob.guides.running.guide_records import GuideLatent, GuideRecords, describe_latent
+from kprob.guides.running.guide_run import GuideRun
+from kprob.guides.running.guided_network import GuidedNetwork
+from kprob.guides.running.moved_particles import MovedParticles, no_particles
+from kprob.guides.running.start_values import check_init, unconstrained_start
+from kprob.objectives.estimation.draw_runs import ParticleMover
 from kprob.types import ArrayLike, Bijector, Distribution, Tensor
 
 

@@ -15,14 +15,14 @@ import numpy as np
 from keras import ops
 
 from kprob.errors import KprobError, explain
-from kprob.guides.conditionals import PointMass
-from kprob.guides.curvature import INSIDE, OUTSIDE, negative_hessian
-from kprob.guides.fitted_networks import FittedNetworks
-from kprob.guides.guide_run import GuideRun
-from kprob.guides.joint_guide import JointGuide
-from kprob.guides.latent_block import LatentBlock
 from kprob.guides.multivariate_normal import marginal_of, normal_given_before
-from kprob.guides.vectors import matvec
+from kprob.guides.numbers.conditionals import PointMass
+from kprob.guides.numbers.curvature import INSIDE, OUTSIDE, negative_hessian
+from kprob.guides.numbers.joint_guide import JointGuide
+from kprob.guides.numbers.latent_block import LatentBlock
+from kprob.guides.numbers.vectors import matvec
+from kprob.guides.running.fitted_networks import FittedNetworks
+from kprob.guides.running.guide_run import GuideRun
 from kprob.saving import register
 from kprob.types import Distribution, Tensor
 

@@ -15,11 +15,11 @@ import numpy as np
 from keras import ops
 
 from kprob.distributions import get_constraint
-from kprob.guides.conditionals import ConditionalNormal
-from kprob.guides.guide_run import GuideRun
-from kprob.guides.joint_guide import JointGuide
-from kprob.guides.latent_block import LatentBlock
-from kprob.guides.vectors import matvec
+from kprob.guides.numbers.conditionals import ConditionalNormal
+from kprob.guides.numbers.joint_guide import JointGuide
+from kprob.guides.numbers.latent_block import LatentBlock
+from kprob.guides.numbers.vectors import matvec
+from kprob.guides.running.guide_run import GuideRun
 from kprob.saving import register
 from kprob.types import Tensor
 

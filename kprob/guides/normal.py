@@ -8,7 +8,7 @@ import keras
 from kprob.backend import tfd
 from kprob.distributions import get_constraint
 from kprob.guides.guide import Guide
-from kprob.guides.guide_run import GuideRun
+from kprob.guides.running.guide_run import GuideRun
 from kprob.saving import register
 from kprob.types import Distribution, Tensor
 

@@ -10,9 +10,9 @@ from kprob import checks, effects
 from kprob.backend import random, tfd
 from kprob.errors import MismatchError, explain
 from kprob.guides.guide import Guide
-from kprob.guides.guide_run import GuideRun
-from kprob.guides.moved_particles import MovedParticles
-from kprob.objectives.draw_runs import ParticleMover
+from kprob.guides.running.guide_run import GuideRun
+from kprob.guides.running.moved_particles import MovedParticles
+from kprob.objectives.estimation.draw_runs import ParticleMover
 from kprob.saving import register
 from kprob.types import Distribution, Tensor
 

@@ -18,9 +18,9 @@ from keras import ops
 from kprob.distributions import get_constraint
 from kprob.errors import MismatchError, did_you_mean, explain, names
 from kprob.guides.guide import Guide
-from kprob.guides.guide_run import GuideRun
 from kprob.guides.normal import independent_normals
-from kprob.guides.vectors import matvec
+from kprob.guides.numbers.vectors import matvec
+from kprob.guides.running.guide_run import GuideRun
 from kprob.saving import register
 from kprob.types import Distribution, Tensor
 

@@ -14,7 +14,7 @@ from kprob.density import LogDensity, preconditioned
 from kprob.effects import Trace
 from kprob.engine import Networks
 from kprob.errors import CompileError, explain
-from kprob.guides.start_values import StartValues
+from kprob.guides.running.start_values import StartValues
 from kprob.inference.context import Context
 from kprob.inference.draws_check import check_draws
 from kprob.inference.sampler_checks import require_guide, require_inference

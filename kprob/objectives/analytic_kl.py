@@ -1,9 +1,9 @@
 """The evidence lower bound with divergences in closed form.   E_q[log p(x | z)] − KL(q(z) ‖ p(z))"""
 
 from kprob.effects import Trace
-from kprob.objectives.density_terms import DensityTerm, terms_of
-from kprob.objectives.divergences import divergences_of
 from kprob.objectives.elbo import ELBO
+from kprob.objectives.estimation.density_terms import DensityTerm, terms_of
+from kprob.objectives.estimation.divergences import divergences_of
 from kprob.saving import register
 from kprob.types import Tensor
 

@@ -7,12 +7,12 @@ import keras
 from kprob import checks
 from kprob.effects import Site, Trace
 from kprob.errors import CompileError, explain
-from kprob.objectives.coefficient import Coefficient
-from kprob.objectives.density_terms import DensityTerm, total
-from kprob.objectives.divergences import grouped_terms
 from kprob.objectives.elbo import ELBO
+from kprob.objectives.estimation.coefficient import Coefficient
+from kprob.objectives.estimation.density_terms import DensityTerm, total
+from kprob.objectives.estimation.divergences import grouped_terms
+from kprob.objectives.estimation.score_function import score_function_term
 from kprob.objectives.objective import Objective
-from kprob.objectives.score_function import score_function_term
 from kprob.saving import register
 from kprob.types import Tensor
 

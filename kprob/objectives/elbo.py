@@ -19,12 +19,12 @@ from collections.abc import Mapping
 import keras
 
 from kprob.effects import Trace
-from kprob.objectives.baseline import Baseline
-from kprob.objectives.baselines import Baselines
-from kprob.objectives.density_terms import DensityTerm, terms_of, total
+from kprob.objectives.baselines.baseline import Baseline
+from kprob.objectives.baselines.baselines import Baselines
+from kprob.objectives.estimation.density_terms import DensityTerm, terms_of, total
+from kprob.objectives.estimation.objective_values import ObjectiveValues
+from kprob.objectives.estimation.score_function import score_function_term, signal_of, unreparameterized_latents
 from kprob.objectives.objective import Objective
-from kprob.objectives.objective_values import ObjectiveValues
-from kprob.objectives.score_function import score_function_term, signal_of, unreparameterized_latents
 from kprob.saving import decode, encode, register
 from kprob.types import Tensor
 

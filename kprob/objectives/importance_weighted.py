@@ -5,8 +5,8 @@ import keras
 from kprob.effects import Trace
 from kprob.errors import CompileError, did_you_mean, explain
 from kprob.numerics import log_mean_exp
+from kprob.objectives.estimation.score_function import unreparameterized_latents, zero_with_gradient
 from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, normalized
-from kprob.objectives.score_function import unreparameterized_latents, zero_with_gradient
 from kprob.saving import register
 from kprob.types import Tensor
 

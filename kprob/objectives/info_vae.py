@@ -6,10 +6,10 @@ import keras
 
 from kprob.effects import Trace
 from kprob.errors import CompileError, explain
-from kprob.objectives.density_terms import DensityTerm, latents_of, total
-from kprob.objectives.divergences import grouped_terms
 from kprob.objectives.elbo import ELBO
-from kprob.objectives.kernels import Kernel, get_kernel
+from kprob.objectives.estimation.density_terms import DensityTerm, latents_of, total
+from kprob.objectives.estimation.divergences import grouped_terms
+from kprob.objectives.estimation.kernels import Kernel, get_kernel
 from kprob.objectives.multi_sample import require_reparameterized
 from kprob.objectives.objective import Objective
 from kprob.saving import encode, register

@@ -10,11 +10,11 @@ import keras
 
 from kprob.effects import Site, Trace
 from kprob.errors import CompileError, explain
-from kprob.objectives.density_terms import latents_of
-from kprob.objectives.draw_runs import DrawRuns
+from kprob.objectives.estimation.density_terms import latents_of
+from kprob.objectives.estimation.draw_runs import DrawRuns
+from kprob.objectives.estimation.objective_values import ObjectiveValues
+from kprob.objectives.estimation.score_function import score_of, unreparameterized_latents, zero_with_gradient
 from kprob.objectives.objective import Objective, observed_names
-from kprob.objectives.objective_values import ObjectiveValues
-from kprob.objectives.score_function import score_of, unreparameterized_latents, zero_with_gradient
 from kprob.types import Tensor
 
 stop = keras.ops.stop_gradient

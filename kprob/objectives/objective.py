@@ -7,8 +7,8 @@ import keras
 from kprob import distributions
 from kprob.effects import Trace
 from kprob.errors import CompileError, explain
-from kprob.objectives.draw_runs import DrawRuns
-from kprob.objectives.objective_values import ObjectiveValues, mean_over_draws
+from kprob.objectives.estimation.draw_runs import DrawRuns
+from kprob.objectives.estimation.objective_values import ObjectiveValues, mean_over_draws
 from kprob.saving import decode, encode, register
 from kprob.types import Tensor
 

@@ -3,11 +3,11 @@
 import keras
 
 from kprob.effects import Trace
-from kprob.objectives.draw_runs import DrawRuns
-from kprob.objectives.kernels import Kernel, get_kernel
+from kprob.objectives.estimation.draw_runs import DrawRuns
+from kprob.objectives.estimation.kernels import Kernel, get_kernel
+from kprob.objectives.estimation.objective_values import ObjectiveValues, mean_over_draws
+from kprob.objectives.estimation.score_function import zero_with_gradient
 from kprob.objectives.objective import Objective
-from kprob.objectives.objective_values import ObjectiveValues, mean_over_draws
-from kprob.objectives.score_function import zero_with_gradient
 from kprob.saving import decode, encode, register
 from kprob.types import Tensor
 

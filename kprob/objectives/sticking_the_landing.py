@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from kprob.effects import Trace
-from kprob.objectives.density_terms import DensityTerm, terms_of
 from kprob.objectives.elbo import ELBO
+from kprob.objectives.estimation.density_terms import DensityTerm, terms_of
 from kprob.saving import register
 
 

@@ -3,8 +3,8 @@
 import keras
 
 from kprob.effects import Trace
+from kprob.objectives.estimation.score_function import zero_with_gradient
 from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, require_reparameterized
-from kprob.objectives.score_function import zero_with_gradient
 from kprob.saving import register
 from kprob.types import Tensor
 

@@ -9,7 +9,7 @@ from kprob.effects import Site, SiteKind, Trace
 from kprob.engine import Networks
 from kprob.engine.enumeration import Factors, SummationPlan, conditional, find_factors
 from kprob.errors import SiteError, explain, names
-from kprob.guides.start_values import StartValues
+from kprob.guides.running.start_values import StartValues
 from kprob.queries.target import Target
 from kprob.types import Seed, Tensor
 

@@ -8,8 +8,8 @@ from scipy import stats
 
 import kprob
 from kprob import backend, guides, layers, tfd
-from kprob.guides.guide_run import GuideRun
-from kprob.guides.splines import spline_forward, spline_inverse, spline_numbers
+from kprob.guides.flows.splines import spline_forward, spline_inverse, spline_numbers
+from kprob.guides.running.guide_run import GuideRun
 
 
 @kprob.probmodel

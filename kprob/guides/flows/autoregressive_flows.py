@@ -7,7 +7,7 @@ Masked autoregressive:   u_i = m_i(u_<i) + exp(a_i(u_<i)) z_i,  one by one from 
 import keras
 from keras import ops
 
-from kprob.guides.flow import Flow, bounded
+from kprob.guides.flows.flow import Flow, bounded
 from kprob.layers import AutoregressiveNetwork
 from kprob.saving import register
 from kprob.types import Tensor

@@ -8,8 +8,8 @@ import keras
 from keras import ops
 
 from kprob.guides.guide import Guide
-from kprob.guides.guide_run import GuideRun
-from kprob.guides.latent_block import LatentBlock, blocks_of
+from kprob.guides.numbers.latent_block import LatentBlock, blocks_of
+from kprob.guides.running.guide_run import GuideRun
 from kprob.types import Distribution, Tensor
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kprob.backend import compile_function, gradients, random
 from kprob.effects import Trace
-from kprob.guides.fitted_networks import FittedNetworks
+from kprob.guides.running.fitted_networks import FittedNetworks
 from kprob.types import Tensor
 
 # The variables' names: a vector outside the data plate, and one for each row inside it.

@@ -4,7 +4,7 @@ import keras
 
 from kprob.effects import Site, Trace
 from kprob.errors import CompileError, explain
-from kprob.objectives.baseline import Baseline
+from kprob.objectives.baselines.baseline import Baseline
 from kprob.saving import register
 from kprob.types import Tensor
 

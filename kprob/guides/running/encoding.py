@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 
 from kprob.errors import DataError, MismatchError, explain, names
-from kprob.guides.guide_run import GuideRun
+from kprob.guides.running.guide_run import GuideRun
 from kprob.types import Tensor
 
 # The start of a head hardly depends on the features: every row starts where the bias says.

@@ -4,7 +4,7 @@ import keras
 
 from kprob.distributions import kl_divergence
 from kprob.effects import Site, SiteKind, Trace
-from kprob.objectives.density_terms import DensityTerm, latents_of, terms_of
+from kprob.objectives.estimation.density_terms import DensityTerm, latents_of, terms_of
 
 
 def divergences_of(generative_trace: Trace, inference_trace: Trace) -> list[DensityTerm]:

@@ -10,8 +10,8 @@ import keras
 from keras import ops
 
 from kprob.checks import check_count
-from kprob.guides.flow import Flow, bounded
-from kprob.guides.splines import spline_forward, spline_inverse, spline_numbers
+from kprob.guides.flows.flow import Flow, bounded
+from kprob.guides.flows.splines import spline_forward, spline_inverse, spline_numbers
 from kprob.layers import CouplingNetwork
 from kprob.saving import register
 from kprob.types import Tensor

@@ -10,7 +10,7 @@ from typing import Any
 from keras import ops
 
 from kprob.backend import random, tfd
-from kprob.guides.vectors import flatten, matvec, solve_lower_triangular, unflatten
+from kprob.guides.numbers.vectors import flatten, matvec, solve_lower_triangular, unflatten
 from kprob.numerics import LOG_2_PI
 from kprob.types import Seed, Tensor
 

@@ -2,8 +2,8 @@
 
 import keras
 
-from kprob.guides.guide_records import GuideLatent
-from kprob.guides.vectors import flatten, unflatten
+from kprob.guides.numbers.vectors import flatten, unflatten
+from kprob.guides.running.guide_records import GuideLatent
 from kprob.types import Tensor
 
 

@@ -12,11 +12,11 @@ from kprob.backend import random
 from kprob.checks import check_count
 from kprob.distributions import get_constraint
 from kprob.errors import MismatchError, explain, names
-from kprob.guides.conditionals import LatentDistribution
-from kprob.guides.guide_run import GuideRun
-from kprob.guides.joint_guide import JointGuide
-from kprob.guides.latent_block import LatentBlock
 from kprob.guides.normal import independent_normals
+from kprob.guides.numbers.conditionals import LatentDistribution
+from kprob.guides.numbers.joint_guide import JointGuide
+from kprob.guides.numbers.latent_block import LatentBlock
+from kprob.guides.running.guide_run import GuideRun
 from kprob.numerics import LOG_2_PI
 from kprob.types import Distribution, Seed, Tensor
 

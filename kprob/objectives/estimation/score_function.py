@@ -13,8 +13,8 @@ import keras
 
 from kprob import distributions
 from kprob.effects import Site, Trace
-from kprob.objectives.baselines import Baselines
-from kprob.objectives.density_terms import DensityTerm, latents_of
+from kprob.objectives.baselines.baselines import Baselines
+from kprob.objectives.estimation.density_terms import DensityTerm, latents_of
 from kprob.types import Tensor
 
 stop = keras.ops.stop_gradient

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kprob.errors import CompileError, explain
-from kprob.objectives.draw_runs import ParticleMover
+from kprob.objectives.estimation.draw_runs import ParticleMover
 from kprob.types import Tensor
 
 

@@ -7,7 +7,7 @@ import keras
 from kprob import checks
 from kprob.effects import Site, Trace
 from kprob.errors import CompileError, MismatchError, explain, names
-from kprob.objectives.baseline import Baseline
+from kprob.objectives.baselines.baseline import Baseline
 from kprob.saving import decode, encode, register
 from kprob.types import Tensor
 

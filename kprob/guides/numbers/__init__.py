@@ -1,0 +1,1 @@
+"""A guide's numbers in unconstrained space: blocks of latents, their vectors, distributions of one given others."""
