@@ -1,4 +1,11 @@
-"""Samplers. May import: errors, checks, backend, saving, distributions, diagnostics, effects, engine, density."""
+"""Samplers: a file for each, and the base class in sampler.py.
+
+kernels/      their transitions as pure functions
+adaptation/   what warm-up learns: step sizes, mass matrices, lengths of trajectories
+chains/       compiled programs, starting points, draws
+
+May import: errors, checks, backend, saving, distributions, diagnostics, effects, engine, density.
+"""
 
 from kprob.namespaces import listing
 from kprob.samplers.adjusted_mclmc import AdjustedMCLMC

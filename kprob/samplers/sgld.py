@@ -1,7 +1,5 @@
 """Stochastic gradient Langevin dynamics."""
 
-from typing import Any
-
 from keras import ops
 
 from kprob.samplers.stochastic_gradient_sampler import StochasticGradientSampler
@@ -44,20 +42,6 @@ class SGLD(StochasticGradientSampler):
     Reference:
         Welling and Teh (2011), "Bayesian learning via stochastic gradient Langevin dynamics".
     """
-
-    def __init__(
-        self,
-        num_warmup: int = 1000,
-        num_samples: int = 1000,
-        num_chains: int = 4,
-        *,
-        step_size: float = 1e-3,
-        first_step_size: float | None = None,
-        **options: Any,
-    ):
-        super().__init__(
-            num_warmup, num_samples, num_chains, step_size=step_size, first_step_size=first_step_size, **options
-        )
 
     def move(self, position: Tensor, velocity: Tensor, gradient: Tensor, step_size: Tensor, noise: Tensor) -> tuple:
         return position + 0.5 * step_size * gradient + ops.sqrt(step_size) * noise, velocity
