@@ -122,6 +122,11 @@ class Laplace(JointGuide):
                 total[key] = total.get(key, 0.0) + block
         self._become_normal(total)
 
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables(store)
+        if self.built:
+            self.at_mode = not float(ops.convert_to_numpy(self.parameters["ready"]))
+
     def _become_normal(self, hessian: dict[tuple[str, str], np.ndarray]) -> None:
         # Raises where the log-density isn't curved downwards at the mode.
         outer, inner = hessian.get((OUTSIDE, OUTSIDE)), hessian.get((INSIDE, INSIDE))
@@ -137,11 +142,6 @@ class Laplace(JointGuide):
             self.parameters["tril"].assign(_cholesky(_inverse(outer)))
         self.parameters["ready"].assign(1.0)
         self.at_mode = False
-
-    def load_own_variables(self, store: Any) -> None:
-        super().load_own_variables(store)
-        if self.built:
-            self.at_mode = not float(ops.convert_to_numpy(self.parameters["ready"]))
 
     def _row_shift(self, run: GuideRun) -> Tensor:
         # How far the modes of the rows move with the latents outside the data plate.

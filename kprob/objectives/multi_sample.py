@@ -29,7 +29,7 @@ class WeighedDraws(NamedTuple):
         log_likelihood: The log-density of what is observed, per draw.
         elbo: log p − log q, per draw; no gradient flows through it.
         rest: The terms that belong to no row, where rows are judged; per draw.
-        row_factors: How often each row counts; one where rows aren't judged.
+        row_factors: How often each row counts, one array; none where rows aren't judged.
     """
 
     arrays: dict[str, Tensor]
@@ -37,7 +37,7 @@ class WeighedDraws(NamedTuple):
     log_likelihood: Tensor
     elbo: Tensor
     rest: Tensor
-    row_factors: Tensor
+    row_factors: tuple[Tensor, ...]
 
 
 class MultiSampleObjective(Objective):
@@ -92,7 +92,7 @@ class MultiSampleObjective(Objective):
             log_likelihood=generative_trace.log_prob(observed_names(generative_trace)),
             elbo=stop(generative_trace.log_prob() - inference_trace.log_prob()),
             rest=log_prob.rest(generative_trace),
-            row_factors=log_prob.row_factors(),
+            row_factors=(log_prob.row_factors(),) if log_prob.by_row else (),
         )
 
     def combine(self, draws: WeighedDraws) -> ObjectiveValues:
@@ -101,7 +101,9 @@ class MultiSampleObjective(Objective):
         value = self.bound(draws.arrays)
         if draws.scores:
             value = value + self.score_function_term(draws.arrays, value, sum(draws.scores))
-        value = keras.ops.sum(value * draws.row_factors[0]) + keras.ops.mean(draws.rest)
+        for factors in draws.row_factors:
+            value = keras.ops.sum(value * factors[0])
+        value = value + keras.ops.mean(draws.rest)
         elbo = self.logged(stop(value), keras.ops.mean(draws.elbo))
         return ObjectiveValues(value, elbo, log_likelihood, log_likelihood - elbo, {})
 
@@ -162,9 +164,7 @@ class LogProb:
         return trace.log_prob(outside)
 
     def row_factors(self) -> Tensor:
-        """Returns how often each row counts: once where rows aren't judged one by one."""
-        if not self.by_row:
-            return keras.ops.ones(() if self.trace.num_draws is None else (self.trace.num_draws,))
+        """Returns how often each row counts, where rows are judged one by one."""
         site = latents_of(self.trace)[0]
         plate = site.plates[0]
         ones = keras.ops.ones_like(self.of(site))
