@@ -29,8 +29,6 @@ from kprob.types import Seed
 
 Reparameterization = LocScale | Transform
 
-MAX_FOLDED_ROWS = 100_000  # of a run in which draws are folded into the rows
-
 
 class Networks:
     """The generative network p and the inference network q of a model, which live as long as the model.

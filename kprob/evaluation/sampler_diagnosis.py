@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from kprob import diagnostics
+from kprob.diagnostics.effective_sample_size import ESS_PER_CHAIN
+from kprob.diagnostics.energy import MIN_BFMI
+from kprob.diagnostics.ranking import LEAST_DRAWS
+from kprob.diagnostics.rhat import MAX_RHAT
 from kprob.errors import KprobError, explain, names
 from kprob.samplers import Sampler
 from kprob.samplers.chains.draws import Draws
 
-MAX_RHAT = 1.01
-ESS_PER_CHAIN = 100
-MIN_BFMI = 0.3
 DEEP_SHARE = 0.01
-LEAST_DRAWS = 4
 MAX_ROWS = 40
 QUANTILES = (0.05, 0.5, 0.95)
 COLUMNS = ("mean", "sd", "5%", "50%", "95%", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "rhat")

@@ -9,6 +9,7 @@ from kprob import diagnostics
 from kprob.backend import float_type, precision, random
 from kprob.backend.seeds import next_number
 from kprob.data import Data, batch_of
+from kprob.data.batch import KERAS_BATCH_SIZE
 from kprob.data.fingerprint import fingerprint
 from kprob.density import LogDensity, preconditioned
 from kprob.effects import Trace
@@ -26,7 +27,7 @@ from kprob.samplers.chains.programs import ChainPrograms
 from kprob.samplers.chains.separate_chains import SeparateChains, chain_seeds
 from kprob.samplers.chains.starting_points import find_starting_points
 from kprob.training.epochs import EpochDriver, Logs
-from kprob.training.plan import KERAS_BATCH_SIZE, FitPlan
+from kprob.training.plan import FitPlan
 
 LOG_NAMES = (
     "log_density", "accept_rate", "step_size", "tree_depth", "divergences", "max_rhat", "min_ess", "draws",

@@ -2,16 +2,16 @@
 
 import numpy as np
 
+from kprob.diagnostics.effective_sample_size import ESS_PER_CHAIN
+from kprob.diagnostics.rhat import MAX_RHAT
 from kprob.errors import FitWarning, warn
 from kprob.samplers.chains.draws import Draws
 
 # Where `diagnose` begins to doubt, and what noise there is in a shorter run.
-MAX_RHAT = 1.01
 RHAT_NOISE = 2.0  # over the effective draws of a chain: what R-hat is above 1 where chains agree
-ESS_PER_CHAIN = 100
 ESS_SHARE = 0.1
 DIVERGENT_SHARE = 0.002
-LEAST_DRAWS = 100
+LEAST_CHECKED_DRAWS = 100
 
 
 def check_draws(owner: str, draws: Draws | None, logs: dict[str, float]) -> None:
@@ -22,7 +22,7 @@ def check_draws(owner: str, draws: Draws | None, logs: dict[str, float]) -> None
         draws: The draws.
         logs: What the last block of the fit logged.
     """
-    if draws is None or draws.num_draws < LEAST_DRAWS or not logs:
+    if draws is None or draws.num_draws < LEAST_CHECKED_DRAWS or not logs:
         return
     total = draws.num_chains * draws.num_draws
     complaints = []

@@ -13,12 +13,11 @@ import numpy as np
 
 from kprob.backend import random
 from kprob.data import Data, batch_of, batches_of
-from kprob.data.batch import repeat_rows
+from kprob.data.batch import MAX_FOLDED_ROWS, repeat_rows
 from kprob.effects import Trace
 from kprob.engine import Networks, find_structure, prepare_data
 from kprob.engine.agreement import check_rows_of_guide
 from kprob.engine.enumeration import num_runs
-from kprob.engine.networks import MAX_FOLDED_ROWS
 from kprob.errors import DataError, SiteError, explain, names
 from kprob.numerics import to_numpy
 from kprob.queries.checks import require_fitted

@@ -11,11 +11,10 @@ from kprob import checks
 from kprob.backend import random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of, rows_of
-from kprob.data.batch import repeat_rows
+from kprob.data.batch import MAX_FOLDED_ROWS, repeat_rows
 from kprob.distributions.wrappers import SAMPLE, WRAPPERS, unwrapped
 from kprob.effects import Site, Trace
 from kprob.engine import Networks, find_structure
-from kprob.engine.networks import MAX_FOLDED_ROWS
 from kprob.numerics import to_numpy
 from kprob.queries.checks import number_of_draws, prepare_values, rank
 from kprob.queries.query import Arrays, Query

@@ -8,10 +8,10 @@ import numpy as np
 from kprob import checks
 from kprob.backend import random
 from kprob.backend.seeds import seed_of
+from kprob.data.batch import MAX_FOLDED_ROWS
 from kprob.effects import Site
 from kprob.engine import Networks, find_structure, prepare_data
 from kprob.engine.agreement import check_rows_of_guide
-from kprob.engine.networks import MAX_FOLDED_ROWS
 from kprob.numerics import to_numpy
 from kprob.queries.checks import default_names, require_fitted
 from kprob.queries.inference_query import InferenceQuery

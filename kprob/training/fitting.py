@@ -11,6 +11,7 @@ import numpy as np
 
 from kprob.backend import random, training
 from kprob.data import Data, batches_of
+from kprob.data.batch import KERAS_BATCH_SIZE
 from kprob.data.streams import Stream, stream_of
 from kprob.engine import find_structure, prepare_data
 from kprob.engine.agreement import check_rows_of_guide, check_whole_sums
@@ -20,7 +21,7 @@ from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
 from kprob.training.epochs import Logs
 from kprob.training.fit_check import check_fit
 from kprob.training.loss import LOG_NAMES
-from kprob.training.plan import KERAS_BATCH_SIZE, FitPlan, make_plan
+from kprob.training.plan import FitPlan, make_plan
 from kprob.training.stream_batches import EpochEnds, StreamBatches, array_dataset
 from kprob.training.trainee import Trainee
 

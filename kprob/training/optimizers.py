@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kprob.errors import CompileError, explain, names
-from kprob.saving import register
+from kprob.saving import register_as
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class _Record:
     members: dict[str | None, list[int]] = field(default_factory=dict)
 
 
-@register
+@register_as("kprob.models")  # where it was when files were first saved
 class Optimizers(keras.optimizers.Optimizer):
     """An optimizer of optimizers: one for each part of a model, by name.
 

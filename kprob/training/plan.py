@@ -9,8 +9,6 @@ import numpy as np
 from kprob.checks import check_count
 from kprob.errors import CompileError, did_you_mean, explain, names
 
-KERAS_BATCH_SIZE = 32  # what Keras takes where `batch_size` is left out
-
 
 @dataclass
 class FitPlan:
