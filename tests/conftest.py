@@ -54,7 +54,7 @@ SLOW = (
     ),
     *("models/test_trust.py", "models/test_reparam.py", "models/test_sampling.py", "models/test_arviz.py"),
     *("engine/enumeration/test_time.py", "engine/enumeration/test_graphs.py", "diagnostics/test_calibration.py"),
-    *("callbacks", "models/test_parts.py", "models/test_iwae.py"),
+    *("callbacks", "models/test_parts.py", "models/test_iwae.py", "saving/test_former_models.py"),
 )
 # And on JAX, where everything is compiled, these: they hardly touch the backend.
 SLOW_ON_JAX = (
