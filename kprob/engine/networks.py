@@ -36,11 +36,8 @@ class Networks:
     Args:
         host: The Keras model, whose `generative`, `inference` and `guide` these are.
         owner: Name of the model, for messages.
-        generative: p as a function of covariates, where it isn't a method of the host.
-        inference: q as a function of data, where it isn't a method of the host.
 
     Attributes:
-        function: p, where it is a function rather than a method of the host.
         parameters: Values of what the networks declare by `kprob.param`.
         programs: Compiled programs.
         reparam: `LocScale` or `Transform` by site: the form in which the generative network runs.
@@ -54,11 +51,8 @@ class Networks:
         jit: Whether to compile with XLA.
     """
 
-    def __init__(
-        self, host: Host, owner: str, generative: Callable | None = None, inference: Callable | None = None
-    ) -> None:
+    def __init__(self, host: Host, owner: str) -> None:
         self.host, self.owner = host, owner
-        self.function, self._inference = generative, inference
         self.parameters = NamedParameters()
         self.programs = Programs(self.variables, lambda: self.phase, lambda: self.run_eagerly)
         self.reparam: dict[str, Reparameterization] = {}
@@ -73,7 +67,7 @@ class Networks:
     @cached_property
     def generative(self) -> Callable:
         """The generative network, a function of covariates."""
-        return self.host.generative if self.function is None else self.function
+        return self.host.generative
 
     @property
     def inference(self) -> Callable | Guide | None:
@@ -249,7 +243,7 @@ class Networks:
 
     @cached_property
     def _handwritten(self) -> Callable | None:
-        return self.host.inference if self._inference is None else self._inference
+        return self.host.inference
 
     @cached_property
     def _handwritten_arguments(self) -> dict[str, bool]:

@@ -93,15 +93,16 @@ class ProbabilisticModel(keras.Model):
         self.seed_generator = keras.random.SeedGenerator()
         self.modules: dict[str, keras.layers.Layer] = {}
         track_closures(self, generative, inference)
+        if generative is not None:
+            object.__setattr__(self, "generative", generative)
         if isinstance(inference, ProbabilisticModel):
             # InferPy's way: q is a model too, of which only the network is used.
-            self.modules["inference"] = inference
-            handwritten = inference.networks.generative
+            self.modules["inference"], self.inference = inference, inference.generative
         elif isinstance(inference, Guide):
-            self.guide, handwritten = inference, None
-        else:
-            handwritten = inference
-        networks = Networks(self, type(self).__name__, generative, handwritten)
+            self.guide = inference
+        elif inference is not None:
+            self.inference = inference
+        networks = Networks(self, type(self).__name__)
         networks.guide_is_automatic = self.guide is None
         context = Context(self, networks, Monitors(), Freezing(networks))
         self._state = ModelState(self._arguments, context, inference_by("elbo", context))
@@ -195,13 +196,9 @@ class ProbabilisticModel(keras.Model):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
         return self.get_metrics_result()
 
-    def keras_fit(self, dataset: Any, **options: Any) -> keras.callbacks.History:
-        """Runs Keras's own loop over batches of the engine."""
-        return super().fit(dataset, **options)
-
-    def keras_evaluate(self, dataset: Any, **options: Any) -> Any:
-        """Runs Keras's own evaluation over batches of the engine."""
-        return super().evaluate(dataset, **options)
+    def keras_loop(self, verb: str, dataset: Any, **options: Any) -> Any:
+        """Runs Keras's own "fit" or "evaluate" over batches of the engine."""
+        return getattr(super(), verb)(dataset, **options)
 
     @documented_by(Inference.fit)
     def fit(self, x: Any = None, y: Any = None, **options: Any) -> keras.callbacks.History:
@@ -356,9 +353,11 @@ class ProbabilisticModel(keras.Model):
         super().load_own_variables(own.variables)
 
     def save_assets(self, directory: str) -> None:
+        """Writes the history beside the weights; Keras calls it."""
         saving.save_history(directory, self.history)
 
     def load_assets(self, directory: str) -> None:
+        """Reads the history that was saved; Keras calls it."""
         self.history = saving.load_history(directory, self) or self.history
 
     @contextmanager
@@ -382,7 +381,7 @@ class ProbabilisticModel(keras.Model):
 
     def _checked_state(self) -> ModelState:
         requirements.require_initialised(self)
-        if self._state.context.networks.function is None and type(self).generative is ProbabilisticModel.generative:
+        if getattr(self.generative, "__func__", None) is ProbabilisticModel.generative:
             self.generative()  # says that it must be overridden
         return self._state
 

@@ -161,9 +161,9 @@ def _require_values(networks: Networks, target: Target, batch: dict, values: Map
     # A site that is drawn where a value was needed would make the answer random: all sites that come before the last
     # one asked for need a value, since it may depend on them.
     given = {*values, *batch["rows"], *batch["whole"]}
-    spec, order = networks.require_spec(), find_structure(networks).random_sites()
-    asked = {*target.names}
+    order, asked = find_structure(networks).random_sites(), {*target.names}
     if target.kind == "posterior":
+        spec = networks.require_spec()
         # What is summed out has a density only as a whole.
         order = [*spec.latents, *spec.summed]
         asked |= {*spec.summed} if asked & {*spec.summed} else set()

@@ -143,7 +143,7 @@ def _evaluate_arrays(
 
 def _evaluate_stream(trainee: Trainee, stream: Stream, num_data: int | None = None, **options: Any) -> Logs:
     dataset = _stream_batches(trainee, stream, num_data).dataset()
-    return trainee.model.keras_evaluate(dataset, return_dict=True, **options)
+    return trainee.model.keras_loop("evaluate", dataset, return_dict=True, **options)
 
 
 def evaluate_data(trainee: Trainee, data: Data, size: int, steps: int | None = None) -> Logs:
@@ -247,7 +247,8 @@ def _epoch_ends(
 
 
 def _keras_loop(trainee: Trainee, dataset: Any, ends: EpochEnds, plan: FitPlan) -> keras.callbacks.History:
-    return trainee.model.keras_fit(
+    return trainee.model.keras_loop(
+        "fit",
         dataset,
         epochs=plan.epochs,
         verbose=plan.verbose,

@@ -103,7 +103,6 @@ def test_new_data_runs_the_same_program_and_leaves_the_draws():
         sbc(model, number, 5, **options)
         runs.append(model.runs - before)
     assert model.draws is draws
-    del programs["log_density"]  # which belongs to the data
     assert all(model.networks.programs.entries[key] is program for key, program in programs.items())
     # A few runs for each simulation to look at the data; tracing the sampler anew would take dozens.
     assert (runs[1] - runs[0]) / 4 <= 6, runs

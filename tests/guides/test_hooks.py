@@ -50,7 +50,7 @@ def test_a_guide_is_told_of_the_beginning_and_the_end_of_a_fit(options):
     assert model.guide.told == ("begin", 10)
     model.fit(DATA, epochs=1, verbose=0)
     assert model.guide.told == ("begin", 10, "begin", 10)
-    assert model.phase_of_guide == "ready"
+    assert model.networks.phase == "ready"
 
 
 def test_a_group_tells_its_members():

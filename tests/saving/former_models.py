@@ -194,7 +194,7 @@ def answers(model, name, data, options, latent):
         "class": type(model).__name__,
         "weights": {path: _told(variable) for path, variable in _variables(model)},
         "frozen": sorted(model.frozen),
-        "history": getattr(getattr(model, "history", None), "history", {}),
+        "history": {} if model.history is None else model.history.history,
         "sample": np.asarray(model.posterior(latent, data).sample(3, seed=1), "float64").tolist(),
     }
     if model.sampler is None:
@@ -208,7 +208,8 @@ def answers(model, name, data, options, latent):
         draws = model.draws
         found["draws"] = {n: _summary(value) for n, value in draws.values.items()}
         found["counts"] = [draws.num_chains, draws.num_draws, draws.done, draws.wanted]
-        found["record"] = {key: float(value) for key, value in draws.record.items()}
+        evidence = [] if draws.log_evidence is None else draws.log_evidence
+        found["record"] = {f"log_evidence_{i}": float(value) for i, value in enumerate(evidence)}
         if isinstance(model.sampler, kprob.samplers.SMC):
             found["evidence"] = float(model.log_evidence)
     return _plain(found)
