@@ -14,6 +14,10 @@ LOG_2_PI = math.log(2.0 * math.pi)
 
 def to_numpy(values: Any) -> Any:
     """Returns a tensor as a NumPy array that may be written to; a structure of tensors as the same structure of arrays."""
+    if hasattr(values, "shape"):  # not by the tree, which takes longer than the copy: a sampler's threads come here
+        return np.array(ops.convert_to_numpy(values))
+    if isinstance(values, list):
+        return [to_numpy(value) for value in values]
     return keras.tree.map_structure(lambda value: np.array(ops.convert_to_numpy(value)), values)
 
 
