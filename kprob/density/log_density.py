@@ -178,7 +178,7 @@ def find_log_density(
     if not latents:
         raise MismatchError(
             explain(
-                f"{sampler} has nothing to draw: {networks.owner} has no latent site.",
+                f"{sampler} has nothing to draw: {networks.model_name} has no latent site.",
                 received=f"data for every one of {', '.join(s.name for s in trace.random_sites())}",
                 expected="a random variable that the data doesn't give",
                 fix="leave what is to be inferred out of the data",

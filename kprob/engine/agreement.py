@@ -23,7 +23,7 @@ def check_covariates(networks: Networks, named: dict) -> None:
         guess = did_you_mean(missing[0], [name for name in named if name not in required])
         raise DataError(
             explain(
-                f"`generative` of {networks.owner} needs `{missing[0]}`, which the data lacks.{guess}",
+                f"`generative` of {networks.model_name} needs `{missing[0]}`, which the data lacks.{guess}",
                 received=f"data for {names(named)}",
                 expected=f"data for {names(required)}",
                 fix=f'add "{missing[0]}" to the data, or rename what stands for it',
@@ -43,7 +43,7 @@ def check_networks(networks: Networks, batch: dict, p: Trace, q: Trace, data: Da
     """
     if networks.run_eagerly:  # a Python `if` on a drawn value: p must take the branch that q took
         p = networks.run_generative(batch, random.seed(2), latents=q)
-    check_pair(p, q, [*data.rows, *data.whole], networks.owner)
+    check_pair(p, q, [*data.rows, *data.whole], networks.model_name)
 
 
 def check_data(networks: Networks, trace: Trace, data: Data, checked: int, num_data: int | None) -> None:
@@ -85,7 +85,7 @@ def check_whole_sums(networks: Networks, rows: int | None, size: int) -> None:
     if whole and rows is not None and size < rows:
         raise DataError(
             explain(
-                f"{names(whole)} of {networks.owner} can't be summed out in batches: all rows depend on the same value, and "
+                f"{names(whole)} of {networks.model_name} can't be summed out in batches: all rows depend on the same value, and "
                 "a sum over its values needs the densities of all of them.",
                 received=f"batches of {size} of the {rows} rows",
                 expected="all rows in every step",
@@ -106,7 +106,7 @@ def check_rows_of_guide(networks: Networks, data: Data, validation: bool = False
     if validation or data.num_rows != guide.num_data:
         raise DataError(
             explain(
-                f"The guide of {networks.owner} has parameters of its own for each row that it was fitted to.",
+                f"The guide of {networks.model_name} has parameters of its own for each row that it was fitted to.",
                 received=f"{data.num_rows} other rows",
                 expected=f"the {guide.num_data} rows of the fit",
                 fix="give the guide an encoder, or write `inference` with one, which gives a posterior for any row",
@@ -118,7 +118,7 @@ def _nothing_observed(networks: Networks, trace: Trace, data: Data) -> str:
     sites = [site.name for site in trace.random_sites()]
     inside = [site.name for site in trace.random_sites() if site.in_data_plate]
     return explain(
-        f"The data has nothing that the generative network of {networks.owner} could be fitted to.",
+        f"The data has nothing that the generative network of {networks.model_name} could be fitted to.",
         received=f"data for {names([*data.rows, *data.whole])}",
         expected=f"values of at least one of the sites {names(sites)}",
         fix=f'add the observed site, such as fit({{"{(inside or sites or ["name"])[-1]}": values}})',

@@ -42,14 +42,14 @@ def arguments_of(function: Callable, network: str) -> dict[str, bool]:
     return arguments
 
 
-def bind(arguments: Mapping[str, bool], values: Mapping[str, Any], network: str, owner: str) -> dict[str, Any]:
+def bind(arguments: Mapping[str, bool], values: Mapping[str, Any], network: str, model_name: str) -> dict[str, Any]:
     """Returns the values of a network's arguments.
 
     Args:
         arguments: Its arguments: whether each is required.
         values: Data by name.
         network: "generative" or "inference", for messages.
-        owner: Name of the model, for messages.
+        model_name: Name of the model, for messages.
 
     Raises:
         DataError: The data lacks one that is required.
@@ -61,7 +61,7 @@ def bind(arguments: Mapping[str, bool], values: Mapping[str, Any], network: str,
         elif required:
             raise DataError(
                 explain(
-                    f"`{network}` of {owner} needs `{name}`, which the data lacks.",
+                    f"`{network}` of {model_name} needs `{name}`, which the data lacks.",
                     received=f"data for {names(values)}",
                     expected=f"data for {names(n for n, r in arguments.items() if r)}",
                     fix=f'add "{name}" to the data',

@@ -72,7 +72,7 @@ def find_structure(networks: Networks, named: Mapping | None = None) -> Structur
     named = dict(named or {})
     if networks.structure is None:
         networks.structure = _structure_by_running(networks, named)
-        check_sites(networks.reparam, networks.structure, networks.owner)
+        check_sites(networks.reparam, networks.structure, networks.model_name)
     if networks.reparam_is_open and any(name in networks.structure.sites for name in named):
         networks.reparam, networks.reparam_is_open = choose(networks, named), False
         networks.structure = None

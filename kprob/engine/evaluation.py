@@ -113,8 +113,8 @@ class BatchRuns:
         """Runs p once for each particle, and stacks the results."""
         guide = self.networks.inference
         if not isinstance(guide, Guide):  # a q that the user wrote
-            raise no_particles(mover, self.networks.owner, type(guide).__name__)
-        particles = guide.moved_particles(mover, self.networks.owner)
+            raise no_particles(mover, self.networks.model_name, type(guide).__name__)
+        particles = guide.moved_particles(mover, self.networks.model_name)
 
         def once(index: Tensor) -> tuple[T, Tensor]:
             given = {name: keras.ops.take(value, index, axis=0) for name, value in particles.values.items()}

@@ -18,16 +18,16 @@ class Inputs:
         arguments: Arguments of the generative network: whether each is required.
         inference_arguments: Those of the inference network.
         structure: Sites of the generative network.
-        owner: Name of the model, for messages.
+        model_name: Name of the model, for messages.
     """
 
     def __init__(
-        self, arguments: dict[str, bool], inference_arguments: dict[str, bool], structure: Structure, owner: str
+        self, arguments: dict[str, bool], inference_arguments: dict[str, bool], structure: Structure, model_name: str
     ):
         self.arguments = arguments
         self.inference_arguments = inference_arguments
         self.structure = structure
-        self.owner = owner
+        self.model_name = model_name
 
     @property
     def known(self) -> list[str]:
@@ -66,7 +66,7 @@ class Inputs:
         if name not in self.known:
             raise DataError(
                 explain(
-                    f"The data has a name that {self.owner} doesn't know: `{name}`.{did_you_mean(name, self.known)}",
+                    f"The data has a name that {self.model_name} doesn't know: `{name}`.{did_you_mean(name, self.known)}",
                     received=repr(name),
                     expected=f"covariates {names([*dict.fromkeys([*self.arguments, *self.inference_arguments])])}, "
                     f"sites {names(self.structure.random_sites())}",
@@ -133,7 +133,7 @@ class Inputs:
         return weights
 
 
-def name_data(x: Any, y: Any, arguments: dict, inference_arguments: dict, structure: Any, owner: str) -> dict:
+def name_data(x: Any, y: Any, arguments: dict, inference_arguments: dict, structure: Any, model_name: str) -> dict:
     """Gives data without names the only names that they can have.
 
     Args:
@@ -142,7 +142,7 @@ def name_data(x: Any, y: Any, arguments: dict, inference_arguments: dict, struct
         arguments: Arguments of the generative network.
         inference_arguments: Those of the inference network.
         structure: Returns the sites, given covariates; called only where names are missing.
-        owner: Name of the model, for messages.
+        model_name: Name of the model, for messages.
 
     Raises:
         DataError: More than one reading is possible.
@@ -156,7 +156,7 @@ def name_data(x: Any, y: Any, arguments: dict, inference_arguments: dict, struct
         targets = _targets(structure(named), [*arguments, *inference_arguments, *named])
         if len(targets) == 1:
             return {**named, targets[0]: y}
-        raise DataError(_ambiguous(owner, [*arguments, *inference_arguments], targets))
+        raise DataError(_ambiguous(model_name, [*arguments, *inference_arguments], targets))
     inputs = [n for n, required in {**arguments, **inference_arguments}.items() if required]
     if y is None:
         if len(inputs) == 1:
@@ -164,22 +164,22 @@ def name_data(x: Any, y: Any, arguments: dict, inference_arguments: dict, struct
         targets = [] if inputs else _targets(structure({}), ())
         if len(targets) == 1:
             return {targets[0]: x}
-        raise DataError(_ambiguous(owner, inputs, targets))
+        raise DataError(_ambiguous(model_name, inputs, targets))
     if len(inputs) == 1:
         targets = _targets(structure({inputs[0]: x}), inputs)
         if len(targets) == 1:
             return {inputs[0]: x, targets[0]: y}
-        raise DataError(_ambiguous(owner, inputs, targets))
-    raise DataError(_ambiguous(owner, inputs, []))
+        raise DataError(_ambiguous(model_name, inputs, targets))
+    raise DataError(_ambiguous(model_name, inputs, []))
 
 
 def _targets(structure: Structure, taken: Any) -> list[str]:
     return [n for n in structure.random_sites() if structure.sites[n].in_data_plate and n not in taken]
 
 
-def _ambiguous(owner: str, inputs: Any, targets: Any) -> str:
+def _ambiguous(model_name: str, inputs: Any, targets: Any) -> str:
     return explain(
-        f"{owner} can't tell which names the data has.",
+        f"{model_name} can't tell which names the data has.",
         received="data without names",
         expected=f"a dict by name; covariates {names(inputs)}, sites {names(targets)}",
         fix='write fit({"name": values, ...})',

@@ -35,7 +35,7 @@ class Networks:
 
     Args:
         host: The Keras model, whose `generative`, `inference` and `guide` these are.
-        owner: Name of the model, for messages.
+        model_name: Name of the model, for messages.
 
     Attributes:
         parameters: Values of what the networks declare by `kprob.param`.
@@ -51,8 +51,8 @@ class Networks:
         jit: Whether to compile with XLA.
     """
 
-    def __init__(self, host: Host, owner: str) -> None:
-        self.host, self.owner = host, owner
+    def __init__(self, host: Host, model_name: str) -> None:
+        self.host, self.model_name = host, model_name
         self.parameters = NamedParameters()
         self.programs = Programs(self.variables, lambda: self.phase, lambda: self.run_eagerly)
         self.reparam: dict[str, Reparameterization] = {}
@@ -87,7 +87,7 @@ class Networks:
     @cached_property
     def generative_arguments(self) -> dict[str, bool]:
         """Arguments of the generative network: whether each is required."""
-        return arguments_of(self.generative, f"the generative network of {self.owner}")
+        return arguments_of(self.generative, f"the generative network of {self.model_name}")
 
     @property
     def inference_arguments(self) -> dict[str, bool]:
@@ -113,7 +113,7 @@ class Networks:
         if self.spec is None:
             raise KprobError(
                 explain(
-                    f"{self.owner} has no variables yet.",
+                    f"{self.model_name} has no variables yet.",
                     received="a model that was never fitted, evaluated or loaded",
                     expected="a model that has seen data",
                     fix="call model.compile(...).fit(data) first",
@@ -206,7 +206,7 @@ class Networks:
                 arguments = {"network": lambda: self._rewritten(batch), "data": data}
                 self._call("inference", trace, self.guide.run, arguments, batch)
             else:
-                arguments = bind(self.inference_arguments, data, "inference", self.owner)
+                arguments = bind(self.inference_arguments, data, "inference", self.model_name)
                 self._call("inference", trace, self.require_handwritten(), arguments, batch)
         return trace.result
 
@@ -248,7 +248,7 @@ class Networks:
     @cached_property
     def _handwritten_arguments(self) -> dict[str, bool]:
         network = self._handwritten
-        return {} if network is None else arguments_of(network, f"the inference network of {self.owner}")
+        return {} if network is None else arguments_of(network, f"the inference network of {self.model_name}")
 
     def require_handwritten(self) -> Callable:
         """Returns the handwritten inference network.
@@ -259,7 +259,7 @@ class Networks:
         if self._handwritten is None:
             raise KprobError(
                 explain(
-                    f"{self.owner} has no inference network yet.",
+                    f"{self.model_name} has no inference network yet.",
                     received="a model that was fitted by a sampler alone",
                     expected="a trained inference network",
                     fix='call model.compile(kprob.ELBO(), "adam").fit(data) on a new model first',
@@ -272,7 +272,7 @@ class Networks:
             return self._generate(batch)
 
     def _generate(self, batch: dict) -> None:
-        return self.generative(**bind(self.generative_arguments, data_of(batch), "generative", self.owner))
+        return self.generative(**bind(self.generative_arguments, data_of(batch), "generative", self.model_name))
 
     def _call(self, network: str, trace: handlers.trace, function: Callable, arguments: dict, batch: dict) -> None:
         try:
@@ -284,7 +284,7 @@ class Networks:
             shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in data_of(batch).items())
             add_note(
                 error,
-                f"kprob: this happened in `{network}` of {self.owner}, "
+                f"kprob: this happened in `{network}` of {self.model_name}, "
                 f"{f'after site `{reached[-1]}`' if reached else 'before its first site'}; data: {shapes or 'none'}.",
             )
             raise

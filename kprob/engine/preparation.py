@@ -17,7 +17,7 @@ def named_data(networks: Networks, x: Any = None, y: Any = None) -> dict:
         y: Observed values, where `x` has only the covariates.
     """
     arguments = networks.generative_arguments, networks.inference_arguments
-    return name_data(x, y, *arguments, lambda named: find_structure(networks, named), networks.owner)
+    return name_data(x, y, *arguments, lambda named: find_structure(networks, named), networks.model_name)
 
 
 def prepare_data(networks: Networks, x: Any = None, y: Any = None, sample_weight: Any = None) -> Data:
@@ -31,4 +31,4 @@ def prepare_data(networks: Networks, x: Any = None, y: Any = None, sample_weight
     """
     named = named_data(networks, x, y)
     arguments = networks.generative_arguments, networks.inference_arguments
-    return Inputs(*arguments, find_structure(networks, named), networks.owner).data(named, sample_weight)
+    return Inputs(*arguments, find_structure(networks, named), networks.model_name).data(named, sample_weight)

@@ -48,7 +48,7 @@ def set_reparam(networks: Networks, reparam: Any) -> None:
     if networks.built and wanted not in (AUTO, networks.reparam):
         raise CompileError(
             explain(
-                f"{networks.owner} has been built with other latents.",
+                f"{networks.model_name} has been built with other latents.",
                 received=f"reparam={reparam!r}",
                 expected=f"reparam={networks.reparam!r}, as it was fitted",
                 fix="make the model anew and compile it so before the first fit",
@@ -71,7 +71,7 @@ def choose(networks: Networks, named: Mapping) -> dict[str, Reparameterization]:
     """
     arguments = networks.generative_arguments, networks.inference_arguments
     structure = networks.structure or Structure({})
-    data = Inputs(*arguments, structure, networks.owner).data(dict(named))
+    data = Inputs(*arguments, structure, networks.model_name).data(dict(named))
     dependencies, _ = find_dependencies(networks, data, inference=False)
     sites, given = dependencies.structure.sites, {*data.rows, *data.whole}
     latents = [name for name, site in sites.items() if site.is_random and name not in given]
@@ -83,13 +83,13 @@ def choose(networks: Networks, named: Mapping) -> dict[str, Reparameterization]:
     return chosen
 
 
-def check_sites(reparam: Mapping, structure: Structure, owner: str) -> None:
+def check_sites(reparam: Mapping, structure: Structure, model_name: str) -> None:
     """Raises where a site to be rewritten doesn't exist."""
     for name in reparam:
         if name not in structure.sites:
             raise SiteError(
                 explain(
-                    f"`reparam` names a site that {owner} doesn't have: `{name}`.{did_you_mean(name, structure.sites)}",
+                    f"`reparam` names a site that {model_name} doesn't have: `{name}`.{did_you_mean(name, structure.sites)}",
                     received=repr(name),
                     expected=names(structure.random_sites()),
                     fix="correct the name",

@@ -101,11 +101,11 @@ def log_predictive_density(networks: Networks, data: Any, num_samples: int, seed
     return _pointwise(to_numpy(parts))
 
 
-def evidence_of_draws(owner: str, draws: Draws | None) -> Estimate:
+def evidence_of_draws(model_name: str, draws: Draws | None) -> Estimate:
     """Returns the log-evidence that sequential Monte Carlo found: the mean of the populations' evidence.
 
     Args:
-        owner: Name of the model, for messages.
+        model_name: Name of the model, for messages.
         draws: The draws.
 
     Raises:
@@ -115,7 +115,7 @@ def evidence_of_draws(owner: str, draws: Draws | None) -> Estimate:
     if estimates is None:
         raise KprobError(
             explain(
-                f"{owner} has no evidence by sequential Monte Carlo.",
+                f"{model_name} has no evidence by sequential Monte Carlo.",
                 received="a model that wasn't fitted by kprob.samplers.SMC, or whose fit ended before the posterior",
                 expected="model.compile(kprob.samplers.SMC(...)).fit(data) before",
                 fix="fit with kprob.samplers.SMC, or use model.log_marginal_likelihood(data) where there is an inference network",
@@ -132,7 +132,7 @@ def _densities(networks: Networks, number: int) -> Callable:
     def program(batch: dict, seed: Seed) -> Tensor:
         def once(seed: Seed) -> Tensor:
             p, q = networks.pair(batch, seed)
-            importance_weights.require_observed(p, q, networks.owner)
+            importance_weights.require_observed(p, q, networks.model_name)
             local = [site for site in p.weighed_sites() if site.in_data_plate]
             if not local:  # no data plate: what is observed, one number for each place of the plates
                 return sum(site.log_prob() for site in p.weighed_sites() if site.name not in q)

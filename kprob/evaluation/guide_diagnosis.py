@@ -38,7 +38,7 @@ class Diagnosis:
             the standard deviations), each of the number of the site that moves most.
         num_samples: Number of draws.
         num_data: Number of rows.
-        owner: Name of the model.
+        model_name: Name of the model.
     """
 
     k_hat: np.ndarray
@@ -50,7 +50,7 @@ class Diagnosis:
     moved: dict[str, tuple[float, float]] = field(repr=False)
     num_samples: int
     num_data: int
-    owner: str
+    model_name: str
 
     @property
     def per_row(self) -> bool:
@@ -102,7 +102,7 @@ class Diagnosis:
         return " ".join([*self._facts(), *self._advice()])
 
     def _facts(self) -> list[str]:
-        said = [f"{self.owner}: ELBO {self.elbo:.6g} ± {self.elbo_error:.2g} per datum."]
+        said = [f"{self.model_name}: ELBO {self.elbo:.6g} ± {self.elbo_error:.2g} per datum."]
         if self.trend is not None and self.still_rising is not None:
             said.append(
                 f"It still rises: by {self.trend.rise:.3g} over the last quarter of the fit."
@@ -195,7 +195,7 @@ def diagnose(
         {name: _moved(value, smoothed) for name, value in weighted.values.items()},
         num_samples,
         number,
-        networks.owner,
+        networks.model_name,
     )
 
 

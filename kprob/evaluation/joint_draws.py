@@ -145,7 +145,7 @@ def log_likelihood(
     if not densities:
         raise DataError(
             explain(
-                f"`log_likelihood` of {networks.owner} needs observed values.",
+                f"`log_likelihood` of {networks.model_name} needs observed values.",
                 received=f"data for {names([*data.rows, *data.whole])}",
                 expected=f"values of one of {names(find_structure(networks).random_sites())}",
                 fix="pass the data that the model was fitted to, or new data",

@@ -36,7 +36,7 @@ class SamplerDiagnosis:
         num_chains: Chains.
         num_draws: Draws of each chain.
         sampler: Name of the sampler.
-        owner: Name of the model.
+        model_name: Name of the model.
     """
 
     table: dict[str, dict[str, float]]
@@ -47,7 +47,7 @@ class SamplerDiagnosis:
     num_chains: int
     num_draws: int
     sampler: str
-    owner: str
+    model_name: str
 
     @property
     def max_rhat(self) -> float:
@@ -91,7 +91,8 @@ class SamplerDiagnosis:
         return float(choose(values)) if np.isfinite(values).any() else float("nan")
 
     def _title(self) -> str:
-        return f"{self.owner}, {self.sampler}: {self.num_chains} chains of {self.num_draws} draws, {self.divergences} divergent"
+        run = f"{self.num_chains} chains of {self.num_draws} draws, {self.divergences} divergent"
+        return f"{self.model_name}, {self.sampler}: {run}"
 
     def _lines(self) -> list[str]:
         shown = list(self.table)
@@ -163,11 +164,11 @@ class SamplerDiagnosis:
         )
 
 
-def diagnose_sampler(owner: str, draws: Draws, sampler: Sampler) -> SamplerDiagnosis:
+def diagnose_sampler(model_name: str, draws: Draws, sampler: Sampler) -> SamplerDiagnosis:
     """Diagnoses the draws of a model.
 
     Args:
-        owner: Name of the model.
+        model_name: Name of the model.
         draws: Its draws.
         sampler: What made them.
 
@@ -198,7 +199,7 @@ def diagnose_sampler(owner: str, draws: Draws, sampler: Sampler) -> SamplerDiagn
         draws.num_chains,
         draws.num_draws,
         type(sampler).__name__,
-        owner,
+        model_name,
     )
 
 

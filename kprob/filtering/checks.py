@@ -37,12 +37,12 @@ def check_options(num_particles: int, proposal: str, resampling: str, ess_thresh
         )
 
 
-def require_scan(network: CapturedScan, owner: str) -> Steps:
+def require_scan(network: CapturedScan, model_name: str) -> Steps:
     """Returns the steps of a network that has been run; raises where it has none."""
     if network.steps is None:
         raise SiteError(
             explain(
-                f"A particle filter goes along the steps of a scan, and {network.of} of {owner} has none.",
+                f"A particle filter goes along the steps of a scan, and {network.of} of {model_name} has none.",
                 received=f"a network with {names(site.name for site in network.before)}",
                 expected="a network that declares its steps by `kprob.scan`",
                 fix="write kprob.scan(step, initial, xs); a filter that needs no inference network has "
@@ -52,13 +52,13 @@ def require_scan(network: CapturedScan, owner: str) -> Steps:
     return network.steps
 
 
-def check_data(steps: Steps, seed: Seed, owner: str) -> None:
+def check_data(steps: Steps, seed: Seed, model_name: str) -> None:
     """Raises where no step is weighed by anything."""
     if steps.known or any(site.is_factor for site in run_first(steps, seed)[1].sites.values()):
         return
     raise DataError(
         explain(
-            f"A particle filter weighs particles by data, and nothing in the steps of {owner} is observed.",
+            f"A particle filter weighs particles by data, and nothing in the steps of {model_name} is observed.",
             received=f"no values of {names(steps.missing)}",
             expected="data for what is observed at each step",
             fix=f'write particle_filter({{"{steps.missing[-1] if steps.missing else "y"}": values}})',
@@ -90,14 +90,14 @@ def check_scans(p: Steps, q: Steps) -> None:
         )
 
 
-def check_given(given: dict, trace: Trace, p: Steps, owner: str) -> None:
+def check_given(given: dict, trace: Trace, p: Steps, model_name: str) -> None:
     """Raises where a value is given for what is no latent."""
     known = [*(site.name for site in trace.random_sites(observed=False)), *p.missing, *p.known]
     for name in given:
         if name not in known:
             raise DataError(
                 explain(
-                    f"`given` has a value for `{name}`, which is no latent of {owner}.{did_you_mean(name, known)}",
+                    f"`given` has a value for `{name}`, which is no latent of {model_name}.{did_you_mean(name, known)}",
                     received=names(given),
                     expected=f"some of {names(dict.fromkeys(known))}",
                     fix="correct the name, or leave it out",
@@ -105,17 +105,17 @@ def check_given(given: dict, trace: Trace, p: Steps, owner: str) -> None:
             )
 
 
-def not_given(needed: list[str], elsewhere: list[str], owner: str) -> str:
+def not_given(needed: list[str], elsewhere: list[str], model_name: str) -> str:
     """Returns the message on latents that the steps depend on, or on data that no step is weighed by."""
     if not needed:
         return explain(
-            f"`{elsewhere[0]}` of {owner} is observed outside the plates of the scan, so that no step is weighed by it.",
+            f"`{elsewhere[0]}` of {model_name} is observed outside the plates of the scan, so that no step is weighed by it.",
             received=names(elsewhere),
             expected="observations in the steps, or before them in the same plates",
             fix="filter a model without it",
         )
     return explain(
-        f"The steps of {owner} depend on {names(needed)}, which a particle filter holds fixed.",
+        f"The steps of {model_name} depend on {names(needed)}, which a particle filter holds fixed.",
         received="no value",
         expected=f"values of {names(needed)}: a filter's likelihood is that of the data given them",
         fix=f'write particle_filter(..., given={{"{needed[0]}": value}}), with a draw or the mean of a posterior',

@@ -81,7 +81,7 @@ class FilterRuns:
     """
 
     def __init__(self, networks: Networks, guided: bool, number: int, scheme: str, threshold: float):
-        self.networks, self.owner = networks, networks.owner
+        self.networks, self.model_name = networks, networks.model_name
         self.guided, self.number, self.scheme, self.threshold = guided, number, scheme, threshold
 
     def compiled(self, beginnings: tuple[str, ...]) -> Callable:
@@ -141,13 +141,13 @@ class FilterRuns:
             inference = CapturedScan("the inference network")
             with inference:
                 whole = self.networks.run_inference(batch, random.fold_in(seed, 0), given=values)
-            q = require_scan(inference, self.owner)
+            q = require_scan(inference, self.model_name)
             for site in inference.before:
                 drawn.add(whole[site.name])
         generative = CapturedScan("the generative network")
         with generative:
             trace = self.networks.run_generative(batch, random.fold_in(seed, 1), drawn, given=values)
-        p = require_scan(generative, self.owner)
+        p = require_scan(generative, self.model_name)
         sizes = tuple(plate.size for plate in p.plates)
         log_weights = ops.zeros(sizes)
         for site in generative.before:
@@ -168,11 +168,11 @@ class FilterRuns:
         seed = random.seed(0)
         p, _, _ = self.run(batch, seed, given)
         with self.networks.store():
-            check_data(p, seed, self.owner)
+            check_data(p, seed, self.model_name)
         generative = CapturedScan("the generative network")
         with generative:
             trace = self.networks.run_generative(batch, seed, given=given)
-        check_given(given, trace, p, self.owner)
+        check_given(given, trace, p, self.model_name)
         open_ = {s.name: s for s in generative.before if s.is_random and not s.observed and s.name not in given}
         elsewhere = [site.name for site in generative.before if site.observed and not _same_plates(site, p)]
         outside = [name for name, site in open_.items() if not _same_plates(site, p)]
@@ -187,14 +187,14 @@ class FilterRuns:
         influences = find_influences(run, {name: site.value for name, site in open_.items()}) if open_ else {}
         needed = [name for name in open_ if name in outside or any(name in of for of in influences.values())]
         if needed or elsewhere:
-            raise SiteError(not_given(needed, elsewhere, self.owner))
+            raise SiteError(not_given(needed, elsewhere, self.model_name))
         return tuple(open_)
 
 
 def _first(steps: Steps, seed: Seed) -> dict[str, Tensor]:
     carry, trace = run_first(steps, seed)
-    found = {f"returned {i}": part for i, part in enumerate(tree.flatten(carry))}
-    return found | {name: site.log_prob() for name, site in trace.sites.items() if site.is_weighed}
+    terms = {f"returned {i}": part for i, part in enumerate(tree.flatten(carry))}
+    return terms | {name: site.log_prob() for name, site in trace.sites.items() if site.is_weighed}
 
 
 def _same_plates(site: Site, steps: Steps) -> bool:

@@ -89,10 +89,10 @@ class SampledInference(Inference, Generic[S]):
         return predict(self.networks, self.draws_of_fit(), x, num_samples, seed)
 
     def diagnose(self, data: Any, num_samples: int, max_rows: int, seed: int | None) -> SamplerDiagnosis:
-        return diagnose_sampler(self.networks.owner, self.draws_of_fit(), self.sampler)
+        return diagnose_sampler(self.networks.model_name, self.draws_of_fit(), self.sampler)
 
     def draws_of_fit(self) -> Draws:
-        return require_draws(self.networks.owner, self.context.draws)
+        return require_draws(self.networks.model_name, self.context.draws)
 
 
 class ChainInference(SampledInference[Sampler]):

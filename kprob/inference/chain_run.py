@@ -101,7 +101,7 @@ class ChainRun:
                 epoch += 1
         history = driver.end(logs)
         if self.plan.check:
-            check_draws(self.networks.owner, context.draws, logs)
+            check_draws(self.networks.model_name, context.draws, logs)
         return history
 
     def _have_patience(self, callbacks: list) -> None:
@@ -212,12 +212,12 @@ def slowest(positions: np.ndarray) -> np.ndarray:
     if size <= 2 * SUSPECTS:
         return np.arange(size)
     length = int(number**0.5)
-    found = []
+    suspects = []
     for values in (positions, np.abs(positions - positions.mean(axis=(0, 1)))):
         batches = values[:, number % length :].reshape(chains, -1, length, size).mean(axis=2)
         spread = batches.var(axis=(0, 1)) / values.var(axis=(0, 1))
-        found.append(np.argpartition(np.nan_to_num(spread), -SUSPECTS)[-SUSPECTS:])
-    return np.unique(np.concatenate(found))
+        suspects.append(np.argpartition(np.nan_to_num(spread), -SUSPECTS)[-SUSPECTS:])
+    return np.unique(np.concatenate(suspects))
 
 
 def _rows_of_a_transition(sampler: Sampler, density: LogDensity, data: Data, plan: FitPlan) -> int | None:

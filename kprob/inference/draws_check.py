@@ -14,11 +14,11 @@ DIVERGENT_SHARE = 0.002
 LEAST_CHECKED_DRAWS = 100
 
 
-def check_draws(owner: str, draws: Draws | None, logs: dict[str, float]) -> None:
+def check_draws(model_name: str, draws: Draws | None, logs: dict[str, float]) -> None:
     """Warns where a sampler's draws shouldn't be trusted.
 
     Args:
-        owner: Name of the model, for the message.
+        model_name: Name of the model, for the message.
         draws: The draws.
         logs: What the last block of the fit logged.
     """
@@ -36,7 +36,7 @@ def check_draws(owner: str, draws: Draws | None, logs: dict[str, float]) -> None
         complaints.append(f"{logs['divergences']:.0f} of {total} transitions diverged")
     if complaints:
         warn(
-            f"The draws of {owner} aren't to be trusted yet: {', '.join(complaints)}; print(model.diagnose()) says "
+            f"The draws of {model_name} aren't to be trusted yet: {', '.join(complaints)}; print(model.diagnose()) says "
             "more, fit(check=False) says nothing.",
             FitWarning,
         )

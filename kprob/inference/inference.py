@@ -180,7 +180,7 @@ class Inference(ABC):
         Raises:
             KprobError: The model wasn't fitted by it.
         """
-        return evidence_of_draws(self.networks.owner, self.context.draws)
+        return evidence_of_draws(self.networks.model_name, self.context.draws)
 
     def log_likelihood(self, data: Any, num_samples: int | None, seed: int | None) -> Answers:
         """Returns the log-density of each datum given each posterior draw: log p(x_i | latents of the draw).

@@ -21,13 +21,13 @@ def require_initialised(model: keras.Model) -> None:
         )
 
 
-def require_compiled(model: keras.Model, owner: str, verb: str) -> None:
+def require_compiled(model: keras.Model, model_name: str, verb: str) -> None:
     """Raises where a model was never compiled."""
     if not model.compiled:
         raise CompileError(
             explain(
                 f"`{verb}` needs a compiled model.",
-                received=f"{owner} that was never compiled",
+                received=f"{model_name} that was never compiled",
                 expected="an objective and an optimizer",
                 fix='call model.compile(kprob.ELBO(), "adam") first',
             )
@@ -39,7 +39,7 @@ def require_all_weights(model: keras.Model, networks: Networks) -> None:
     if not networks.built and model.weights and networks.structure is not None:
         raise ArchiveError(
             explain(
-                f"This {networks.owner} can't be saved yet: it was only drawn from, and lacks weights.",
+                f"This {networks.model_name} can't be saved yet: it was only drawn from, and lacks weights.",
                 received=f"weights {names(list(saving.variables_of(model)[0])[:4])}, and none of the inference's",
                 expected="a model that has seen data",
                 fix="call model.evaluate(data) or fit first, or save it before `prior`",
@@ -52,17 +52,17 @@ def require_variables(networks: Networks) -> None:
     if not networks.built:
         raise KprobError(
             explain(
-                f"`load_weights` needs a {networks.owner} whose variables have been made.",
+                f"`load_weights` needs a {networks.model_name} whose variables have been made.",
                 received="a model that was never fitted, evaluated or loaded",
                 fix="call model.evaluate(data) first, or load the whole model with kprob.load_model",
             )
         )
 
 
-def no_generative_network(owner: str) -> str:
+def no_generative_network(model_name: str) -> str:
     """Returns the message on a model without a generative network."""
     return explain(
-        f"{owner} has no generative network.",
+        f"{model_name} has no generative network.",
         received="a model without `generative`",
         expected="a method `generative(self, ...)` that declares the random variables",
         fix="override it in the subclass, or pass generative=function to the constructor",

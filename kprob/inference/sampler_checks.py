@@ -29,7 +29,7 @@ def require_guide(networks: Networks) -> Guide:
     if guide is None or not guide.built:
         raise CompileError(
             explain(
-                f'preconditioner="guide" moves in the coordinates of the guide of {networks.owner}.',
+                f'preconditioner="guide" moves in the coordinates of the guide of {networks.model_name}.',
                 received="a model without a guide that was fitted",
                 expected="a model with, say, inference=kprob.guides.InverseAutoregressiveFlow(), and "
                 "model.compile(kprob.ELBO(), ...).fit(data) before",
@@ -45,7 +45,7 @@ def require_inference(networks: Networks) -> None:
     if spec is None or spec.sampled:
         raise CompileError(
             explain(
-                f'init="guide" starts {networks.owner} where its inference network is.',
+                f'init="guide" starts {networks.model_name} where its inference network is.',
                 received="a model without an inference network that was fitted",
                 expected="model.compile(kprob.ELBO(), ...).fit(data) before",
                 fix='fit the guide first, or write init="pathfinder"',

@@ -36,13 +36,13 @@ def part_named(networks: Networks, name: str) -> tuple[list[keras.layers.Layer],
         SiteError: Nothing trainable has that name.
     """
     layers, parameters, guide = named_layers(networks.host), networks.parameters.variables, networks.guide
-    found = [layer for key, layer in layers.items() if key == name or _is_site(layer, name)]
+    layers_named = [layer for key, layer in layers.items() if key == name or _is_site(layer, name)]
     own = [parameters[name]] if name in parameters else []
     if guide is not None and name in guide.latents:
         own += [v for v in guide.variables if _latent_of(v, guide.latents) == name]
-    if not own and not any(layer.variables for layer in found):
+    if not own and not any(layer.variables for layer in layers_named):
         _raise_unknown(networks, name, layers, guide)
-    return found, own
+    return layers_named, own
 
 
 def variables_named(networks: Networks, name: str) -> list[keras.Variable]:
@@ -78,7 +78,7 @@ def _raise_unknown(networks: Networks, name: str, layers: dict, guide: Guide | N
     if guide is not None and name in guide.latents:
         what = f"{type(guide).__name__} has no parameters of `{name}` alone: it keeps latents together."
     else:
-        what = f"{networks.owner} has nothing to train by the name `{name}`.{did_you_mean(name, known)}"
+        what = f"{networks.model_name} has nothing to train by the name `{name}`.{did_you_mean(name, known)}"
     raise SiteError(
         explain(
             what,

@@ -86,7 +86,7 @@ class FunctionModel(ProbabilisticModel):
     ):
         name = name or (function.__name__ if function.__name__.isidentifier() else None)
         super().__init__(generative=_bind(function, arguments or {}), inference=inference, name=name, **kwargs)
-        self._state.context.networks.owner = function.__name__  # by which users know it
+        self._state.context.networks.model_name = function.__name__  # by which users know it
         # Past Keras's tracking: the layers among them are tracked as modules.
         object.__setattr__(self, "arguments", dict(arguments or {}))
         for key, value in (arguments or {}).items():

@@ -390,7 +390,7 @@ class ProbabilisticModel(keras.Model):
         return self._checked_state().inference
 
     def _compiled_inference(self, verb: str) -> Inference:
-        requirements.require_compiled(self, self._state.context.networks.owner, verb)
+        requirements.require_compiled(self, self._state.context.networks.model_name, verb)
         return self._inference
 
     def _with_new_optimizer(self) -> "ProbabilisticModel":

@@ -20,7 +20,7 @@ def require_fitted(networks: Networks, kind: str) -> None:
     if not networks.built:
         raise KprobError(
             explain(
-                f"`{kind}` of {networks.owner} needs a fitted model.",
+                f"`{kind}` of {networks.model_name} needs a fitted model.",
                 received="a model that was never fitted or loaded",
                 expected="a trained inference network",
                 fix="call model.compile(...).fit(data) first; `prior` works at any time",
@@ -42,8 +42,8 @@ def wanted_names(networks: Networks, kind: str, names: Any, data: Data) -> list[
     """
     if names is None:
         return default_names(networks, kind, data)
-    found = [names] if isinstance(names, str) else list(names) if isinstance(names, list | tuple) else []
-    if not found:
+    site_names = [names] if isinstance(names, str) else list(names) if isinstance(names, list | tuple) else []
+    if not site_names:
         raise SiteError(
             explain(
                 "A query is about sites, by name.",
@@ -52,10 +52,10 @@ def wanted_names(networks: Networks, kind: str, names: Any, data: Data) -> list[
                 fix='write "z", or ["z", "x"]',
             )
         )
-    _check_names(networks, kind, found)
+    _check_names(networks, kind, site_names)
     if kind == "posterior":
-        _check_data_of_summed(networks, found, data)
-    return found
+        _check_data_of_summed(networks, site_names, data)
+    return site_names
 
 
 def default_names(networks: Networks, kind: str, data: Data) -> list[str]:
@@ -91,7 +91,7 @@ def prepare_values(networks: Networks, target: Target, batch: dict, values: Mapp
         if name not in known or not known[name].is_random:
             raise SiteError(
                 explain(
-                    f"`log_prob` of {networks.owner} got a value for `{name}`, which is no random variable."
+                    f"`log_prob` of {networks.model_name} got a value for `{name}`, which is no random variable."
                     f"{did_you_mean(name, known)}",
                     received=repr(name),
                     expected=listed(find_structure(networks).random_sites()),
@@ -135,7 +135,7 @@ def _check_names(networks: Networks, kind: str, wanted: list[str]) -> None:
         if name not in allowed:
             raise SiteError(
                 explain(
-                    f"`{kind}` of {networks.owner} has no site `{name}`.{did_you_mean(name, allowed)}",
+                    f"`{kind}` of {networks.model_name} has no site `{name}`.{did_you_mean(name, allowed)}",
                     received=repr(name),
                     expected=listed(allowed),
                     fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",

@@ -52,10 +52,10 @@ class DrawsQuery(Query):
         return _run(self.networks, tuple(self.names), self.draws, rows, self.batch, self.size, start, False)
 
     def _density(self, values: Mapping[str, Any], seed: int | None) -> Arrays:
-        raise KprobError(_no_density(self.networks.owner))
+        raise KprobError(_no_density(self.networks.model_name))
 
     def _describe(self, seed: int | None) -> dict[str, dict]:
-        raise KprobError(_no_density(self.networks.owner))
+        raise KprobError(_no_density(self.networks.model_name))
 
     def _exact(self) -> dict[str, tuple]:
         # Of draws, their own moments are as exact as any.
@@ -65,7 +65,7 @@ class DrawsQuery(Query):
         return {name: (value.mean(axis=0), value.std(axis=0, ddof=1)) for name, value in pooled.items()}
 
 
-def require_draws(owner: str, draws: Draws | None) -> Draws:
+def require_draws(model_name: str, draws: Draws | None) -> Draws:
     """Returns a model's draws.
 
     Raises:
@@ -74,7 +74,7 @@ def require_draws(owner: str, draws: Draws | None) -> Draws:
     if draws is None or not draws.num_draws:
         raise KprobError(
             explain(
-                f"{owner} has no draws yet.",
+                f"{model_name} has no draws yet.",
                 received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up",
                 fix="call model.fit(data) first",
             )
@@ -191,7 +191,7 @@ def _wanted(networks: Networks, kind: str, names: Any, draws: Draws, data: Data)
         if name not in allowed:
             raise SiteError(
                 explain(
-                    f"`{kind}` of {networks.owner} has no site `{name}`.{did_you_mean(name, allowed)}",
+                    f"`{kind}` of {networks.model_name} has no site `{name}`.{did_you_mean(name, allowed)}",
                     received=repr(name),
                     expected=listed(allowed),
                     fix="latents are queried by `posterior`, everything else by `posterior_predictive`, all by `prior`",
@@ -219,7 +219,7 @@ def check_rows(networks: Networks, draws: Draws, data: Data) -> None:
     if data.num_rows != rows:
         raise DataError(
             explain(
-                f"Latent `{local[0]}` of {networks.owner} has a value for each row that was fitted.",
+                f"Latent `{local[0]}` of {networks.model_name} has a value for each row that was fitted.",
                 received=f"{data.num_rows} other rows",
                 expected=f"the {rows} rows of the fit",
                 fix="fit the new rows too, or train an inference network, which gives a posterior for any row",
@@ -227,9 +227,9 @@ def check_rows(networks: Networks, draws: Draws, data: Data) -> None:
         )
 
 
-def _no_density(owner: str) -> str:
+def _no_density(model_name: str) -> str:
     return explain(
-        f"The posterior of {owner} is known by draws, which have no density.",
+        f"The posterior of {model_name} is known by draws, which have no density.",
         received="a model compiled with a sampler",
         expected="sample, mean, stddev or interval",
         fix="compile with an objective such as kprob.ELBO() where a density of q is wanted",

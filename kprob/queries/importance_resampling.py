@@ -42,7 +42,7 @@ def sample(
     sites, predicted = (target.names, ()) if posterior else ((), target.names)
     weighted = weigh(networks, data, made, key, sites, predicted)
     smoothed = pareto_smooth(weighted.log_weights)
-    _warn(networks.owner, smoothed.k_hat)
+    _warn(networks.model_name, smoothed.k_hat)
     generator = numpy_generator(key, 3)
     if smoothed.weights.ndim == 1:
         chosen = systematic_resample(smoothed.weights, number, generator)
@@ -53,12 +53,12 @@ def sample(
     return {name: value[chosen, rows] for name, value in weighted.values.items()}
 
 
-def _warn(owner: str, k_hat: np.ndarray) -> None:
+def _warn(model_name: str, k_hat: np.ndarray) -> None:
     bad = int(np.sum(k_hat > GOOD_K))
     if bad:
         where = f"k-hat {float(np.max(k_hat)):.2f}" if k_hat.ndim == 0 else f"k-hat in {bad} of {k_hat.size} rows"
         warn(
-            f"Importance resampling may not mend this fit of {owner}: {where} above {GOOD_K}, so that a few "
+            f"Importance resampling may not mend this fit of {model_name}: {where} above {GOOD_K}, so that a few "
             "draws carry all weight. Choose a guide that is closer to the posterior; model.diagnose(data) says more.",
             FitWarning,
         )

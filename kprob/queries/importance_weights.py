@@ -103,16 +103,16 @@ def runs_of(networks: Networks) -> int:
 def _folded(networks: Networks, number: int, sites: tuple, predicted: tuple) -> Callable:
     def program(batch: dict, seed: Seed) -> dict:
         p, q = networks.pair(batch, seed, number)
-        require_observed(p, q, networks.owner)
-        found = {name: _unfold(q[name].value, number) for name in sites}
+        require_observed(p, q, networks.model_name)
+        values = {name: _unfold(q[name].value, number) for name in sites}
         if predicted:
             again = _predictive(networks, repeat_rows(batch, number), seed, q, predicted, number)
-            found |= {name: _unfold(again[name].value, number) for name in predicted}
+            values |= {name: _unfold(again[name].value, number) for name in predicted}
         likelihood = _observed(p, q)
         return {
             "log_weights": p.log_prob_rows() - q.log_prob_rows(),
             "log_likelihood": p.log_prob_rows(likelihood) + keras.ops.zeros((number, 1)),
-            "values": found,
+            "values": values,
         }
 
     return program
@@ -122,13 +122,13 @@ def _one_by_one(networks: Networks, number: int, sites: tuple, predicted: tuple)
     def program(batch: dict, seed: Seed) -> dict:
         def once(seed: Seed) -> dict:
             p, q = networks.pair(batch, seed)
-            require_observed(p, q, networks.owner)
-            found = {name: q[name].value for name in sites}
+            require_observed(p, q, networks.model_name)
+            values = {name: q[name].value for name in sites}
             if predicted:
                 again = _predictive(networks, batch, seed, q, predicted, None)
-                found |= {name: again[name].value for name in predicted}
+                values |= {name: again[name].value for name in predicted}
             weights = p.log_prob() - q.log_prob()
-            return {"log_weights": weights, "log_likelihood": p.log_prob(_observed(p, q)), "values": found}
+            return {"log_weights": weights, "log_likelihood": p.log_prob(_observed(p, q)), "values": values}
 
         return networks.map_draws(once, random.split(seed, number))
 
@@ -144,13 +144,13 @@ def _observed(p: Trace, q: Trace) -> list[str]:
     return [site.name for site in p.weighed_sites() if site.name not in q]
 
 
-def require_observed(p: Trace, q: Trace, owner: str) -> None:
+def require_observed(p: Trace, q: Trace, model_name: str) -> None:
     """Raises where a site of p has neither data nor a draw of q: its value would be noise in the weights."""
     missing = [site.name for site in p.random_sites(observed=False) if site.name not in q]
     if missing:
         raise DataError(
             explain(
-                f"Draws of {owner} are weighed by all of its data, and `{missing[0]}` isn't there.",
+                f"Draws of {model_name} are weighed by all of its data, and `{missing[0]}` isn't there.",
                 received=f"no values of {names(missing)}",
                 expected="values of every observed site",
                 fix=f'add them to the data: {{"{missing[0]}": values, ...}}',

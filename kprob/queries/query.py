@@ -84,13 +84,13 @@ class Query(ABC):
                     )
                 )
             values = {self.names[0]: values}
-        found = self._density(values or {}, seed)
-        return self._result({name: found[name] for name in self.names})
+        log_probs = self._density(values or {}, seed)
+        return self._result({name: log_probs[name] for name in self.names})
 
     def sum_log_prob(self, values: ArrayLike | dict[str, ArrayLike] = None, seed: int | None = None) -> float:
         """Returns the sum of `log_prob` over sites and plates: a float."""
-        found: Any = self.log_prob(values, seed)
-        parts = [found] if self.single else found.values()
+        log_probs: Any = self.log_prob(values, seed)
+        parts = [log_probs] if self.single else log_probs.values()
         return float(sum(np.sum(part, dtype="float64") for part in parts))
 
     def mean(self, num_samples: int = 1000, seed: int | None = None) -> np.ndarray | dict[str, np.ndarray]:
@@ -162,8 +162,8 @@ class Query(ABC):
 
     def parameters(self, seed: int | None = None) -> dict:
         """Returns the parameters of the sites' distributions, by site, for one joint draw of what they depend on."""
-        found = self._describe(seed)
-        return self._result({name: found[name] for name in self.names})
+        parameters = self._describe(seed)
+        return self._result({name: parameters[name] for name in self.names})
 
     def _moment(self, which: int, of_draws: Callable, num_samples: int, seed: int | None) -> Any:
         check_count("num_samples", num_samples, 2)
@@ -172,8 +172,8 @@ class Query(ABC):
         draws = self._draw(num_samples, seed) if left else {}
         return self._result({n: exact[n][which] if n in exact else of_draws(draws[n]) for n in self.names})
 
-    def _result(self, found: dict) -> Any:
-        return found[self.names[0]] if self.single else found
+    def _result(self, values: dict) -> Any:
+        return values[self.names[0]] if self.single else values
 
     @abstractmethod
     def _draw(self, number: int, seed: int | None) -> Arrays:

@@ -68,8 +68,8 @@ def mode(networks: Networks, target: Target, batch: dict) -> dict[str, Tensor]:
     check_summed(networks, target, "mode")
     with StartValues(lambda _: "median"):
         factors = find(networks, target, batch, random.seed(0))
-    found = conditional.mode(factors)
-    return {name: keras.ops.convert_to_tensor(found[name]) for name in target.names}
+    modes = conditional.mode(factors)
+    return {name: keras.ops.convert_to_tensor(modes[name]) for name in target.names}
 
 
 def check_summed(networks: Networks, target: Target, verb: str) -> None:
@@ -93,5 +93,5 @@ def check_summed(networks: Networks, target: Target, verb: str) -> None:
 
 def _plan(networks: Networks) -> SummationPlan:
     if networks.plan is None:
-        raise SiteError(f"Nothing of {networks.owner} is summed out.")
+        raise SiteError(f"Nothing of {networks.model_name} is summed out.")
     return networks.plan

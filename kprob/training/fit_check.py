@@ -37,10 +37,10 @@ def check_fit(networks: Networks, objective: Objective, history: keras.callbacks
         return
     spec = networks.require_spec()
     number = spec.num_data or 1
-    found = trend(record)
-    if _rises_steeply(found, number):
+    elbo_trend = trend(record)
+    if _rises_steeply(elbo_trend, number):
         warn(
-            f"The ELBO of {networks.owner} still rose steeply when `fit` ended, by {found.rise:.3g} per datum over "
+            f"The ELBO of {networks.model_name} still rose steeply when `fit` ended, by {elbo_trend.rise:.3g} per datum over "
             f"the last quarter of {len(record)} epochs: fit for longer, or with a larger learning rate.",
             FitWarning,
         )
@@ -52,7 +52,7 @@ def check_fit(networks: Networks, objective: Objective, history: keras.callbacks
     k_hat = float(pareto_smooth(number * record[-min(MOST_WEIGHTS, len(record) // 2) :]).k_hat)
     if k_hat > BAD_K:
         warn(
-            f"The posterior of {networks.owner} isn't to be trusted: k-hat is about {k_hat:.1f}, and should be below "
+            f"The posterior of {networks.model_name} isn't to be trusted: k-hat is about {k_hat:.1f}, and should be below "
             "0.7; print(model.diagnose(data)) says more, fit(check=False) says nothing.",
             FitWarning,
         )

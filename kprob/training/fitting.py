@@ -269,7 +269,7 @@ def check_finite(trainee: Trainee, logs: Logs, epoch: int, callbacks: list) -> N
     site = f"the log-density of site {terms[first]}" if 0 <= first < len(terms) else "the gradients"
     raise KprobError(
         explain(
-            f"The objective of {trainee.networks.owner} isn't finite any more.",
+            f"The objective of {trainee.networks.model_name} isn't finite any more.",
             received=f"a loss of {logs['loss']} in epoch {epoch + 1}; the first term that wasn't finite: {site}",
             expected="a finite log-density of every site",
             fix="lower the learning rate or set clipnorm on the optimizer, scale the data to about unit variance, and "

@@ -49,7 +49,7 @@ def _compare(networks: Networks, network: str, first: Trace, second: Trace, befo
         return
     raise SiteError(
         explain(
-            f"Two runs of the {network} network of {networks.owner} with the same seed differ, first at site "
+            f"Two runs of the {network} network of {networks.model_name} with the same seed differ, first at site "
             f"`{differing[0]}`.",
             received="a layer that is made anew in each run, or numbers that don't come from kprob",
             expected="layers that are made once, and no randomness but that of the sites",
