@@ -18,6 +18,7 @@ from kprob.delegation import documented_by
 from kprob.engine import Networks, Structure, find_structure, prepare_data
 from kprob.engine.building import track_closures
 from kprob.evaluation import evidence
+from kprob.evaluation.evidence import Estimate
 from kprob.filtering import Filtered
 from kprob.guides import Guide, Normal
 from kprob.inference import Context, Inference, inference_by, requirements
@@ -53,14 +54,12 @@ class ProbabilisticModel(keras.Model):
         ```python
         import keras
         import kprob
-        from kprob import layers
 
         class Mean(kprob.ProbabilisticModel):
             def __init__(self, **kwargs):
                 super().__init__(**kwargs)
-                self.mu = layers.Normal(loc=0.0, scale=10.0)
-                self.x = layers.Normal(scale=1.0)
-
+                self.mu = kprob.layers.Normal(loc=0.0, scale=10.0)
+                self.x = kprob.layers.Normal(scale=1.0)
             def generative(self):
                 mu = self.mu()
                 with kprob.plate("data"):
@@ -139,6 +138,11 @@ class ProbabilisticModel(keras.Model):
     def frozen(self) -> dict[str, object]:
         """What is frozen, by name: its layers and variables, once the model is built."""
         return dict(self._state.context.freezing.parts)
+
+    @property
+    def reparam(self) -> dict:
+        """Sites that run in another form, by name."""
+        return dict(self._state.context.networks.reparam)
 
     @documented_by(compile_model)
     def compile(
@@ -249,20 +253,16 @@ class ProbabilisticModel(keras.Model):
         return self._inference.diagnose(data, num_samples, max_rows, seed)
 
     @documented_by(evidence.log_marginal_likelihood)
-    def log_marginal_likelihood(
-        self, data: Any = None, num_samples: int = 1000, seed: int | None = None
-    ) -> evidence.Estimate:
+    def log_marginal_likelihood(self, data: Any = None, num_samples: int = 1000, seed: int | None = None) -> Estimate:
         return evidence.log_marginal_likelihood(self.networks, data, num_samples, seed)
 
     @property
-    def log_evidence(self) -> evidence.Estimate:
+    def log_evidence(self) -> Estimate:
         """The log-evidence log p(data) that `kprob.samplers.SMC` found in `fit`, with its standard error."""
         return self._inference.log_evidence()
 
     @documented_by(evidence.log_predictive_density)
-    def log_predictive_density(
-        self, data: Any = None, num_samples: int = 1000, seed: int | None = None
-    ) -> evidence.Estimate:
+    def log_predictive_density(self, data: Any = None, num_samples: int = 1000, seed: int | None = None) -> Estimate:
         return evidence.log_predictive_density(self.networks, data, num_samples, seed)
 
     @documented_by(Inference.log_likelihood)
