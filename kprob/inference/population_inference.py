@@ -3,8 +3,8 @@
 import keras
 
 from kprob.data import Data
-from kprob.inference.chain_inference import SampledInference
 from kprob.inference.population_run import PopulationRun
+from kprob.inference.sampled_inference import SampledInference
 from kprob.samplers import SMC
 from kprob.training.plan import FitPlan
 

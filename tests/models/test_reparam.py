@@ -84,6 +84,7 @@ def test_given_sites_in_a_class():
 
     data = {"y": np.array([28, 8, -3, 7, -1, 1, 18, 12], "float32")}
     model = Schools().compile(kprob.ELBO(), "adam", reparam={"theta": LocScale(centered=0.0), "tau": Transform()})
+    assert model.reparam == {"theta": LocScale(centered=0.0), "tau": Transform()}
     model.fit(data, epochs=2, verbose=0)
     assert set(model.posterior().sample(1)) == {"mu", "tau", "theta"}
     assert set(model.guide.latents) == {"mu", "tau_base", "theta_decentered"}
