@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from kprob.backend.epoch_loops import BLOCK, EpochLoops, mean, restart
+
 COMPILER_ERRORS: tuple = ()
-BLOCK = 16
 
 
 def make_program(
@@ -34,23 +35,7 @@ def make_program(
     return run
 
 
-class _Loops:
-    # From the inside out: a step, the steps of an epoch, the epochs of a block, the blocks of a call.
-    def __init__(
-        self,
-        loss: Callable,
-        model: keras.Model,
-        width: int,
-        batch_size: int,
-        num_rows: int | None,
-        take: Callable,
-    ):
-        self.evaluate, self.model, self.width = loss, model, width
-        self.batch_size, self.take = batch_size, take
-        self.rows = num_rows or 1
-        self.full, self.rest = divmod(self.rows, batch_size)
-        self.single = num_rows is None or batch_size >= num_rows
-
+class _Loops(EpochLoops):
     def loss(self, trainable: list, non_trainable: list, optimizer: list, batch: dict) -> Any:
         model = self.model
         value, logs, bad, non_trainable = _stateless_loss(
@@ -70,7 +55,7 @@ class _Loops:
         return (list(trainable), list(non_trainable), list(optimizer)), _add(carry, logs, bad, float(size))
 
     def epoch(self, state: Any, data: dict, order: Any, first: Any, last: Any, carry: tuple) -> Any:
-        carry = _restart(carry, jnp.where(first > 0, 1.0, 0.0))
+        carry = restart(carry, jnp.where(first > 0, 1.0, 0.0))
         if self.single:
             return self.step(state, data, order, 0, self.rows, carry)
         size, full = self.batch_size, self.full
@@ -92,7 +77,7 @@ class _Loops:
         def body(e: Any, inner: tuple) -> Any:
             state, logs, carry = inner
             state, carry = self.epoch(state, data, orders[0 if self.single else done + e], first, last, carry)
-            return state, logs.at[e].set(_mean(carry)), carry
+            return state, logs.at[e].set(mean(carry)), carry
 
         return jax.lax.fori_loop(0, number, body, (state, jnp.zeros((BLOCK, self.width)), carry))
 
@@ -107,11 +92,6 @@ class _Loops:
 
         used = (epochs + BLOCK - 1) // BLOCK
         return jax.lax.fori_loop(0, used, body, (state, jnp.zeros((blocks * BLOCK, self.width)), carry))
-
-
-def _restart(carry: tuple, going_on: Any) -> tuple:
-    totals, count, bad = carry
-    return totals * going_on, count * going_on, bad
 
 
 def _stateless_loss(
@@ -129,11 +109,6 @@ def _stateless_loss(
 def _add(carry: tuple, logs: Any, bad: Any, rows: float) -> tuple:
     totals, count, first = carry
     return totals + logs * rows, count + rows, jnp.where(first < 0, bad, first)
-
-
-def _mean(carry: tuple) -> Any:
-    totals, count, _ = carry
-    return totals / count
 
 
 def make_evaluator(loss: Callable, model: keras.Model) -> Callable:

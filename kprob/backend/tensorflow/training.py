@@ -11,8 +11,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kprob.backend.epoch_loops import BLOCK, EpochLoops, mean, restart
+
 COMPILER_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError)
-BLOCK = 16
 
 
 def make_program(
@@ -30,23 +31,7 @@ def make_program(
     return run
 
 
-class _Loops:
-    # From the inside out: a step, the steps of an epoch, the epochs of a block, the blocks of a call.
-    def __init__(
-        self,
-        loss: Callable,
-        model: keras.Model,
-        width: int,
-        batch_size: int,
-        num_rows: int | None,
-        take: Callable,
-    ):
-        self.evaluate, self.model, self.width = loss, model, width
-        self.batch_size, self.take = batch_size, take
-        self.rows = num_rows or 1
-        self.full, self.rest = divmod(self.rows, batch_size)
-        self.single = num_rows is None or batch_size >= num_rows
-
+class _Loops(EpochLoops):
     def step(self, data: dict, order: Any, start: Any, size: int, carry: tuple) -> Any:
         rows = None if self.single else tf.slice(order, [start], [size])
         with tf.GradientTape() as tape:
@@ -58,7 +43,7 @@ class _Loops:
         return _add(carry, logs, bad, float(size))
 
     def epoch(self, data: dict, order: Any, first: Any, last: Any, carry: tuple) -> Any:
-        carry = _restart(carry, tf.cast(first > 0, tf.float32))
+        carry = restart(carry, tf.cast(first > 0, tf.float32))
         if self.single:
             return self.step(data, order, 0, self.rows, carry)
         size, full = self.batch_size, self.full
@@ -75,7 +60,7 @@ class _Loops:
     def block(self, data: dict, orders: Any, done: Any, number: Any, first: Any, last: Any, carry: tuple) -> Any:
         def body(e: Any, logs: Any, carry: tuple) -> Any:
             carry = self.epoch(data, orders[0 if self.single else done + e], first, last, carry)
-            return e + 1, tf.tensor_scatter_nd_update(logs, [[e]], [_mean(carry)]), carry
+            return e + 1, tf.tensor_scatter_nd_update(logs, [[e]], [mean(carry)]), carry
 
         start = (tf.constant(0), tf.zeros((BLOCK, self.width)), carry)
         return tf.while_loop(lambda e, *_: e < number, body, start)[1:]
@@ -94,19 +79,9 @@ class _Loops:
         return tf.reshape(logs.stack(), (blocks * BLOCK, self.width)), carry
 
 
-def _restart(carry: tuple, going_on: Any) -> tuple:
-    totals, count, bad = carry
-    return totals * going_on, count * going_on, bad
-
-
 def _add(carry: tuple, logs: Any, bad: Any, rows: float) -> tuple:
     totals, count, first = carry
     return totals + logs * rows, count + rows, tf.where(first < 0, bad, first)
-
-
-def _mean(carry: tuple) -> Any:
-    totals, count, _ = carry
-    return totals / count
 
 
 def make_evaluator(loss: Callable, model: keras.Model) -> Callable:
