@@ -152,7 +152,7 @@ def plate(name: str, size: int | None = None) -> Iterator[Plate]:
         opened.size = 1
     STATE.plates.append(opened)
     try:
-        yield opened
+        yield opened.of_one_draw()
     finally:
         STATE.plates.remove(opened)
 

@@ -4,7 +4,7 @@ A site is of a kind: what a network declares (a random variable, a parameter, ..
 handlers for (a seed, a state's past). Handlers have a method for each kind; everyone else asks `site.is_random` and the like.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -84,6 +84,7 @@ class Plate:
         weights: Weight of each row, or None.
         indices: Which rows of the whole data set these are, or None.
         is_time: Whether elements follow each other: the plate of a `scan`.
+        num_draws: Draws that the run stands for; the rows of each follow those of the one before.
     """
 
     name: str
@@ -93,6 +94,15 @@ class Plate:
     weights: Any = None
     indices: Any = None
     is_time: bool = False
+    num_draws: int = 1
+
+    def of_one_draw(self) -> "Plate":
+        """Returns the plate as a network sees it, which is written for one draw."""
+        if self.num_draws == 1:
+            return self
+        size = self.size // self.num_draws
+        weights, indices = (None if rows is None else rows[:size] for rows in (self.weights, self.indices))
+        return replace(self, size=size, weights=weights, indices=indices, num_draws=1)
 
 
 @dataclass(slots=True, eq=False)

@@ -17,7 +17,8 @@ class Trace:
     (`num_draws` is S then, and the data plate is S times the batch long). `log_prob` puts the draws apart again.
 
     The traces that an objective sees have variants, the same run under other conditions: `frozen`, `detached`, `damped`,
-    `simulated`, `on`. And `data` holds the data of the run, by name.
+    `simulated`, `on`. And `data` holds the data of the run, by name; `coupled` the names of plates in which one place looks
+    at another, so that they are no axes of independence.
 
     Args:
         num_draws: Draws that the run stands for, or None for one.
@@ -40,6 +41,7 @@ class Trace:
         self.plates: dict[str, Plate] = {}
         self.num_draws = num_draws
         self.data: Mapping[str, Tensor] = {}
+        self.coupled: frozenset[str] = frozenset()
         self._makers: dict[str, Callable[..., Trace]] = {}
         self._variants: dict[str, Trace] = {}
 

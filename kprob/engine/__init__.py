@@ -10,6 +10,7 @@ from kprob.engine.preparation import named_data, prepare_data
 from kprob.engine.probing.dependencies import Dependencies, latent_parents
 from kprob.engine.probing.dependency_search import find_dependencies
 from kprob.engine.probing.first_rows import FIRST_ROWS, on_first_rows, with_site_values
+from kprob.engine.probing.folding import folds_generative
 from kprob.engine.probing.structure import SiteInfo, Structure
 from kprob.engine.spec import Spec
 
@@ -25,6 +26,7 @@ __all__ = [
     "evaluate",
     "find_dependencies",
     "find_structure",
+    "folds_generative",
     "latent_parents",
     "named_data",
     "on_first_rows",

@@ -8,7 +8,7 @@ from kprob.effects import Trace
 from kprob.engine.data_support import check_support
 from kprob.engine.matching import check_pair
 from kprob.engine.networks import Networks
-from kprob.errors import DataError, did_you_mean, explain, names
+from kprob.errors import DataError, MismatchError, did_you_mean, explain, names
 
 
 def check_covariates(networks: Networks, named: dict) -> None:
@@ -90,6 +90,59 @@ def check_whole_sums(networks: Networks, rows: int | None, size: int) -> None:
                 received=f"batches of {size} of the {rows} rows",
                 expected="all rows in every step",
                 fix=f"fit with batch_size={rows}, or declare {names(whole)} in `inference`",
+            )
+        )
+
+
+def rows_at_a_time(networks: Networks, rows: int | None, size: int) -> int:
+    """Returns how many rows are run at once where nobody says: all of them where a network looks across rows.
+
+    Args:
+        networks: The networks.
+        rows: Rows of the data.
+        size: How many it is otherwise.
+    """
+    return size if networks.coupling.across_rows is None or rows is None else max(rows, 1)
+
+
+def check_batches_of_rows(networks: Networks, rows: int | None, size: int) -> None:
+    """Checks that a network which looks across rows sees them all.
+
+    Args:
+        networks: The networks.
+        rows: Rows of the data set.
+        size: Rows of a batch.
+
+    Raises:
+        DataError: It would see a batch of them.
+    """
+    site = networks.coupling.across_rows
+    if site is None or rows is None or size >= rows:
+        return
+    raise DataError(
+        explain(
+            f"`{site}` of {networks.model_name} at one row depends on other rows, so that a batch of rows doesn't stand for all.",
+            received=f"batches of {size} of the {rows} rows",
+            expected="all rows at once: the network looks across them (a mean, a sum, a shift, an order or a fixed row)",
+            fix=f"pass batch_size={rows}, or let each row look at itself alone",
+        )
+    )
+
+
+def check_independent_rows(networks: Networks, trace: Trace) -> None:
+    """Checks that no row's density depends on the latents of another row, where a guide counts on it.
+
+    Raises:
+        MismatchError: One does.
+    """
+    plate = trace.data_plate
+    if plate is not None and plate.name in networks.coupling.plates:
+        raise MismatchError(
+            explain(
+                f"{type(networks.guide).__name__} takes the rows of {networks.model_name} one by one, and they aren't independent.",
+                received="a network in which a row's density depends on the latents of other rows",
+                expected="rows that are independent given what is outside the data plate",
+                fix="use kprob.guides.MultivariateNormal(), or declare these latents in a plate with a size",
             )
         )
 

@@ -14,13 +14,21 @@ from kprob.data import Data, Whole, batch_of, to_array
 from kprob.data.batch import data_of
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import AnyPast, Handler, Site, Trace
-from kprob.engine.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
+from kprob.engine.agreement import (
+    check_covariates,
+    check_data,
+    check_independent_rows,
+    check_networks,
+    check_rows_of_guide,
+)
 from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
 from kprob.engine.host import Host
 from kprob.engine.matching import check_supports
 from kprob.engine.networks import Networks
+from kprob.engine.probing.coupled_plates import find_coupling
 from kprob.engine.probing.dependencies import latent_parents
 from kprob.engine.probing.dependency_search import find_dependencies
+from kprob.engine.probing.folding import find_folding
 from kprob.engine.probing.repeatability import check_repeatable
 from kprob.engine.probing.structure import Structure, run_on_covariates, structure_of
 from kprob.engine.reparameterizing import check_sites, choose
@@ -164,16 +172,20 @@ def _spec_of(
     latent_sites = [site for site in q.random_sites() if not site.intervened]
     summed = () if networks.plan is None else networks.plan.sites
     inside = all(site.in_data_plate for site in [*latent_sites, *(p[name] for name in summed)])
-    foldable = p.data_plate is not None and inside
+    local = p.data_plate is not None and inside
+    networks.folding = find_folding(networks, data) if local and not networks.run_eagerly else None
+    networks.coupling = find_coupling(networks, data, q)
     guide = networks.guide
-    shared = foldable and can_share(q, independent=guide is not None and guide.independent)
+    if guide is not None and guide.needs_independent_rows:
+        check_independent_rows(networks, p)
+    shared = local and can_share(q, independent=guide is not None and guide.independent)
     if summed:
         p = networks.replay(batch, random.seed(2), q)
     terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
     terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
     rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
-    return Spec(rows, whole, num_data, latents, foldable, shared, tuple(terms), summed=summed)
+    return Spec(rows, whole, num_data, latents, local, shared, tuple(terms), summed=summed)
 
 
 def _latents(networks: Networks, batch: dict, q: Trace) -> tuple[str, ...]:

@@ -48,8 +48,6 @@ def evaluate(
     batch: dict,
     seed: Seed,
     *,
-    foldable: bool = False,
-    shared: bool = False,
     training: bool = True,
 ) -> Evaluation:
     """Evaluates an objective on a batch.
@@ -59,11 +57,9 @@ def evaluate(
         objective: The objective.
         batch: A batch.
         seed: A seed.
-        foldable: Whether every latent is inside the data plate, so that draws can be folded into the rows.
-        shared: Whether q may run once for all draws then.
-        training: Whether what the objective learns from its own values (a baseline) may change.
+        training: Whether layers are trained, and what the objective learns from its own values (a baseline) may change.
     """
-    runs = BatchRuns(networks, batch, seed, foldable, shared)
+    runs = BatchRuns(networks, batch, seed, training)
     values = objective.run(runs)
     if training:
         objective.learn(values.signals)
@@ -81,13 +77,14 @@ class BatchRuns:
         networks: The networks.
         batch: A batch.
         seed: A seed.
-        foldable: Whether draws can be folded into the rows.
-        shared: Whether q may run once for all draws then.
+        training: Whether layers are trained.
     """
 
-    def __init__(self, networks: Networks, batch: dict, seed: Seed, foldable: bool, shared: bool):
+    def __init__(self, networks: Networks, batch: dict, seed: Seed, training: bool):
         self.networks, self.batch, self.seed = networks, batch, seed
-        self.foldable, self.shared = foldable, shared
+        folding = networks.folding
+        self.foldable = folding is not None and (folding.in_training if training else folding.of_both)
+        self.shared = networks.require_spec().shared
         self.first_non_finite: Tensor = -1
 
     def in_one_run(self, function: Callable[[Trace, Trace], T], num_draws: int, share_inference: bool) -> T:

@@ -22,7 +22,7 @@ from kprob.engine.parameters import NamedParameters, ParameterHandler
 from kprob.engine.precision import in_precision
 from kprob.engine.probing.structure import Structure
 from kprob.engine.programs import Programs
-from kprob.engine.spec import Spec
+from kprob.engine.spec import Coupling, Folding, Spec
 from kprob.errors import KprobError, add_note, explain
 from kprob.guides import Guide
 from kprob.types import Seed
@@ -44,6 +44,9 @@ class Networks:
         reparam_is_open: Whether `reparam` is still to be chosen, once data says what is observed.
         structure: Sites of the generative network, or None before its first run.
         spec: What the build was made from, or None before it.
+        folding: Which networks several draws can share a run of; None where not all latents are inside the data plate,
+            or before it was tried out.
+        coupling: Which places of plates look at each other, as far as that matters.
         plan: Which discrete latents are summed out, and how; None for none.
         checked: Fingerprint of the data that was last checked.
         guide_is_automatic: Whether the guide, where there is one, stands in for an inference network that nobody gave.
@@ -59,6 +62,8 @@ class Networks:
         self.reparam_is_open = False
         self.structure: Structure | None = None
         self.spec: Spec | None = None
+        self.folding: Folding | None = None
+        self.coupling = Coupling()
         self.plan: SummationPlan | None = None
         self.checked: tuple | None = None
         self.guide_is_automatic = True
@@ -292,12 +297,9 @@ class Networks:
 
 def plate_of(batch: dict, num_draws: int | None = None, size: int | None = None) -> handlers.rows:
     """Returns the handler that makes the data plate as long as the batch (whose rows are repeated already)."""
-    number = rows_of(batch)
+    number, draws = rows_of(batch), num_draws or 1
     if number is None:
-        return handlers.rows(size=(size or 1) * (num_draws or 1))
-    if num_draws is None:
-        per_draw = number
-    else:
-        per_draw = number // num_draws
-    scale = batch["num_data"][0] / keras.ops.cast(per_draw, batch["num_data"].dtype)
-    return handlers.rows(size=number, scale=scale, weights=batch.get("weights"), indices=batch.get("index"))
+        return handlers.rows(size=(size or 1) * draws, num_draws=draws)
+    scale = batch["num_data"][0] / keras.ops.cast(number // draws, batch["num_data"].dtype)
+    weights, indices = batch.get("weights"), batch.get("index")
+    return handlers.rows(size=number, scale=scale, weights=weights, indices=indices, num_draws=draws)

@@ -16,6 +16,7 @@ from kprob.data.batch import data_of
 from kprob.distributions.corrected.relaxed import rearrange
 from kprob.effects import Trace
 from kprob.engine.shared_inference import expand_draws
+from kprob.engine.spec import Coupling
 from kprob.types import Seed, Tensor
 
 stop = keras.ops.stop_gradient
@@ -24,7 +25,13 @@ Values: TypeAlias = Mapping[str, Tensor]
 
 
 class PairedNetworks(Protocol):
-    """The two networks, as far as a paired run asks them."""
+    """The two networks, as far as a paired run asks them.
+
+    Attributes:
+        coupling: Which places of plates look at each other.
+    """
+
+    coupling: Coupling
 
     def variables(self) -> list[keras.Variable]:
         """Returns the variables that the networks read."""
@@ -105,13 +112,15 @@ class PairedRun:
         else:
             once = self.networks.run_inference(self.batch, self.seeds[0])
             trace = expand_draws(once, self.repeated, self.num_draws, self.seeds[0], given)
-        trace.data = data_of(self.repeated)
-        return trace
+        return self.described(trace)
 
     def generate(self, inference: Trace) -> Trace:
         """Runs p with the values of q."""
-        trace = self.networks.replay(self.repeated, self.seeds[1], inference, self.num_draws)
-        trace.data = data_of(self.repeated)
+        return self.described(self.networks.replay(self.repeated, self.seeds[1], inference, self.num_draws))
+
+    def described(self, trace: Trace) -> Trace:
+        """Returns a trace that knows what it was made from."""
+        trace.data, trace.coupled = data_of(self.repeated), self.networks.coupling.plates
         return trace
 
     def infer_damped(self, inference: Trace, factors: Tensor) -> Trace:

@@ -4,6 +4,39 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Folding:
+    """Which networks several draws can share a run of.
+
+    Attributes:
+        generative: Of p.
+        inference: Of q.
+        in_training: Of both, while layers are trained.
+    """
+
+    generative: bool
+    inference: bool
+    in_training: bool
+
+    @property
+    def of_both(self) -> bool:
+        """Of both, while layers aren't trained."""
+        return self.generative and self.inference
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """Which places of plates look at each other.
+
+    Attributes:
+        plates: Plates in which densities at one place depend on latents at another.
+        across_rows: A site whose density at one row depends on other rows, their latents or data; None for none.
+    """
+
+    plates: frozenset[str] = frozenset()
+    across_rows: str | None = None
+
+
+@dataclass(frozen=True)
 class Spec:
     """What a build was made from, and what it found.
 
@@ -12,8 +45,8 @@ class Spec:
         whole: Shape and type, by name.
         num_data: Rows of the data set.
         latents: Names of the latents, those of q.
-        foldable: Whether all latents are inside the data plate, so that draws can be folded into the batch.
-        shared: Whether q may then run once for all draws.
+        local: Whether all latents are inside the data plate.
+        shared: Whether q may then run once for all draws that are folded into the batch.
         terms: Names of the terms of the objective, q's and then p's, in order.
         sampled: Whether it was built for a sampler, without an inference network.
         summed: Names of the discrete latents of p that q lacks, which are summed out.
@@ -23,7 +56,7 @@ class Spec:
     whole: dict[str, tuple[tuple[int, ...], str]]
     num_data: int | None
     latents: tuple[str, ...]
-    foldable: bool
+    local: bool
     shared: bool
     terms: tuple[str, ...]
     sampled: bool = False

@@ -14,6 +14,7 @@ from kprob.checks import check_count
 from kprob.data import batches_of
 from kprob.diagnostics.pareto_smoothing import pareto_smooth
 from kprob.engine import Networks
+from kprob.engine.agreement import rows_at_a_time
 from kprob.errors import KprobError, explain
 from kprob.numerics import log_mean_exp, to_numpy
 from kprob.queries import importance_weights
@@ -95,6 +96,7 @@ def log_predictive_density(networks: Networks, data: Any, num_samples: int, seed
         weights = importance_weights.weigh(networks, prepared, num_samples, key).log_weights
         return _pointwise([weights])
     size = max(1, MAX_NUMBERS // max(num_samples, 100 * importance_weights.runs_of(networks)))
+    size = rows_at_a_time(networks, prepared.num_rows, size)
     key_of = ("density", num_samples)
     program = networks.programs.compiled(key_of, _densities(networks, num_samples))
     parts = [program(batch, key) for batch in batches_of(prepared, size, prepared.num_rows)]

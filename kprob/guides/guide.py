@@ -118,6 +118,11 @@ class Guide(keras.layers.Layer):
         return False
 
     @property
+    def needs_independent_rows(self) -> bool:
+        """Whether the guide counts on it that no row's density depends on the latents of another row."""
+        return False
+
+    @property
     def rereads_data(self) -> bool:
         """Whether `on_fit_end` goes through the data once more, which a stream without an end doesn't allow."""
         return False

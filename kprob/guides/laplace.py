@@ -63,6 +63,7 @@ class Laplace(JointGuide):
     """
 
     rereads_data = True  # for its curvature
+    needs_independent_rows = True  # whose blocks of the curvature it takes one by one
 
     def __init__(self, init: str | dict[str, Any] = "median", **kwargs: Any):
         super().__init__(init, **kwargs)

@@ -1,7 +1,8 @@
 """Objectives of several draws together: a bound, or weights, that aren't an average over draws.
 
-What counts of a draw is its weight w = p(x, z) / q(z). Where every latent belongs to a row of data, a row has weights of its
-own and is judged by them: the bounds of all rows add up. Else a draw of all latents has one weight.
+What counts of a draw is its weight w = p(x, z) / q(z). Where every latent belongs to a row of data, and no row looks at
+another, a row has weights of its own and is judged by them: the bounds of all rows add up. Else a draw of all latents has
+one weight.
 """
 
 from typing import NamedTuple
@@ -73,7 +74,7 @@ class MultiSampleObjective(Objective):
         return self.values(generative_trace, inference_trace).objective
 
     def run(self, runs: DrawRuns) -> ObjectiveValues:
-        if self.num_samples == 1 or runs.foldable:
+        if self.num_samples == 1 or (runs.foldable and self.takes_folded_draws):
             return runs.in_one_run(self.values, self.num_samples, self.shares_inference)
         return self.combine(runs.one_by_one(self.weigh_draws, self.num_samples))
 
@@ -131,7 +132,7 @@ class MultiSampleObjective(Objective):
 
 
 class LogProb:
-    """Sums log-densities per draw, or per draw and row where every latent of q belongs to a row.
+    """Sums log-densities per draw, or per draw and row where every latent of q belongs to a row and no row looks at others.
 
     Args:
         inference_trace: A trace of q.
@@ -140,7 +141,8 @@ class LogProb:
     def __init__(self, inference_trace: Trace):
         self.trace = inference_trace
         latents = latents_of(inference_trace)
-        self.by_row = bool(latents) and all(site.in_data_plate for site in latents)
+        inside = all(site.in_data_plate for site in latents)
+        self.by_row = bool(latents) and inside and latents[0].plates[0].name not in inference_trace.coupled
 
     def __call__(self, trace: Trace, sites: list[str] | None = None) -> Tensor:
         """Returns the sum over sites, all or the named ones; not weighted and scaled where it's per row."""

@@ -47,6 +47,13 @@ class Objective:
         return type(self).__name__
 
     @property
+    def takes_folded_draws(self) -> bool:
+        """Whether its methods understand traces that stand for several draws. What a user overrides is for one draw."""
+        methods = ("call", "values", "elbo", "weigh", "bound")
+        own = (getattr(type(self), name, None) for name in methods)
+        return all(method is None or method.__module__.partition(".")[0] == "kprob" for method in own)
+
+    @property
     def layers(self) -> list[keras.layers.Layer]:
         """Keras layers that hold what the objective learns; they become part of the model."""
         return []
@@ -70,7 +77,7 @@ class Objective:
         Args:
             runs: Runs the networks on a batch.
         """
-        if self.num_samples == 1 or runs.foldable:
+        if self.num_samples == 1 or (runs.foldable and self.takes_folded_draws):
             return runs.in_one_run(self.values, self.num_samples, self.shares_inference)
         return mean_over_draws(runs.one_by_one(self.values, self.num_samples))
 

@@ -4,6 +4,7 @@ Where every site is inside the data plate, rows are independent and each has wei
 Everything that is said of a fit's quality, and the evidence, is made of these numbers.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,10 +56,12 @@ def weighable_data(networks: Networks, verb: str, x: Any) -> Data:
 
 
 def has_row_weights(networks: Networks) -> bool:
-    """Whether each row of the data has weights of its own: nothing random is outside the data plate."""
+    """Whether each row of the data has weights of its own: nothing random is outside the data plate, and no row looks at
+    others.
+    """
     sites = [site for site in find_structure(networks).sites.values() if site.is_weighed]
-    foldable = networks.require_spec().foldable and not networks.run_eagerly
-    return foldable and all(site.in_data_plate for site in sites)
+    local = networks.require_spec().local and not networks.run_eagerly
+    return local and networks.coupling.across_rows is None and all(site.in_data_plate for site in sites)
 
 
 def weigh(
@@ -84,10 +87,12 @@ def weigh(
     wanted = tuple(sites), tuple(predicted)
     if not has_row_weights(networks):
         program = networks.programs.compiled(
-            ("weigh", num_samples, *wanted), _one_by_one(networks, num_samples, *wanted)
+            ("weigh", num_samples, *wanted), _one_by_one(networks, num_samples, *wanted, by_row=False)
         )
         return WeightedDraws(**to_numpy(program(batch_of(data), seed)))
-    program = networks.programs.compiled(("weigh rows", num_samples, *wanted), _folded(networks, num_samples, *wanted))
+    folding = networks.folding
+    make = _folded if folding is not None and folding.of_both else functools.partial(_one_by_one, by_row=True)
+    program = networks.programs.compiled(("weigh rows", num_samples, *wanted), make(networks, num_samples, *wanted))
     size = max(1, MAX_FOLDED_ROWS // (num_samples * runs_of(networks)))
     batches = batches_of(data, size, data.num_rows, rows)
     parts = [to_numpy(program(batch, random.fold_in(seed, i * size))) for i, batch in enumerate(batches)]
@@ -118,7 +123,7 @@ def _folded(networks: Networks, number: int, sites: tuple, predicted: tuple) -> 
     return program
 
 
-def _one_by_one(networks: Networks, number: int, sites: tuple, predicted: tuple) -> Callable:
+def _one_by_one(networks: Networks, number: int, sites: tuple, predicted: tuple, by_row: bool) -> Callable:
     def program(batch: dict, seed: Seed) -> dict:
         def once(seed: Seed) -> dict:
             p, q = networks.pair(batch, seed)
@@ -127,8 +132,13 @@ def _one_by_one(networks: Networks, number: int, sites: tuple, predicted: tuple)
             if predicted:
                 again = _predictive(networks, batch, seed, q, predicted, None)
                 values |= {name: again[name].value for name in predicted}
-            weights = p.log_prob() - q.log_prob()
-            return {"log_weights": weights, "log_likelihood": p.log_prob(_observed(p, q)), "values": values}
+            likelihood = p.log_prob_rows(_observed(p, q)) if by_row else p.log_prob(_observed(p, q))
+            weights = p.log_prob_rows() - q.log_prob_rows() if by_row else p.log_prob() - q.log_prob()
+            return {
+                "log_weights": weights,
+                "log_likelihood": likelihood + keras.ops.zeros_like(weights),
+                "values": values,
+            }
 
         return networks.map_draws(once, random.split(seed, number))
 

@@ -42,6 +42,10 @@ class InferenceQuery(NetworkQuery):
             batch, second, latents, num_draws, target.size, given=given, unobserved=target.names
         )
 
+    def networks_fold(self) -> bool:
+        folding = self.networks.folding
+        return folding is not None and folding.of_both
+
     def runs_per_draw(self) -> int:
         return 1 if self.networks.plan is None else num_runs(self.networks.plan)
 

@@ -14,7 +14,7 @@ from kprob.data import Data, batch_of, rows_of
 from kprob.data.batch import MAX_FOLDED_ROWS, repeat_rows
 from kprob.distributions.wrappers import SAMPLE, WRAPPERS, unwrapped
 from kprob.effects import Site, Trace
-from kprob.engine import Networks, find_structure
+from kprob.engine import Networks, find_structure, folds_generative
 from kprob.numerics import to_numpy
 from kprob.queries.checks import number_of_draws, prepare_values, rank
 from kprob.queries.query import Arrays, Query
@@ -83,11 +83,17 @@ class NetworkQuery(Query):
         return batch
 
     def can_fold(self, batch: dict) -> bool:
-        """Whether draws may share a run: everything that is drawn has a value per row."""
+        """Whether draws may share a run: everything that is drawn has a value per row, and no row looks at another."""
         given = {*batch["rows"], *batch["whole"]}
         sites = find_structure(self.networks).sites.values()
         drawn = [s for s in sites if s.is_random and (s.name not in given or s.name in self.target.names)]
-        return bool(drawn) and not self.networks.run_eagerly and all(site.in_data_plate for site in drawn)
+        if not drawn or self.networks.run_eagerly or not all(site.in_data_plate for site in drawn):
+            return False
+        return self.networks_fold()
+
+    @abstractmethod
+    def networks_fold(self) -> bool:
+        """Whether the networks that run do the same to rows of several draws as to those of one."""
 
     def _draw(self, number: int, seed: int | None) -> Arrays:
         networks, target, run = self.networks, self.target, self.run
@@ -171,6 +177,9 @@ class PriorQuery(NetworkQuery):
     ) -> Trace:
         batch = repeated(batch, num_draws)
         return networks.run_generative(batch, seed, None, num_draws, target.size, given=given)
+
+    def networks_fold(self) -> bool:
+        return folds_generative(self.networks, self.data)
 
     def _probabilities(self, number: int, seed: int | None) -> Arrays:
         check_summed(self.networks, self.target, "probs")  # which the prior never is

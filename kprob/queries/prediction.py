@@ -11,7 +11,7 @@ from kprob.backend.seeds import seed_of
 from kprob.data.batch import MAX_FOLDED_ROWS
 from kprob.effects import Site
 from kprob.engine import Networks, find_structure, prepare_data
-from kprob.engine.agreement import check_rows_of_guide
+from kprob.engine.agreement import check_batches_of_rows, check_rows_of_guide, rows_at_a_time
 from kprob.numerics import to_numpy
 from kprob.queries.checks import default_names, require_fitted
 from kprob.queries.inference_query import InferenceQuery
@@ -42,7 +42,8 @@ def predict(
     query = InferenceQuery(networks, Target("posterior_predictive", names, 1), data)
     fold = query.can_fold(query.batch)
     folded = max(1, MAX_FOLDED_ROWS // (num_samples * query.runs_per_draw()))
-    size = batch_size or (folded if fold else PREDICT_ROWS)
+    size = batch_size or (folded if fold else rows_at_a_time(networks, data.num_rows, PREDICT_ROWS))
+    check_batches_of_rows(networks, data.num_rows, size)
     target, run = query.target, query.run
 
     def program(batch: dict, seed: Seed) -> dict:

@@ -45,7 +45,7 @@ def check_fit(networks: Networks, objective: Objective, history: keras.callbacks
             FitWarning,
         )
         return
-    if steps > 1 or spec.foldable or type(objective) not in (ELBO, FunctionObjective):
+    if steps > 1 or spec.local or type(objective) not in (ELBO, FunctionObjective):
         return
     if objective.num_samples > 1 or len(record) < 2 * LEAST_WEIGHTS:
         return

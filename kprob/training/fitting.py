@@ -13,8 +13,8 @@ from kprob.backend import random, training
 from kprob.data import Data, batches_of
 from kprob.data.batch import KERAS_BATCH_SIZE
 from kprob.data.streams import Stream, stream_of
-from kprob.engine import find_structure, prepare_data
-from kprob.engine.agreement import check_rows_of_guide, check_whole_sums
+from kprob.engine import Networks, find_structure, prepare_data
+from kprob.engine.agreement import check_batches_of_rows, check_rows_of_guide, check_whole_sums, rows_at_a_time
 from kprob.errors import CompileError, DataError, KprobError, explain, names
 from kprob.training.callback_needs import listed, savers_last
 from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
@@ -35,7 +35,8 @@ def fit(trainee: Trainee, x: Any, y: Any, **options: Any) -> keras.callbacks.His
         trainee: What is trained.
         x: Data by name, or a stream of batches by name (`tf.data.Dataset`, `PyDataset`, `DataLoader`, generator).
         y: Observed values where `x` has only covariates.
-        **options: Keras's arguments (see `FitPlan`). `batch_size` is 32 where it's left out, as in Keras.
+        **options: Keras's arguments (see `FitPlan`). `batch_size` is 32 where it's left out, as in Keras, and all
+            rows where a network looks across rows.
             `num_data` is the number of rows of a stream that doesn't know it. `check` is whether to warn, in one line,
             where the fit ended badly.
 
@@ -63,8 +64,9 @@ def _fit_arrays(trainee: Trainee, x: Any, y: Any, plan: FitPlan) -> tuple[keras.
         check_rows_of_guide(networks, validation, validation=True)
         trainee.build(validation)
     trainee.monitors.non_finite.clear()
-    size = _batch_size(data, plan.batch_size)
+    size = _batch_size(networks, data, plan.batch_size)
     check_whole_sums(networks, data.num_rows, size)
+    check_batches_of_rows(networks, data.num_rows, size)
     if plan.steps_per_epoch is None and _compilable(trainee.model):
         ends = _epoch_ends(trainee, validation, plan, max(size, KERAS_BATCH_SIZE))
         ends.set_model(trainee.model)
@@ -138,7 +140,7 @@ def _evaluate_arrays(
     data = prepare_data(trainee.networks, x, y, weights)
     trainee.build(data)
     with _fixed_seed(trainee.model, seed):
-        return evaluate_data(trainee, data, _batch_size(data, batch_size), steps)
+        return evaluate_data(trainee, data, _batch_size(trainee.networks, data, batch_size), steps)
 
 
 def _evaluate_stream(trainee: Trainee, stream: Stream, num_data: int | None = None, **options: Any) -> Logs:
@@ -159,6 +161,7 @@ def evaluate_data(trainee: Trainee, data: Data, size: int, steps: int | None = N
         ("evaluate", data.num_rows is None), lambda: training.make_evaluator(trainee.loss, trainee.model)
     )
     totals, count = np.zeros(len(LOG_NAMES)), 0
+    check_batches_of_rows(trainee.networks, data.num_rows, size)
     for i, batch in enumerate(batches_of(data, size, data.num_rows)):
         if steps is not None and i >= steps:
             break
@@ -174,6 +177,7 @@ def _stream_batches(trainee: Trainee, stream: Stream, num_data: int | None) -> S
     data = batches.first_data()
     batches.require_num_data()
     trainee.build(data, batches.num_data)
+    check_batches_of_rows(trainee.networks, batches.num_data, data.num_rows or 1)
     return batches
 
 
@@ -237,7 +241,8 @@ def _epoch_ends(
 
     def validate() -> Logs:
         if stream is None:
-            return evaluate_data(trainee, validation, plan.validation_batch_size or size, plan.validation_steps)
+            own = plan.validation_batch_size or rows_at_a_time(trainee.networks, validation.num_rows, size)
+            return evaluate_data(trainee, validation, own, plan.validation_steps)
         return _evaluate_stream(trainee, stream, verbose=0, steps=plan.validation_steps)
 
     def check(logs: Logs, epoch: int) -> None:
@@ -298,10 +303,11 @@ def _split(trainee: Trainee, data: Data, plan: FitPlan) -> tuple[Data, Data | No
     return data.take(slice(0, cut)), data.take(slice(cut, rows))
 
 
-def _batch_size(data: Data, batch_size: int | None) -> int:
+def _batch_size(networks: Networks, data: Data, batch_size: int | None) -> int:
     if data.num_rows is None:
         return 1
-    return min(int(KERAS_BATCH_SIZE if batch_size is None else batch_size), data.num_rows)
+    size = rows_at_a_time(networks, data.num_rows, KERAS_BATCH_SIZE) if batch_size is None else batch_size
+    return min(int(size), data.num_rows)
 
 
 def _compilable(model: keras.Model) -> bool:

@@ -54,11 +54,9 @@ class Loss(keras.layers.Layer):
         Args:
             batch: A batch.
             seed: A seed.
-            training: Whether what the objective learns from its own values may change.
+            training: Whether layers are trained, and what the objective learns from its own values may change.
         """
-        spec = self.networks.require_spec()
-        how = {"foldable": spec.foldable, "shared": spec.shared, "training": training}
-        return evaluate(self.networks, self.objective, batch, seed, **how)
+        return evaluate(self.networks, self.objective, batch, seed, training=training)
 
     def of_evaluation(self, batch: dict, evaluation: Evaluation) -> Tensor:
         """Returns the loss, given the objective's values on a batch."""

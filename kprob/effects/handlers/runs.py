@@ -124,6 +124,7 @@ class rows(Handler):
         scale: Rows of the whole data set per row of the batch.
         weights: A weight per row, or None.
         indices: Which rows of the whole data set these are, or None.
+        num_draws: Draws that the run stands for; `size` is that many times the rows of one.
 
     Example:
         ```python
@@ -145,11 +146,13 @@ class rows(Handler):
         scale: Tensor = 1.0,
         weights: Tensor = None,
         indices: Tensor = None,
+        num_draws: int = 1,
     ):
         super().__init__(network)
         self.size, self.scale, self.weights, self.indices = size, scale, weights, indices
+        self.num_draws = num_draws
 
     def on_plate(self, plate: Plate) -> None:
         if plate.is_data and plate.size is None:
             plate.size, plate.scale = self.size, self.scale
-            plate.weights, plate.indices = self.weights, self.indices
+            plate.weights, plate.indices, plate.num_draws = self.weights, self.indices, self.num_draws

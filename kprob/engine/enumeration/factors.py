@@ -17,6 +17,7 @@ from kprob.engine.enumeration.assignment import AssignValues
 from kprob.engine.enumeration.generative_network import GenerativeNetwork
 from kprob.engine.enumeration.log_factor import log_factor
 from kprob.engine.enumeration.plan import SummationPlan
+from kprob.engine.enumeration.repetition import tiled
 from kprob.engine.enumeration.summed_variable import SummedVariable, past_of, site_names
 from kprob.engine.enumeration.tables import Table
 from kprob.types import Seed, Tensor
@@ -158,10 +159,7 @@ def _folded(runs: _NetworkRuns, first: Trace, sites: list[str], variables: Mappi
         column = ops.convert_to_tensor(table[:, variable.colour])
         return ops.reshape(ops.broadcast_to(column[:, None], (number, rows)), (-1,))
 
-    values = {}
-    for site in runs.inference.random_sites():
-        repeats = (number, *[1] * (len(site.value.shape) - 1))
-        values[site.name] = ops.tile(site.value, repeats) if site.in_data_plate else site.value
+    values = {site.name: tiled(site, number) for site in runs.inference.random_sites()}
     trace = runs.networks.run_generative(
         repeat_rows(runs.batch, number),
         runs.seed,

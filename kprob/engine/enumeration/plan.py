@@ -16,12 +16,13 @@ import numpy as np
 
 from kprob import distributions
 from kprob.backend import find_influences, random
-from kprob.data.batch import rows_of
 from kprob.effects import Site, Trace
-from kprob.engine.enumeration.assignment import AssignPast, AssignValues
+from kprob.engine.enumeration.assignment import AssignPast
 from kprob.engine.enumeration.generative_network import GenerativeNetwork
 from kprob.engine.enumeration.log_factor import log_factor
+from kprob.engine.enumeration.repetition import Repetition
 from kprob.engine.enumeration.summed_variable import SummedVariable, past_name, site_names, to_sum_out
+from kprob.engine.probing.coupling import axis_of, looks_across, plates_of
 from kprob.errors import SiteError, explain, names
 from kprob.numerics import to_numpy
 
@@ -86,6 +87,7 @@ def find_plan(networks: GenerativeNetwork, batch: dict, inference: Trace) -> Sum
     used = {v for own in parents.values() for v in own}
     variables = {name: v for name, v in variables.items() if v.state is None or name in used}
     _check_plates(trace, variables, parents)
+    _check_independence(networks, batch, inference, trace, variables)
     colours = _colours(variables, parents)
     sizes = tuple(
         max(v.number for v in variables.values() if colours[v.name] == colour)
@@ -98,35 +100,37 @@ def find_plan(networks: GenerativeNetwork, batch: dict, inference: Trace) -> Sum
     inside = {p for site, own in parents.items() if trace[site].in_data_plate for p in own}
     whole = tuple(site.name for site in summed_sites if site.name in inside and not site.in_data_plate)
     plan = SummationPlan(variables, dict(parents), sizes, foldable, whole=whole)
-    return dataclasses.replace(plan, compact=foldable and _is_compact(networks, plan, batch, inference))
+    if not foldable:
+        return plan
+    varying = [name for name, own in parents.items() if own]
+    trial = Repetition(networks, variables, varying, plan.runs, batch, inference)
+    compact = trial.is_compact()
+    return dataclasses.replace(plan, compact=compact, foldable=compact or trial.is_foldable())
 
 
-def _is_compact(networks: GenerativeNetwork, plan: SummationPlan, batch: dict, inference: Trace) -> bool:
-    # Tried out: a network that counts on the axis of the rows fails, or gives other numbers. One row would show nothing.
-    if rows_of(batch) in (None, 1):
-        return False
-    varying = [name for name, parents in plan.parents.items() if parents]
-    for numbers in (plan.runs[0], plan.runs[-1]):
-        logs = []
-        for compact in (False, True):
-            extra = AssignValues(plan.variables, lambda site, variable: int(numbers[variable.colour]), compact)  # noqa: B023
-            try:
-                with keras.StatelessScope():
-                    trace = networks.run_generative(batch, random.seed(2), inference, extra=extra)
-                sites = [trace[name] for name in varying if not trace[name].is_deterministic]
-                logs.append([to_numpy(log_factor(site, plan.variables)) for site in sites])
-            except Exception:  # noqa: BLE001  (whatever the network does with such a value)
-                return False
-        for full, short in zip(*logs, strict=True):
-            if not _agree(full, short):
-                return False
-    return True
+def _check_independence(
+    networks: GenerativeNetwork, batch: dict, inference: Trace, trace: Trace, variables: Variables
+) -> None:
+    # All places of a plate are summed over at once: none may look at the value of another.
+    own = {name: v for name, v in variables.items() if v.state is None}
+    shapes = {name: (*to_numpy(trace[name].value).shape[: len(v.plates)],) for name, v in own.items()}
 
+    def filled(which: int) -> dict[str, np.ndarray]:
+        return {n: np.broadcast_to(v.values[which], (*shapes[n], *v.values.shape[1:])) for n, v in own.items()}
 
-def _agree(full: np.ndarray, short: np.ndarray) -> bool:
-    if full.ndim != short.ndim or any(b not in (1, a) for a, b in zip(full.shape, short.shape, strict=True)):
-        return False
-    return np.allclose(full, np.broadcast_to(short, full.shape), rtol=1e-4, atol=1e-4, equal_nan=True)
+    def run(values: Mapping) -> dict[str, Site]:
+        given = {
+            n: keras.ops.cast(keras.ops.convert_to_tensor(v), trace[n].distribution.dtype) for n, v in values.items()
+        }
+        with keras.StatelessScope():
+            again = networks.run_generative(batch, random.seed(2), inference, given=given)
+        return {site.name: site for site in again.weighed_sites()}
+
+    for plate, sites in plates_of([trace[name] for name in own]).items():
+        axes = {site.name: axis for site in sites if (axis := axis_of(site, plate)) is not None}
+        found = looks_across(run, plate, filled(0), filled(-1), axes)
+        if found is not None:
+            raise SiteError(_looks_across(found, plate, list(axes)))
 
 
 def _variables(sites: list[Site]) -> dict[str, SummedVariable]:
@@ -191,4 +195,13 @@ def _too_many_runs(parents: Parents, sizes: tuple[int, ...]) -> str:
         received=f"`{site}` depends on {names(own_parents)}: {math.prod(sizes):,} combinations of values",
         expected=f"at most {MOST_RUNS:,}",
         fix=f"declare `{own_parents[0]}` in `inference`, where it is drawn instead",
+    )
+
+
+def _looks_across(site: str, plate: str, variables: list[str]) -> str:
+    return explain(
+        f"{names(variables)} can't be summed out: `{site}` at one place of plate `{plate}` depends on the values at others.",
+        received=f"a network that looks across plate `{plate}`: a mean, a sum, a shift, an order or a fixed place of it",
+        expected="places of a plate that are independent of each other given the rest",
+        fix=f"use values of the same place alone, or declare `{variables[0]}` in `inference`, where it is drawn instead",
     )

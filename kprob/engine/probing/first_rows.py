@@ -7,7 +7,7 @@ from kprob.data.batch import Data
 from kprob.effects import Site
 from kprob.numerics import to_numpy
 
-FIRST_ROWS = 3
+FIRST_ROWS = 3  # an odd number: a network that takes rows in pairs goes through with any even one
 Result = TypeVar("Result")
 
 

@@ -5,8 +5,8 @@
 The first part has a large variance, and most of f is only noise in it: E_q[c ∇ log q(z)] = 0 for every c that doesn't
 depend on z. So each latent's score is multiplied by those terms of f alone that can depend on it. A term that was drawn
 before can't; nor can one at another place along a plate that both are in, since a plate is an axis of independence
-(Rao-Blackwellisation; Ranganath, Gerrish and Blei 2014; Schulman, Heess, Weber and Abbeel 2015). What is left is lowered
-by a baseline, a guess of the terms that doesn't see the draw.
+where no network looks across it (Rao-Blackwellisation; Ranganath, Gerrish and Blei 2014; Schulman, Heess, Weber and
+Abbeel 2015). What is left is lowered by a baseline, a guess of the terms that doesn't see the draw.
 """
 
 import keras
@@ -74,7 +74,10 @@ def signal_of(site: Site, terms: list[DensityTerm], inference_trace: Trace) -> T
             continue  # draws share it, so that it depends on none
         between = latents[order[site.name] : last + 1]
         shared = [
-            p.name for p in site.plates if all(any(p.name == o.name for o in s.plates) for s in [term.site, *between])
+            p.name
+            for p in site.plates
+            if p.name not in inference_trace.coupled
+            and all(any(p.name == o.name for o in s.plates) for s in [term.site, *between])
         ]
         signal = signal + _aligned(term, site, shared)
     return signal
