@@ -157,23 +157,36 @@ def build(networks: Networks, data: Data, num_data: int | None = None, check_val
     networks.plan = find_plan(networks, batch, q)  # discrete latents that q lacks are summed out from here on
     latents = _latents(networks, batch, q)
     p = networks.run_generative(batch, random.seed(2), latents=q)
+    local = _is_local(networks, p, q)
+    networks.folding = find_folding(networks, data) if local and not networks.run_eagerly else None
     if check_values:
         if networks.guide is None:  # a guide takes its supports from p
             check_supports(p, q)
-        check_repeatable(networks, batch, q, p)
-    networks.spec = _spec_of(networks, batch, p, q, latents, data, num_data)
+        if networks.folding is None or not networks.folding.of_both:  # else they were the same in several runs
+            check_repeatable(networks, batch, q, p)
+    networks.spec = _spec_of(networks, batch, p, q, latents, data, num_data, local)
     host.built = True
     return batch
 
 
-def _spec_of(
-    networks: Networks, batch: dict, p: Trace, q: Trace, latents: tuple[str, ...], data: Data, num_data: int | None
-) -> Spec:
-    latent_sites = [site for site in q.random_sites() if not site.intervened]
+def _is_local(networks: Networks, p: Trace, q: Trace) -> bool:
+    # Whether every latent, drawn or summed out, is inside the data plate.
+    latents = [site for site in q.random_sites() if not site.intervened]
     summed = () if networks.plan is None else networks.plan.sites
-    inside = all(site.in_data_plate for site in [*latent_sites, *(p[name] for name in summed)])
-    local = p.data_plate is not None and inside
-    networks.folding = find_folding(networks, data) if local and not networks.run_eagerly else None
+    return p.data_plate is not None and all(site.in_data_plate for site in [*latents, *(p[name] for name in summed)])
+
+
+def _spec_of(
+    networks: Networks,
+    batch: dict,
+    p: Trace,
+    q: Trace,
+    latents: tuple[str, ...],
+    data: Data,
+    num_data: int | None,
+    local: bool,
+) -> Spec:
+    summed = () if networks.plan is None else networks.plan.sites
     networks.coupling = find_coupling(networks, data, q)
     guide = networks.guide
     if guide is not None and guide.needs_independent_rows:

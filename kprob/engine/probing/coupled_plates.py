@@ -50,29 +50,35 @@ def find_coupling(networks: Networks, data: Data, inference: Trace) -> Coupling:
 
 
 def _dependent(networks: Networks, all_data: Data | None, plate: str, data: Data) -> str | None:
-    return _Change(networks, data, all_data, plate).site()
+    try:
+        return _Change(networks, data, all_data, plate, of_prior=True).site()
+    except Exception:  # noqa: BLE001  (a network may fail where q never goes)
+        return _Change(networks, data, all_data, plate, of_prior=False).site()
 
 
 class _Change:
     # Runs of both networks in which every other place of a plate has other values, and other data where asked.
-    def __init__(self, networks: Networks, data: Data, all_data: Data | None, plate: str):
+    def __init__(self, networks: Networks, data: Data, all_data: Data | None, plate: str, of_prior: bool):
         self.networks, self.data, self.plate = networks, data, plate
         with keras.StatelessScope():
             # Others are of the prior, which is seldom as narrow as q.
             q = networks.run_inference(batch_of(data), random.seed(1))
-            prior = networks.run_generative(batch_of(data), random.seed(3), extra=VariedValues(q.values()))
+            if of_prior:
+                other = networks.run_generative(batch_of(data), random.seed(3), extra=VariedValues(q.values()))
+            else:
+                other = networks.run_inference(batch_of(data), random.seed(3))
         latents = [site for site in q.random_sites() if not site.intervened]
         self.axes = {
-            _LATENT + s.name: axis for s in latents if s.name in prior and (axis := axis_of(s, plate)) is not None
+            _LATENT + s.name: axis for s in latents if s.name in other and (axis := axis_of(s, plate)) is not None
         }
         self.values = {_LATENT + site.name: to_numpy(site.value) for site in latents}
-        self.others = {_LATENT + site.name: to_numpy(prior[site.name].value) for site in latents if site.name in prior}
+        self.others = {_LATENT + site.name: to_numpy(other[site.name].value) for site in latents if site.name in other}
         if all_data is not None and data.num_rows is not None:
             rows, number = self.data.rows, data.num_rows
             enough = (all_data.num_rows or 0) >= 2 * number
-            other = all_data.take(slice(number, 2 * number)).rows if enough else {n: v[::-1] for n, v in rows.items()}
+            rest = all_data.take(slice(number, 2 * number)).rows if enough else {n: v[::-1] for n, v in rows.items()}
             self.values |= {_DATA + name: value for name, value in rows.items()}
-            self.others |= {_DATA + name: value for name, value in other.items()}
+            self.others |= {_DATA + name: value for name, value in rest.items()}
             self.axes |= {_DATA + name: 0 for name in rows}
 
     def site(self) -> str | None:

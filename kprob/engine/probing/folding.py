@@ -73,45 +73,55 @@ class _Trial:
 
     def folds(self, training: bool) -> tuple[bool, bool]:
         """Whether p can be folded, and whether q can."""
-        found: list[tuple[bool, bool]] = []
+        found = []
         with keras.StatelessScope(), AnyPast(), _silent(self.noise):
-            _Run(lambda: found.append(on_first_rows(self._compare, self.data)[0]))(training=training)
-        return found[0]
+            # One draw is of the prior, which is seldom as narrow as q: values that hardly differ would hide what looks at
+            # them. But a network may fail where q never goes.
+            for compare in (self._compare_with_prior, self._compare_draws_of_q):
+                try:
+                    _Run(lambda: found.append(on_first_rows(compare, self.data)[0]))(training=training)  # noqa: B023
+                except Exception:  # noqa: BLE001
+                    continue
+                return found[0]
+        return False, False
 
-    def _compare(self, data: Data) -> tuple[bool, bool]:
-        # One draw is of the prior, which is seldom as narrow as q: values that hardly differ would hide what looks at them.
-        batch, networks = batch_of(data), self.networks
-        size = None if rows_of(batch) is not None else ROWS
-        repeated = batch if size else repeat_rows(batch, DRAWS)
-
-        def generate(latents: Trace | None, unlike: Mapping) -> Trace:
-            return networks.run_generative(batch, random.seed(21), latents, None, size, extra=VariedValues(unlike))
-
+    def _compare_with_prior(self, data: Data) -> tuple[bool, bool]:
+        run = _Runs(self.networks, batch_of(data))
         if not self.inference:
-            each = [first := generate(None, {}), generate(None, first.values())]
-            return self._folded(each, repeated, size), False
-        q = networks.run_inference(batch, random.seed(11), None, size)
-        each = [generate(q, {}), prior := generate(None, q.values())]
-        given = {name: value for name, value in prior.values().items() if name in q}
-        infer = [q, networks.run_inference(batch, random.seed(12), None, size, given=given)]
-        together = _attempt(
-            lambda: networks.run_inference(repeated, random.seed(11), DRAWS, size, given=_folded_values(infer))
-        )
-        return self._folded(each, repeated, size), together is not None and _agree(infer, together)
+            first = run.generative(21)
+            return run.generative_folds([first, run.generative(22, unlike=first.values())]), False
+        q = run.inference(11)
+        each = [run.generative(21, q), run.generative(22, unlike=q.values())]
+        given = {name: value for name, value in each[1].values().items() if name in q}
+        return run.generative_folds(each), run.inference_folds([q, run.inference(12, given)])
 
-    def _folded(self, each: Sequence[Trace], repeated: dict, size: int | None) -> bool:
-        given = _folded_values(each)
-        folded = _attempt(
-            lambda: self.networks.run_generative(repeated, random.seed(21), None, DRAWS, size, given=given)
-        )
-        return folded is not None and _agree(each, folded)
+    def _compare_draws_of_q(self, data: Data) -> tuple[bool, bool]:
+        run = _Runs(self.networks, batch_of(data))
+        q = [run.inference(11), run.inference(12)]
+        return run.generative_folds([run.generative(21, each) for each in q]), run.inference_folds(q)
 
 
-def _attempt(run: Callable[[], Trace]) -> Trace | None:
-    try:
-        return run()
-    except Exception:  # noqa: BLE001  (whatever the network does with more rows than it was written for)
-        return None
+class _Runs:
+    # Runs of the networks on a few rows.
+    def __init__(self, networks: Networks, batch: dict):
+        self.networks, self.batch = networks, batch
+        self.size = None if rows_of(batch) is not None else ROWS
+        self.repeated = batch if self.size else repeat_rows(batch, DRAWS)
+
+    def generative(self, seed: int, latents: Trace | None = None, unlike: Mapping | None = None) -> Trace:
+        extra = VariedValues(unlike or {})
+        return self.networks.run_generative(self.batch, random.seed(seed), latents, None, self.size, extra=extra)
+
+    def inference(self, seed: int, given: Mapping | None = None) -> Trace:
+        return self.networks.run_inference(self.batch, random.seed(seed), None, self.size, given=given)
+
+    def generative_folds(self, each: Sequence[Trace]) -> bool:
+        run, given = self.networks.run_generative, _folded_values(each)
+        return _agree(each, lambda: run(self.repeated, random.seed(21), None, DRAWS, self.size, given=given))
+
+    def inference_folds(self, each: Sequence[Trace]) -> bool:
+        run, given = self.networks.run_inference, _folded_values(each)
+        return _agree(each, lambda: run(self.repeated, random.seed(11), DRAWS, self.size, given=given))
 
 
 def layers_of(networks: Networks) -> list[keras.layers.Layer]:
@@ -181,7 +191,11 @@ def _joined(values: Sequence[Tensor]) -> Tensor:
     return joined if any(known is None for known in logits) else remember(joined, keras.ops.concatenate(logits))
 
 
-def _agree(each: Sequence[Trace], folded: Trace) -> bool:
+def _agree(each: Sequence[Trace], run: Callable[[], Trace]) -> bool:
+    try:
+        folded = run()
+    except Exception:  # noqa: BLE001  (whatever the network does with more rows than it was written for)
+        return False
     if any(list(trace) != list(folded) for trace in each):
         return False
     return all(_same([trace[name] for trace in each], folded[name]) for name in folded)

@@ -150,10 +150,11 @@ def test_the_gradient_of_coins_that_share_their_mean():
         return total
 
     model = kprob.ProbabilisticModel(generative=generative, inference=inference)
+    keras.utils.set_random_seed(1)
     model.compile(kprob.ELBO(num_samples=3000), keras.optimizers.SGD(1.0)).fit({"x": x}, epochs=1, verbose=0)
     moved = 3 * (float(ops.convert_to_numpy(model.trainable_variables[0])) - 0.3)
     slope = (elbo(0.3 + 1e-4) - elbo(0.3 - 1e-4)) / 2e-4
-    assert np.isclose(moved, slope, rtol=0.15), (moved, slope)
+    assert abs(moved - slope) < 1.5, (moved, slope)  # where rows are taken for independent: -0.6 for 3.2
 
 
 @pytest.mark.parametrize("size", [None, 4])
