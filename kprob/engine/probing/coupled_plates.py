@@ -17,6 +17,7 @@ from kprob.engine.probing.varied_values import VariedValues
 from kprob.engine.spec import Coupling
 from kprob.numerics import to_numpy
 
+MANY_ROWS = 1000
 _LATENT, _DATA = "latent ", "data "
 
 
@@ -36,17 +37,25 @@ def find_coupling(networks: Networks, data: Data, inference: Trace) -> Coupling:
             # Where draws can share a run, no row looks at another.
             if networks.folding.of_both:
                 continue
-            across, _ = on_first_rows(functools.partial(_dependent, networks, data, plate), data)
+            across = _find(networks, data, plate, with_data=True)
             if across is None:
                 continue
         elif all(distributions.is_reparameterized(site.distribution) for site in sites) and not (
             is_data and networks.guide is not None and networks.guide.needs_independent_rows
         ):
             continue
-        found, _ = on_first_rows(functools.partial(_dependent, networks, None, plate), data)
-        if found is not None:
+        if _find(networks, data, plate, with_data=False) is not None:
             plates.append(plate)
     return Coupling(frozenset(plates), across)
+
+
+def _find(networks: Networks, data: Data, plate: str, with_data: bool) -> str | None:
+    # On the first rows, and where these don't see each other on many: rows may meet by groups.
+    dependent = functools.partial(_dependent, networks, data if with_data else None, plate)
+    found, few = on_first_rows(dependent, data)
+    if found is not None or few.num_rows == data.num_rows:
+        return found
+    return dependent(data.take(slice(0, MANY_ROWS)))
 
 
 def _dependent(networks: Networks, all_data: Data | None, plate: str, data: Data) -> str | None:
@@ -57,7 +66,7 @@ def _dependent(networks: Networks, all_data: Data | None, plate: str, data: Data
 
 
 class _Change:
-    # Runs of both networks in which every other place of a plate has other values, and other data where asked.
+    # Runs of both networks in which some places of a plate have other values, and other data where asked.
     def __init__(self, networks: Networks, data: Data, all_data: Data | None, plate: str, of_prior: bool):
         self.networks, self.data, self.plate = networks, data, plate
         with keras.StatelessScope():

@@ -1,8 +1,8 @@
 """Whether a network keeps to its plates, or looks from one place of a plate at another: found by changing some places.
 
 A plate is an axis of independence. Sums over discrete latents, weights of rows and the score function's gradient count on it
-that what is drawn at one place changes no density at another. So every other place of the plate gets other values, and
-the densities at the rest must stay as they were; then the same the other way round.
+that what is drawn at one place changes no density at another. So some places of the plate get other values, and the
+densities at the rest must stay as they were.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +14,7 @@ from kprob.numerics import to_numpy
 from kprob.types import ArrayLike
 
 TOLERANCE = 1e-4
+FEW_PLACES = 8
 
 Values = Mapping[str, np.ndarray]
 Run = Callable[[Values], Mapping[str, Site]]
@@ -33,7 +34,8 @@ def looks_across(
         outside: Whether sites outside the plate may not depend on the values either.
     """
     before = {name: densities(site) for name, site in run(values).items()}
-    for places in _every_other(values, axes):
+    first_name = next(iter(axes))
+    for places in _some_places(values[first_name].shape[axes[first_name]]):
         mixed = {name: _mixed(values[name], others[name], places, axis) for name, axis in axes.items()}
         for name, site in run({**values, **mixed}).items():
             first, second, axis = before[name], densities(site), axis_of(site, plate)
@@ -68,10 +70,15 @@ def numbers(value: ArrayLike) -> np.ndarray:
     return to_numpy(value).astype("float64")
 
 
-def _every_other(values: Values, axes: Mapping[str, int]) -> Iterator[np.ndarray]:
-    name, axis = next(iter(axes.items()))
-    places = np.arange(values[name].shape[axis]) % 2 == 1
-    yield from (places, ~places)
+def _some_places(number: int) -> Iterator[np.ndarray]:
+    # Of few places any two are told apart, either way round; of many, most are.
+    if number > FEW_PLACES:
+        generator = np.random.default_rng(0)
+        yield from (generator.random(number) < 0.5 for _ in range(2))
+        return
+    for digit in range(max(1, (number - 1).bit_length())):
+        places = (np.arange(number) >> digit) % 2 == 1
+        yield from (places, ~places)
 
 
 def _mixed(value: np.ndarray, other: np.ndarray, places: np.ndarray, axis: int) -> np.ndarray:

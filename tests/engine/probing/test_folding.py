@@ -273,3 +273,21 @@ def test_the_plate_of_a_folded_run_is_that_of_one_draw():
     assert model.networks.folding.in_training
     assert {size for size, _ in seen} <= {1, 3, ROWS}
     assert {number for _, number in seen} <= {None, 3, ROWS}
+
+
+def test_rows_that_meet_by_groups():
+    group = np.array([0, 1, 2, 3, 0, 1, 2, 3], "int32")
+
+    def generative(group):
+        with kprob.plate("data"):
+            z = kprob.sample("z", tfd.Normal(0.0, 1.0))
+            mean = ops.segment_sum(z, group, 4) / 2.0
+            kprob.sample("x", tfd.Normal(ops.take(mean, group), 1.0))
+
+    x = np.linspace(-1.0, 1.0, 8).astype("float32")
+    model = kprob.ProbabilisticModel(generative=generative, inference=inference)
+    model.compile(kprob.ELBO(), keras.optimizers.SGD(0.0)).fit({"x": x, "group": group}, epochs=1, verbose=0)
+    assert not model.networks.folding.generative
+    assert model.networks.coupling.plates == {"data"}  # the first rows are of a group each
+    draws = model.posterior_predictive("x", {"group": group, "x": x}).mean(seed=1)
+    assert draws.shape == (8,)
