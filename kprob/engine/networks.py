@@ -16,6 +16,7 @@ from kprob.data.batch import data_of, repeat_rows, rows_of
 from kprob.effects import Handler, LocScale, Trace, Transform, handlers, reparam
 from kprob.engine.arguments import arguments_of, bind
 from kprob.engine.enumeration import SummationPlan, collapse
+from kprob.engine.given_data import RefuseSecondValues
 from kprob.engine.host import Host
 from kprob.engine.paired_run import PairedRun
 from kprob.engine.parameters import NamedParameters, ParameterHandler
@@ -237,7 +238,9 @@ class Networks:
         with plate_of(batch, num_draws, size), trace, self.store(), handlers.seed(seed=seed), extra or Handler():
             # Further out than what gives values: a site that has one stays what it is.
             with reparam(config=self.reparam), handlers.replay(guide=latents), handlers.substitute(values=given):
-                with handlers.condition(data={k: v for k, v in data_of(batch).items() if k not in unobserved}):
+                observed = {k: v for k, v in data_of(batch).items() if k not in unobserved}
+                twice = RefuseSecondValues(observed, self.generative_arguments)
+                with handlers.condition(data=observed), twice:
                     self._call("generative", trace, self._generate, {"batch": batch}, batch)
         return trace.result
 
