@@ -153,6 +153,11 @@ class Site(HasKind):
             self.cached_log_prob = self._log_prob()
         return self.cached_log_prob
 
+    def log_prob_of_elements(self) -> Tensor:
+        """Returns `log_prob` with a number for each element of the plates; zeros where the site has no density."""
+        sizes = tuple(plate.size for plate in self.plates)
+        return keras.ops.broadcast_to(self.log_prob(), sizes) if sizes else self.log_prob()
+
     def masked(self, log_prob: Tensor, otherwise: float = 0.0) -> Tensor:
         """Returns a log-density of the site with another number where the mask is False.
 

@@ -19,12 +19,13 @@ from kprob.engine.enumeration import SummationPlan, collapse
 from kprob.engine.given_data import RefuseSecondValues
 from kprob.engine.host import Host
 from kprob.engine.paired_run import PairedRun
+from kprob.engine.network_errors import explained
 from kprob.engine.parameters import NamedParameters, ParameterHandler
 from kprob.engine.precision import in_precision
 from kprob.engine.probing.structure import Structure
 from kprob.engine.programs import Programs
 from kprob.engine.spec import Spec
-from kprob.errors import KprobError, add_note, explain
+from kprob.errors import KprobError, explain
 from kprob.guides import Guide
 from kprob.types import Seed
 
@@ -278,19 +279,8 @@ class Networks:
         return self.generative(**bind(self.generative_arguments, data_of(batch), "generative", self.model_name))
 
     def _call(self, network: str, trace: handlers.trace, function: Callable, arguments: dict, batch: dict) -> None:
-        try:
+        with explained(network, self.model_name, trace, data_of(batch)):
             function(**arguments)
-        except KprobError:
-            raise
-        except Exception as error:
-            reached = list(trace.result)
-            shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in data_of(batch).items())
-            add_note(
-                error,
-                f"kprob: this happened in `{network}` of {self.model_name}, "
-                f"{f'after site `{reached[-1]}`' if reached else 'before its first site'}; data: {shapes or 'none'}.",
-            )
-            raise
 
 
 def plate_of(batch: dict, num_draws: int | None = None, size: int | None = None) -> handlers.rows:

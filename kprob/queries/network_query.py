@@ -61,6 +61,22 @@ class NetworkQuery(Query):
             given: Values of latents, still latent.
         """
 
+    @classmethod
+    def densities(
+        cls, networks: Networks, target: Target, batch: dict, seed: Seed, values: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Returns the log-densities of one draw's values, by site, of shape `plate_shape`.
+
+        Args:
+            networks: The networks.
+            target: What the query is about.
+            batch: The data.
+            seed: A seed.
+            values: Values of sites.
+        """
+        trace = cls.run(networks, target, batch, seed, given=values)
+        return {name: trace[name].log_prob_of_elements() for name in target.names}
+
     def runs_per_draw(self) -> int:
         """Returns how often a network runs for one draw."""
         return 1
@@ -108,15 +124,13 @@ class NetworkQuery(Query):
         return to_numpy(compiled(self.batch, seed_of(seed, networks.host.seed_generator)))
 
     def _density(self, values: Mapping[str, Any], seed: int | None) -> Arrays:
-        networks, target, run = self.networks, self.target, self.run
+        networks, target, densities = self.networks, self.target, self.densities
         tensors = prepare_values(networks, target, self.batch, values)
         draws = {name for name, value in tensors.items() if len(value.shape) == rank(networks, name) + 1}
         single = {name: value for name, value in tensors.items() if name not in draws}
 
         def program(batch: dict, values: dict, seed: Seed) -> dict:
-            trace = run(networks, target, batch, seed, given=values)
-            sites = [trace[name] for name in target.names]
-            return {site.name: keras.ops.broadcast_to(site.log_prob(), _plate_shape(site)) for site in sites}
+            return densities(networks, target, batch, seed, values)
 
         compiled = networks.programs.compiled(("log_prob", target, tuple(sorted(tensors))), program)
 
@@ -207,10 +221,6 @@ def _moments(distribution: Any, shape: Any) -> tuple | None:
     except (NotImplementedError, ValueError):
         return None
     return tuple(to_numpy(keras.ops.broadcast_to(value, shape)) for value in moments)
-
-
-def _plate_shape(site: Site) -> tuple:
-    return tuple(plate.size for plate in site.plates)
 
 
 def _parameters(distribution: Any) -> dict:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import keras
 import tensorflow_probability.substrates.jax as tfp  # importable only after `apply_patches`
 
+from kprob.backend.jax.look_ups import LookUps
+from kprob.backend.look_ups import LookUp
 from kprob.types import Distribution, Shape
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "find_influences",
     "gradients",
     "is_tensor",
+    "look_ups",
     "map_draws",
     "softplus",
     "static_shape",
@@ -118,3 +121,9 @@ def softplus(value: jax.Array) -> jax.Array:
     # The gradient of this form takes a third of the time of `jax.nn.softplus`'s. At 0 both terms take the derivative from the
     # right, so that their sum has the right one.
     return jnp.where(value >= 0.0, value, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(value)))
+
+
+def look_ups(
+    function: Callable, variables: Callable[[], Sequence[keras.Variable]] = lambda: ()
+) -> Callable[[Any], list[LookUp]]:
+    return LookUps(function, variables)

@@ -8,7 +8,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from kprob.backend.look_ups import LookUp
 from kprob.backend.patches import keep_shapes_static
+from kprob.backend.tensorflow.look_ups import LookUps
 from kprob.types import Distribution, Shape
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "find_influences",
     "gradients",
     "is_tensor",
+    "look_ups",
     "map_draws",
     "softplus",
     "static_shape",
@@ -115,3 +118,10 @@ def find_influences(function: Callable, inputs: dict[str, tf.Tensor]) -> dict[st
 
 def softplus(value: tf.Tensor) -> tf.Tensor:
     return tf.math.softplus(value)
+
+
+def look_ups(
+    function: Callable, variables: Callable[[], Sequence[keras.Variable]] = lambda: ()
+) -> Callable[[Any], list[LookUp]]:
+    del variables  # TensorFlow finds them itself
+    return LookUps(function)
