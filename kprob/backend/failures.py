@@ -78,7 +78,7 @@ def line_of(error: BaseException, own: tuple[str, ...] = ("kprob",)) -> str | No
 
 def _is_of_library(error: BaseException) -> bool:
     # By where it was raised; errors of C code come up at the user's line, which then doesn't raise them itself.
-    if any(_JAX_NOTE in note for note in getattr(error, "__notes__", ())):
+    if _is_of_tensorflow(error) or any(_JAX_NOTE in note for note in getattr(error, "__notes__", ())):
         return True
     steps = list(_steps(error.__traceback__))
     if not steps:

@@ -76,7 +76,7 @@ class TrialRun(Handler):
     @property
     def forms(self) -> dict[str, Any]:
         """`LocScale` or `Transform` by rewritten site."""
-        found = {}
+        found: dict[str, Any] = {}
         for handler in self.outer:
             if isinstance(handler, reparam):
                 found |= {name: how for name, how in handler.config.items() if name in self.rewritten}

@@ -6,7 +6,6 @@ look-ups inside of a loop, such as `scan` and `vectorized_map`, and indices that
 
 from collections.abc import Callable, Mapping
 
-import keras
 import numpy as np
 
 from kprob.backend import look_ups, random
@@ -35,10 +34,15 @@ def check_indices(networks: Networks, data: Data) -> None:
     program = networks.programs.cached(
         ("look-ups", networks.built), lambda: look_ups(_runs(networks), networks.variables)
     )
+    nothing = networks.programs.cached(("no look-ups", networks.built), list)
+    if nothing:
+        return
     try:
         found = program(batch_of(data))
     except Exception:  # noqa: BLE001  (a network that fails says so in its own words when it runs)
         return
+    if not found:
+        nothing.append(True)
     for look_up in found:
         if look_up.smallest < 0 or look_up.largest >= look_up.length:
             index = look_up.largest if look_up.largest >= look_up.length else look_up.smallest
@@ -55,7 +59,7 @@ def check_indices(networks: Networks, data: Data) -> None:
 def _runs(networks: Networks) -> Callable[[dict], list[Tensor]]:
     def run(batch: dict) -> list[Tensor]:
         given, traces = data_of(batch), []
-        with keras.StatelessScope(), AnyPast():
+        with AnyPast():
             if _has_all(networks.generative_arguments, given):
                 traces.append(networks.run_generative(batch, random.seed(2)))
             if networks.built and networks.guide is None and networks.inference is not None:

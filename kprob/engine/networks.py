@@ -18,8 +18,8 @@ from kprob.engine.arguments import arguments_of, bind
 from kprob.engine.enumeration import SummationPlan, collapse
 from kprob.engine.given_data import RefuseSecondValues
 from kprob.engine.host import Host
-from kprob.engine.paired_run import PairedRun
 from kprob.engine.network_errors import explained
+from kprob.engine.paired_run import PairedRun
 from kprob.engine.parameters import NamedParameters, ParameterHandler
 from kprob.engine.precision import in_precision
 from kprob.engine.probing.structure import Structure

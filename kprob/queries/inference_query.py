@@ -40,7 +40,7 @@ class InferenceQuery(NetworkQuery):
             return latents
         # What follows from latents is the generative network's.
         return networks.run_generative(
-            batch, second, latents, num_draws, target.size, given=given, unobserved=target.names
+            batch, second, latents, num_draws, target.size, given=given, unobserved=(*target.names, *(given or ()))
         )
 
     @classmethod

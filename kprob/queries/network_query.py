@@ -11,7 +11,7 @@ from kprob import checks
 from kprob.backend import random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of, rows_of
-from kprob.data.batch import MAX_FOLDED_ROWS, repeat_rows
+from kprob.data.batch import MAX_FOLDED_ROWS, data_of, repeat_rows
 from kprob.distributions.wrappers import SAMPLE, WRAPPERS, unwrapped
 from kprob.effects import Site, Trace
 from kprob.engine import Networks, find_structure
@@ -74,7 +74,9 @@ class NetworkQuery(Query):
             seed: A seed.
             values: Values of sites.
         """
-        trace = cls.run(networks, target, batch, seed, given=values)
+        # A site that is asked for has the value of the data where the user gives none: it isn't drawn.
+        known = {name: value for name, value in data_of(batch).items() if name in target.names}
+        trace = cls.run(networks, target, batch, seed, given={**known, **values})
         return {name: trace[name].log_prob_of_elements() for name in target.names}
 
     def runs_per_draw(self) -> int:
@@ -184,7 +186,9 @@ class PriorQuery(NetworkQuery):
         given: Mapping[str, Tensor] | None = None,
     ) -> Trace:
         batch = repeated(batch, num_draws)
-        return networks.run_generative(batch, seed, None, num_draws, target.size, given=given)
+        # Values that are given stand before the data's.
+        before = tuple(given or ())
+        return networks.run_generative(batch, seed, None, num_draws, target.size, given=given, unobserved=before)
 
     def _probabilities(self, number: int, seed: int | None) -> Arrays:
         check_summed(self.networks, self.target, "probs")  # which the prior never is

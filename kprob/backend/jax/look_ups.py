@@ -85,7 +85,7 @@ def _looks_up(jaxpr: Any) -> bool:
 def _inside(equation: Any) -> tuple[Any, Sequence[Any]]:
     if equation.primitive.name not in _INLINED:
         return None, ()
-    inner = next((equation.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in equation.params), None)
+    inner: Any = next((equation.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in equation.params), None)
     return (inner.jaxpr, inner.consts) if hasattr(inner, "consts") else (inner, ())
 
 
@@ -107,7 +107,8 @@ def _go_through(
         else:
             if own is not None:
                 _note(equation, operands, own, bounds, places)
-            functions, options = equation.primitive.get_bind_params(equation.params)
+            options = equation.primitive.get_bind_params(equation.params)
+            functions, options = options if isinstance(options, tuple) else ((), options)  # a pair up to JAX 0.9
             results = equation.primitive.bind(*functions, *operands, **options)
             results = results if equation.primitive.multiple_results else [results]
         values |= dict(zip(equation.outvars, results, strict=True))

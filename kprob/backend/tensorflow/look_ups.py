@@ -6,6 +6,7 @@ The function is recorded in a graph whose only results are the bounds of the ind
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from kprob.backend.look_ups import LookUp, line_of_frames
@@ -27,10 +28,12 @@ class LookUps:
     def __call__(self, argument: Any) -> list[LookUp]:
         bounds = self.program(argument)
         lines = self.places[_key(argument)]
-        return [LookUp(*(int(n) for n in b), line) for b, line in zip(bounds, lines, strict=True)]
+        numbers = [[int(number) for number in found] for found in bounds]
+        return [LookUp(low, high, length, line) for (low, high, length), line in zip(numbers, lines, strict=True)]
 
     def _bounds(self, argument: Any) -> list[tf.Tensor]:
-        self.function(argument)
+        with keras.StatelessScope():  # nothing is written to variables
+            self.function(argument)
         bounds: list[tf.Tensor] = []
         lines: list[str] = []
         for operation in list(tf.compat.v1.get_default_graph().get_operations()):
