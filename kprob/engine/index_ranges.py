@@ -1,22 +1,41 @@
 """Whether indices that come with the data are in range: where a compiled program would clamp one, the answer would be wrong.
 
-All rows of the data are looked at: the networks are recorded, and of what they compute only the indices run. What isn't seen:
-look-ups inside of a loop, such as `scan` and `vectorized_map`, and indices that other draws of latents would have.
+All rows of the data are looked at: the networks are recorded, and of what they compute only the indices run. Discrete latents
+have the last of their values. What isn't seen: look-ups inside of a loop, such as a `scan` that is drawn, and indices that follow
+from other latents.
 """
 
 from collections.abc import Callable, Mapping
 
+import keras
 import numpy as np
 
+from kprob import distributions
 from kprob.backend import look_ups, random
 from kprob.data import Data, batch_of
 from kprob.data.batch import data_of
-from kprob.effects import AnyPast
+from kprob.effects import AnyPast, Handler, Site
 from kprob.engine.networks import Networks
 from kprob.errors import DataError, explain
 from kprob.types import Tensor
 
 SOME = 1000
+
+
+class LastValues(Handler):
+    """Gives discrete latents the last of their values, where they are finitely many."""
+
+    def on_sample(self, site: Site) -> None:
+        if site.value is not None or not distributions.is_discrete(site.distribution):
+            return
+        support = distributions.enumerate_support(site.distribution)
+        if support is None:
+            return
+        event = tuple(site.distribution.event_shape)
+        last = keras.ops.reshape(support, (-1, *event))[-1]
+        site.value = keras.ops.broadcast_to(
+            keras.ops.cast(last, site.distribution.dtype), (*(plate.size for plate in site.plates), *event)
+        )
 
 
 def check_indices(networks: Networks, data: Data) -> None:
@@ -61,7 +80,7 @@ def _runs(networks: Networks) -> Callable[[dict], list[Tensor]]:
         given, traces = data_of(batch), []
         with AnyPast():
             if _has_all(networks.generative_arguments, given):
-                traces.append(networks.run_generative(batch, random.seed(2)))
+                traces.append(networks.run_generative(batch, random.seed(2), extra=LastValues()))
             if networks.built and networks.guide is None and networks.inference is not None:
                 if _has_all(networks.inference_arguments, given):
                     traces.append(networks.run_inference(batch, random.seed(1)))
@@ -79,9 +98,10 @@ def _has_all(arguments: Mapping[str, bool], given: Mapping) -> bool:
 def _may_be_indices(networks: Networks, arrays: Mapping[str, np.ndarray]) -> bool:
     # Whole numbers that a network gets to see: as an argument, or as a site after which others come.
     structure = networks.structure
-    seen = {*networks.generative_arguments, *networks.inference_arguments}
-    seen |= set() if structure is None else {*structure.random_sites()[:-1]}
-    return any(name in seen and _is_whole(array) for name, array in arrays.items())
+    sites = [] if structure is None else [structure.sites[name] for name in structure.random_sites()][:-1]
+    seen = {*networks.generative_arguments, *networks.inference_arguments, *(site.name for site in sites)}
+    drawn = any(site.discrete and site.name not in arrays for site in sites)
+    return drawn or any(name in seen and _is_whole(array) for name, array in arrays.items())
 
 
 def _is_whole(array: np.ndarray) -> bool:

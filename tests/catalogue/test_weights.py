@@ -21,7 +21,7 @@ def weighed(handler):
         with kprob.plate("data"), handler():
             kprob.sample("x", tfd.Normal(mu, 1.0))
 
-    return fit_networks(generative, {"x": Y}).evaluate({"x": Y}, verbose=0)
+    return fit_networks(generative, {"x": Y})
 
 
 def log_prob(network):
@@ -301,6 +301,18 @@ def an_index_beyond_the_end_of_an_embedding():
     fit(Model(), {"group": np.arange(20) % 5, "y": Y})
 
 
+@programs.wrong("out of range", "number what is looked up from 0")
+def a_category_beyond_the_end():
+    def generative():
+        with kprob.plate("parts", 3):
+            means = kprob.sample("means", tfd.Normal(0.0, 1.0))
+        with kprob.plate("data"):
+            part = kprob.sample("part", tfd.Categorical(logits=ops.zeros(4)))
+            kprob.sample("y", tfd.Normal(ops.take(means, part, axis=0), 1.0))
+
+    fit_networks(generative, {"y": Y})
+
+
 def groups(group):
     """A mean for each of four groups."""
     with kprob.plate("groups", 4):
@@ -341,10 +353,16 @@ def an_error_of_an_objective():
 
 @programs.right
 def masks_and_scales_of_all_kinds():
-    for mask in (True, np.True_, np.arange(20) > 3, [1] * 20, np.ones(20, "float32"), ops.ones(20, "bool"), [True]):
-        weighed(lambda mask=mask: handlers.mask(mask=mask))
-    for factor in (2, 0.0, np.float64(0.5), np.arange(20), np.ones(20), ops.ones(20), [1.0]):
-        weighed(lambda factor=factor: handlers.scale(factor=factor))
+    def rows():
+        with kprob.plate("data"):
+            kprob.sample("x", tfd.Normal(0.0, 1.0))
+
+    with handlers.rows(size=20):
+        for mask in (True, np.True_, np.arange(20) > 3, [1] * 20, np.ones(20, "float32"), ops.ones(20, "bool"), [True]):
+            assert log_prob(handlers.mask(rows, mask)) < 0
+        for factor in (2, np.float64(0.5), np.arange(20), np.ones(20), ops.ones(20), [1.0]):
+            assert log_prob(handlers.scale(rows, factor)) < 0
+        assert log_prob(handlers.scale(rows, 0.0)) == 0
 
 
 @programs.right
