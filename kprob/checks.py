@@ -181,7 +181,8 @@ def _plate_fix(name: str, batch: Shape, plates: Sequence[Any]) -> str:
     if sizes and plates[0].is_data and len(batch) == len(sizes) and broadcasts(batch[1:], sizes[1:]):
         return (
             "make what has a value for each row an argument of the network: it is then looked up in the data by its "
-            "name, and split into batches with the rest"
+            f"name, and split into batches with the rest; where a row has a vector of {batch[0]} numbers, say so: "
+            f"kprob.tfd.Independent(distribution, 1), or the layer's `event_shape`, layers.Normal({batch[0]})"
         )
     extra = batch[len(sizes) :] if len(batch) > len(sizes) else None
     if extra is not None and not sizes:

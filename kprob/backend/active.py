@@ -48,6 +48,7 @@ executing_eagerly = operations.executing_eagerly
 find_influences = operations.find_influences
 gradients = operations.gradients
 is_tensor = operations.is_tensor
+look_ups = operations.look_ups
 map_draws = operations.map_draws
 softplus = operations.softplus
 static_shape = operations.static_shape

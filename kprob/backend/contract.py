@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import keras
 
+from kprob.backend.look_ups import LookUp
 from kprob.types import ArrayLike, Distribution, Seed, Shape, Tensor
 
 
@@ -28,6 +29,18 @@ class Operations(Protocol):
 
     def is_tensor(self, value: object) -> bool:
         """Returns whether a value is a tensor of the backend or a Keras variable."""
+
+    def look_ups(
+        self, function: Callable, variables: Callable[[], Sequence[keras.Variable]] = lambda: ()
+    ) -> Callable[[Any], list[LookUp]]:
+        """Returns a program that finds between which numbers the indices lie by which a user's function looks up.
+
+        Nothing is computed but these indices. Look-ups of libraries, and those inside of loops, aren't among them.
+
+        Args:
+            function: A function of one tensor, or of a structure of them.
+            variables: Returns the variables that `function` reads.
+        """
 
     def static_shape(self, value: Tensor) -> tuple[int | None, ...]:
         """Returns the shape as it is known before the program runs: `None` where an axis is only known while it runs."""

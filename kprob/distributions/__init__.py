@@ -15,7 +15,7 @@ from kprob.distributions.families.hidden_markov import hidden_markov_family
 from kprob.distributions.families.mixture import mixture_family
 from kprob.distributions.families.transformed import transformed_family
 from kprob.distributions.family import Family, Parameter
-from kprob.distributions.kl_divergence import kl_divergence
+from kprob.distributions.kl_divergence import entropy, kl_divergence
 from kprob.distributions.log_density import log_prob
 from kprob.distributions.properties import is_discrete, is_reparameterized
 from kprob.distributions.registry import families, family_of, get_family, is_a, register_family
@@ -34,6 +34,7 @@ __all__ = [
     "Support",
     "contains",
     "draw",
+    "entropy",
     "enumerate_support",
     "families",
     "family_from_class",

@@ -21,3 +21,18 @@ def kl_divergence(q: Distribution, p: Distribution) -> Tensor | None:
         return tfd.kl_divergence(q, p)
     except NotImplementedError:
         return None
+
+
+def entropy(distribution: Distribution) -> Tensor | None:
+    """Returns the entropy −E[log q(z)], or None where no closed form is known.
+
+    Args:
+        distribution: A TFP distribution.
+
+    Returns:
+        A tensor of the batch shape.
+    """
+    try:
+        return distribution.entropy()
+    except NotImplementedError:
+        return None

@@ -7,7 +7,7 @@ May import: errors, checks, backend, distributions.
 
 from kprob.effects import handlers
 from kprob.effects.primitives import datamodel, deterministic, factor, module, param, plate, sample
-from kprob.effects.reparameterize import LocScale, Transform, reparam
+from kprob.effects.reparameterize import Inverted, LocScale, Transform, reparam
 from kprob.effects.scan import AnyPast, scan
 from kprob.effects.site import HasKind, Plate, Site, SiteKind
 from kprob.effects.stack import STATE, Handler, running, send
@@ -18,6 +18,7 @@ __all__ = [
     "AnyPast",
     "Handler",
     "HasKind",
+    "Inverted",
     "LocScale",
     "Plate",
     "STATE",

@@ -8,6 +8,8 @@ import keras
 from kprob import checks
 from kprob.backend import float_type, tfd
 from kprob.distributions.precision import to_float64
+from kprob.effects.density_weights import checked_log_weight
+from kprob.effects.deterministic_value import recorded_value
 from kprob.effects.site import Plate, Site, SiteKind
 from kprob.effects.stack import STATE, send
 from kprob.types import ArrayLike, Distribution, Tensor
@@ -83,10 +85,13 @@ def deterministic(name: str, value: Tensor) -> Tensor:
 
     Args:
         name: Name of the site.
-        value: The value, of shape `plate_shape + event_shape`.
+        value: The value, of shape `plate_shape + event_shape`; one number stands for all elements of the plates.
 
     Returns:
         The value.
+
+    Raises:
+        SiteError: The value is no tensor, or doesn't fit the plates.
 
     Example:
         ```python
@@ -96,7 +101,11 @@ def deterministic(name: str, value: Tensor) -> Tensor:
         ```
     """
     checks.check_name(name)
-    return send(Site(name, SiteKind.DETERMINISTIC, value=value, plates=tuple(STATE.plates))).value
+    plates = tuple(STATE.plates)
+    recorded = recorded_value(name, value, plates)
+    site = send(Site(name, SiteKind.DETERMINISTIC, value=recorded, plates=plates))
+    # The network goes on with what it had, unless a handler has put another value in its place.
+    return value if site.value is recorded else site.value
 
 
 def factor(name: str, log_weight: ArrayLike) -> None:
@@ -105,6 +114,9 @@ def factor(name: str, log_weight: ArrayLike) -> None:
     Args:
         name: Name of the site.
         log_weight: The log-weight, broadcasting to the open plates.
+
+    Raises:
+        SiteError: The log-weight is no number, or doesn't fit the plates.
 
     Example:
         ```python
@@ -115,8 +127,7 @@ def factor(name: str, log_weight: ArrayLike) -> None:
     """
     checks.check_name(name)
     plates = tuple(STATE.plates)
-    value = keras.ops.convert_to_tensor(log_weight)
-    value = checks.broadcast_to_plates(name, value, plates)
+    value = checked_log_weight(name, log_weight, plates)
     send(Site(name, SiteKind.FACTOR, value=value, plates=plates, observed=True))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from kprob.backend import tfd
@@ -78,6 +79,16 @@ class LocScale:
         latent = sample(self.latent_name(site.name), tfd.Independent(moved, event_ndims) if event_ndims else moved)
         return loc + scale ** (1.0 - c) * (latent - c * loc)
 
+    def invert(self, site: Site) -> tuple[Tensor, Tensor]:
+        """Returns the latent that a site's value comes from, and the logarithm of its derivative, one for each plate element."""
+        base, event_ndims = split_wrappers(site.distribution)
+        c: Tensor = self.centered
+        if c is None:
+            c = param(f"{site.name}_centered", np.full(tuple(site.distribution.event_shape), 0.5), "unit")
+        latent = c * base.loc + (site.value - base.loc) / base.scale ** (1.0 - c)
+        log_slope = keras.ops.broadcast_to((c - 1.0) * keras.ops.log(base.scale), keras.ops.shape(latent))
+        return latent, _sum_last(log_slope, event_ndims)
+
     def get_config(self) -> dict:
         """Returns the constructor's arguments."""
         return {"centered": self.centered}
@@ -125,6 +136,15 @@ class Transform:
         latent = sample(self.latent_name(site.name), tfd.Independent(base, event_ndims) if event_ndims else base)
         return outer.bijector.forward(latent)
 
+    def invert(self, site: Site) -> tuple[Tensor, Tensor]:
+        """Returns the latent that a site's value comes from, and the logarithm of its derivative, one for each plate element."""
+        outer, event_ndims = split_wrappers(site.distribution)
+        own = len(outer.event_shape)
+        latent = outer.bijector.inverse(site.value)
+        log_slope = outer.bijector.inverse_log_det_jacobian(site.value, event_ndims=own)
+        shape = tuple(keras.ops.shape(site.value))
+        return latent, _sum_last(keras.ops.broadcast_to(log_slope, shape[: len(shape) - own]), event_ndims)
+
     def get_config(self) -> dict:
         """Returns the constructor's arguments."""
         return {}
@@ -133,6 +153,29 @@ class Transform:
     def from_config(cls, config: dict) -> "Transform":
         """Makes it from `get_config`'s result."""
         return cls(**config)
+
+
+class Inverted(Handler):
+    """Notes, for sites of a run that have values, the latents that stand for them in another form.
+
+    Args:
+        config: `LocScale` or `Transform` by site name.
+
+    Attributes:
+        latents: By the latents' names, their values.
+        log_slopes: By site, the logarithm of the derivative of its latent, one number for each element of its plates.
+    """
+
+    def __init__(self, config: Mapping):
+        super().__init__()
+        self.config = dict(config)
+        self.latents: dict[str, Tensor] = {}
+        self.log_slopes: dict[str, Tensor] = {}
+
+    def on_sample(self, site: Site) -> None:
+        if site.name in self.config and site.value is not None:
+            how = self.config[site.name]
+            self.latents[how.latent_name(site.name)], self.log_slopes[site.name] = how.invert(site)
 
 
 class reparam(Handler):
@@ -164,3 +207,7 @@ class reparam(Handler):
         # The plates of the site are open now, so that the new latent lands in the same ones.
         site.value = self.config[site.name].apply(site)
         site.kind = SiteKind.DETERMINISTIC
+
+
+def _sum_last(value: Tensor, ndims: int) -> Tensor:
+    return keras.ops.sum(value, axis=tuple(range(-ndims, 0))) if ndims else value

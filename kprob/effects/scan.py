@@ -71,14 +71,15 @@ def scan(step: Callable, initial: Any, xs: Any, name: str = "time") -> Any:
     start = tree.map_structure(lambda v, c: _like(v, c, axis), start, carry)
     known = {n: v for n, v in probe.values.items() if n not in probe.missing}
     missing = tuple(n for n in probe.values if n in probe.missing)
-    steps = Steps(step, start, xs, name, length, tuple(STATE.plates), known, missing, carry)
+    steps = Steps(step, start, xs, name, length, tuple(STATE.plates), known, missing, carry, probe.forms)
     answer = send(Site(name, SiteKind.SCAN)).value
     if callable(answer):  # a handler takes the steps over
         return answer(steps)
-    if missing or not _is_direct(steps, probe):
+    # A site that runs in another form follows from its latent and its own past: its values are found step by step.
+    if missing or probe.rewritten or not _is_direct(steps, probe):
         if probe.summed:
             raise SiteError(_unknown_past(probe))
-        if missing and answer is STAND_INS:
+        if (missing or probe.rewritten) and answer is STAND_INS:
             known = dict(probe.values)
         else:
             draws, carry = _simulate(steps, probe)

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from kprob import distributions
+from kprob.effects.density_weights import check_fits, one_for_each_element
 from kprob.types import Tensor
 
 
@@ -117,7 +118,7 @@ class Site(HasKind):
         observed: Whether the value is given rather than drawn.
         plates: The plates around it, outermost first.
         scale: Factor of its log-density by handlers; plates have their own.
-        mask: Which elements count, broadcasting to the plates, or None for all.
+        mask: Which elements count, broadcasting to the plates, or None for all; numbers other than 0 and 1 are impossible.
         seed: Seed of its draw.
         hidden: Set by `block`: handlers outside don't see the site.
         intervened: Set by `do`: the value is fixed from outside and has no density.
@@ -142,6 +143,11 @@ class Site(HasKind):
     cached_log_prob: Any = field(default=None, repr=False)
 
     @property
+    def is_latent(self) -> bool:
+        """Whether it is a random variable whose value nobody gave: neither observed nor fixed by `do`."""
+        return self.is_random and not self.observed and not self.intervened
+
+    @property
     def in_data_plate(self) -> bool:
         """Whether the site has a value for each row of the data."""
         return any(plate.is_data for plate in self.plates)
@@ -157,6 +163,27 @@ class Site(HasKind):
             self.cached_log_prob = self._log_prob()
         return self.cached_log_prob
 
+    def log_prob_of_elements(self) -> Tensor:
+        """Returns `log_prob` with a number for each element of the plates; zeros where the site has no density."""
+        sizes = tuple(plate.size for plate in self.plates)
+        return keras.ops.broadcast_to(self.log_prob(), sizes) if sizes else self.log_prob()
+
+    def masked(self, log_prob: Tensor, otherwise: float = 0.0) -> Tensor:
+        """Returns a log-density of the site with another number where the mask is False.
+
+        Args:
+            log_prob: The log-density of elements of the plates.
+            otherwise: What stands for an element that doesn't count.
+        """
+        if self.mask is None:
+            return log_prob
+        check_fits(self, self.mask, "mask")
+        hidden = keras.ops.full_like(log_prob, otherwise)
+        if keras.backend.standardize_dtype(self.mask.dtype) == "bool":
+            return keras.ops.where(self.mask, log_prob, hidden)
+        impossible = keras.ops.full_like(log_prob, float("nan"))
+        return keras.ops.where(self.mask == 1, log_prob, keras.ops.where(self.mask == 0, hidden, impossible))
+
     def _log_prob(self) -> Tensor:
         if self.is_factor:
             log_prob = self.value
@@ -164,6 +191,10 @@ class Site(HasKind):
             return keras.ops.zeros(())
         else:
             log_prob = distributions.log_prob(self.distribution, self.value)
-        if self.mask is not None:
-            log_prob = keras.ops.where(self.mask, log_prob, keras.ops.zeros_like(log_prob))
-        return log_prob if isinstance(self.scale, float) and self.scale == 1.0 else log_prob * self.scale
+        log_prob = self.masked(log_prob)
+        if not (isinstance(self.scale, float) and self.scale == 1.0):
+            check_fits(self, self.scale, "scale")
+            log_prob = log_prob * (
+                self.scale if isinstance(self.scale, float) else keras.ops.cast(self.scale, log_prob.dtype)
+            )
+        return one_for_each_element(self, log_prob)

@@ -14,6 +14,7 @@ import keras
 from kprob.backend import random
 from kprob.effects import handlers
 from kprob.effects.primitives import plate
+from kprob.effects.reparameterize import reparam
 from kprob.effects.site import Plate, Site, SiteKind
 from kprob.effects.stack import STATE, Handler, draw_in_plates
 from kprob.effects.trace import Trace
@@ -36,6 +37,7 @@ class TrialRun(Handler):
         self.missing: set[str] = set()
         self.summed: set[str] = set()
         self.observed: set[str] = set()
+        self.rewritten: set[str] = set()
 
     def on_site(self, site: Site) -> None:
         super().on_site(site)
@@ -52,7 +54,7 @@ class TrialRun(Handler):
             self._find_value(site)
 
     def after_site(self, site: Site) -> None:
-        if site.is_random:
+        if site.is_random and site.name not in self.rewritten:
             self.values[site.name] = site.value
 
     def _find_value(self, site: Site) -> None:
@@ -62,12 +64,23 @@ class TrialRun(Handler):
             site.value = before.value
             return
         asked = self._ask(site)
-        if asked.value is None:
+        if asked.is_deterministic:  # `reparam` has drawn another latent in its place
+            self.rewritten.add(site.name)
+        elif asked.value is None:
             self.missing.add(site.name)
             asked.value = draw_in_plates(site, random.seed(0))  # a stand-in, of the right shape
         if asked.observed:
             self.observed.add(site.name)
         site.value = asked.value
+
+    @property
+    def forms(self) -> dict[str, Any]:
+        """`LocScale` or `Transform` by rewritten site."""
+        found: dict[str, Any] = {}
+        for handler in self.outer:
+            if isinstance(handler, reparam):
+                found |= {name: how for name, how in handler.config.items() if name in self.rewritten}
+        return found
 
     def _ask(self, site: Site) -> Site:
         asked = dataclasses.replace(site)
@@ -93,6 +106,7 @@ class Steps:
         known: Values of the sites that have some, by name: data, and what handlers give.
         missing: Names of the sites that have no values, in order.
         carry: What a trial of all steps returned: only its shapes and types mean anything.
+        forms: `LocScale` or `Transform` by site that runs in another form.
     """
 
     step: Callable
@@ -104,6 +118,7 @@ class Steps:
     known: dict[str, Tensor]
     missing: tuple[str, ...]
     carry: Any
+    forms: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def axis(self) -> int:
@@ -125,7 +140,7 @@ class Steps:
         """
         sites = handlers.trace()
         with _plates(self.plates), time_plate(self.name, size), TrialRun(asking=False), handlers.seed(seed=seed):
-            with sites, handlers.substitute(values=values):
+            with reparam(config=self.forms), sites, handlers.substitute(values=values):
                 carry = self.step(previous, x)
         return tree.map_structure(lambda c, s: ops.cast(c, s.dtype), carry, self.start), sites.result
 

@@ -100,9 +100,14 @@ class Trace:
                 )
 
     def random_sites(self, observed: bool | None = None) -> list[Site]:
-        """Returns the sites that are random variables; only observed or only latent ones where asked."""
-        random = [site for site in self.sites.values() if site.is_random]
-        return [site for site in random if observed is None or site.observed == observed]
+        """Returns the sites that are random variables.
+
+        Args:
+            observed: True for those whose value the data gives, False for latents: neither has what `do` fixes.
+        """
+        if observed is None:
+            return [site for site in self.sites.values() if site.is_random]
+        return [s for s in self.sites.values() if s.is_random and (s.observed if observed else s.is_latent)]
 
     def values(self) -> dict:
         """Returns the values of all random and deterministic sites by name."""

@@ -23,6 +23,7 @@ from kprob.engine.agreement import (
 )
 from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
 from kprob.engine.host import Host
+from kprob.engine.index_ranges import check_indices
 from kprob.engine.matching import check_supports
 from kprob.engine.networks import Networks
 from kprob.engine.probing.coupled_plates import find_coupling
@@ -166,6 +167,7 @@ def build(networks: Networks, data: Data, num_data: int | None = None, check_val
             check_repeatable(networks, batch, q, p)
     networks.spec = _spec_of(networks, batch, p, q, latents, data, num_data, local)
     host.built = True
+    check_indices(networks, data)  # of q's, whose layers are built now
     return batch
 
 

@@ -7,6 +7,7 @@ import keras
 
 from kprob.backend import map_draws, random
 from kprob.effects import Trace
+from kprob.engine.network_errors import NOTE, annotate
 from kprob.engine.networks import Networks
 from kprob.guides import Guide
 from kprob.guides.running.moved_particles import no_particles
@@ -60,7 +61,11 @@ def evaluate(
         training: Whether layers are trained, and what the objective learns from its own values (a baseline) may change.
     """
     runs = BatchRuns(networks, batch, seed, training)
-    values = objective.run(runs)
+    try:
+        values = objective.run(runs)
+    except Exception as error:  # of a user's own objective; those of the networks have a note already
+        annotate(error, f"{NOTE} the objective {objective.label} of {networks.model_name}.")
+        raise
     if training:
         objective.learn(values.signals)
     return Evaluation(values.objective, values.elbo, values.log_likelihood, values.kl, runs.first_non_finite)

@@ -63,6 +63,16 @@ class Inputs:
         return array.ndim > 0
 
     def _check_name(self, name: str) -> None:
+        site = self.structure.sites.get(name)
+        if site is not None and site.fixed and name not in self.known:
+            raise DataError(
+                explain(
+                    f"The data gives `{name}` a value, and the generative network of {self.model_name} gives it another one.",
+                    received=f"data for `{name}`, which the network fixes by kprob.handlers.do",
+                    expected="one value",
+                    fix=f"take `{name}` out of the data, or remove the handler from the network",
+                )
+            )
         if name not in self.known:
             raise DataError(
                 explain(

@@ -1,7 +1,7 @@
 """The checks of p against q: all errors, never warnings."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import keras
 
@@ -22,7 +22,7 @@ SUPPORT_NUMBERS = 100_000
 def check_pair(generative: Trace, inference: Trace, observed: Collection[str], model_name: str) -> None:
     """Checks that q has just the latents of p, in the same plates, with the same shapes.
 
-    Discrete latents with finitely many values may be left out: they are summed out.
+    Discrete latents with finitely many values may be left out: they are summed out. What p fixes by `do` is no latent.
 
     Args:
         generative: A trace of p.
@@ -35,6 +35,7 @@ def check_pair(generative: Trace, inference: Trace, observed: Collection[str], m
     """
     p_sites = {site.name: site for site in generative.random_sites()}
     q_sites = {site.name: site for site in inference.random_sites()}
+    _check_kinds(p_sites, inference, observed, model_name)
     for name in q_sites:
         if name not in p_sites:
             raise MismatchError(
@@ -46,7 +47,7 @@ def check_pair(generative: Trace, inference: Trace, observed: Collection[str], m
                 )
             )
     for name, site in p_sites.items():
-        if name not in observed and name not in q_sites and not enumerable(site):
+        if name not in observed and name not in q_sites and not site.intervened and not enumerable(site):
             raise MismatchError(
                 explain(
                     f"Latent `{name}` of {model_name}'s generative network has no match in the inference network.",
@@ -59,6 +60,41 @@ def check_pair(generative: Trace, inference: Trace, observed: Collection[str], m
     for name, q_site in q_sites.items():
         if name not in observed:
             _check_site(p_sites[name], q_site)
+
+
+def _check_kinds(p_sites: Mapping[str, Site], inference: Trace, observed: Collection[str], model_name: str) -> None:
+    # q draws latents, each with a density that integrates to one: nothing else has a meaning there.
+    for name, site in inference.sites.items():
+        if site.is_factor:
+            raise MismatchError(
+                explain(
+                    f"The inference network of {model_name} declares the factor `{name}`.",
+                    received=f"kprob.factor({name!r}, ...) in `inference`: the objective would subtract it",
+                    expected="random variables alone: q's density must integrate to one",
+                    fix="declare the factor in `generative`, where it weighs what is drawn, or remove it",
+                )
+            )
+        if not site.is_random:
+            continue
+        p_site = p_sites.get(name)
+        if p_site is not None and p_site.intervened:
+            raise MismatchError(
+                explain(
+                    f"The inference network of {model_name} declares `{name}`, which the generative network fixes by `do`.",
+                    received=f"`{name}` in `inference`",
+                    expected="the latents of the generative network: a site that is fixed isn't inferred",
+                    fix=f"remove `{name}` from `inference`, or kprob.handlers.do from `generative`",
+                )
+            )
+        if site.observed or (site.intervened and name not in observed):
+            raise MismatchError(
+                explain(
+                    f"The inference network of {model_name} gives `{name}` a value instead of drawing it.",
+                    received="a value by `observed=`, kprob.handlers.condition or kprob.handlers.do in `inference`",
+                    expected=f"a draw: kprob.sample({name!r}, distribution)",
+                    fix=f"give the value to `fit` as data for `{name}`, or fix it by kprob.handlers.do in `generative`",
+                )
+            )
 
 
 def _infinite(site: Site) -> str:

@@ -16,14 +16,16 @@ from kprob.data.batch import data_of, repeat_rows, rows_of
 from kprob.effects import Handler, LocScale, Trace, Transform, handlers, reparam
 from kprob.engine.arguments import arguments_of, bind
 from kprob.engine.enumeration import SummationPlan, collapse
+from kprob.engine.given_data import RefuseSecondValues
 from kprob.engine.host import Host
+from kprob.engine.network_errors import explained
 from kprob.engine.paired_run import PairedRun
 from kprob.engine.parameters import NamedParameters, ParameterHandler
 from kprob.engine.precision import in_precision
 from kprob.engine.probing.structure import Structure
 from kprob.engine.programs import Programs
 from kprob.engine.spec import Coupling, Folding, Spec
-from kprob.errors import KprobError, add_note, explain
+from kprob.errors import KprobError, explain
 from kprob.guides import Guide
 from kprob.types import Seed
 
@@ -242,7 +244,9 @@ class Networks:
         with plate_of(batch, num_draws, size), trace, self.store(), handlers.seed(seed=seed), extra or Handler():
             # Further out than what gives values: a site that has one stays what it is.
             with reparam(config=self.reparam), handlers.replay(guide=latents), handlers.substitute(values=given):
-                with handlers.condition(data={k: v for k, v in data_of(batch).items() if k not in unobserved}):
+                observed = {k: v for k, v in data_of(batch).items() if k not in unobserved}
+                twice = RefuseSecondValues(observed, self.generative_arguments)
+                with handlers.condition(data=observed), twice:
                     self._call("generative", trace, self._generate, {"batch": batch}, batch)
         return trace.result
 
@@ -280,19 +284,8 @@ class Networks:
         return self.generative(**bind(self.generative_arguments, data_of(batch), "generative", self.model_name))
 
     def _call(self, network: str, trace: handlers.trace, function: Callable, arguments: dict, batch: dict) -> None:
-        try:
+        with explained(network, self.model_name, trace, data_of(batch)):
             function(**arguments)
-        except KprobError:
-            raise
-        except Exception as error:
-            reached = list(trace.result)
-            shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in data_of(batch).items())
-            add_note(
-                error,
-                f"kprob: this happened in `{network}` of {self.model_name}, "
-                f"{f'after site `{reached[-1]}`' if reached else 'before its first site'}; data: {shapes or 'none'}.",
-            )
-            raise
 
 
 def plate_of(batch: dict, num_draws: int | None = None, size: int | None = None) -> handlers.rows:

@@ -4,6 +4,7 @@ from typing import Any
 
 from kprob.data import Data
 from kprob.engine.building import find_structure
+from kprob.engine.index_ranges import check_indices
 from kprob.engine.inputs import Inputs, name_data
 from kprob.engine.networks import Networks
 
@@ -31,4 +32,6 @@ def prepare_data(networks: Networks, x: Any = None, y: Any = None, sample_weight
     """
     named = named_data(networks, x, y)
     arguments = networks.generative_arguments, networks.inference_arguments
-    return Inputs(*arguments, find_structure(networks, named), networks.model_name).data(named, sample_weight)
+    data = Inputs(*arguments, find_structure(networks, named), networks.model_name).data(named, sample_weight)
+    check_indices(networks, data)
+    return data

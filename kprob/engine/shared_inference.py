@@ -64,7 +64,7 @@ def _with_draws(site: Site, plates: tuple[Plate, ...], num_draws: int, seed: See
     else:
         values = rearrange(lambda v: keras.ops.reshape(v, (num_draws, -1, *keras.ops.shape(v)[1:])), value)
     # The log-density of all draws under one distribution: it isn't copied, only its parameters are broadcast.
-    stacked = replace(site, value=values, cached_log_prob=None)
+    stacked = replace(site, plates=(Plate("draws", num_draws), *site.plates), value=values, cached_log_prob=None)
     log_prob = keras.ops.broadcast_to(stacked.log_prob(), (num_draws, *sizes))
     copied = tfd.BatchBroadcast(own, (num_draws, *sizes))
     wide = tfd.BatchReshape(copied, (num_draws * sizes[0], *sizes[1:]))

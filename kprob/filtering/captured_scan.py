@@ -20,6 +20,15 @@ class CapturedScan(Handler):
         self.before: list[Site] = []
 
     def on_scan(self, site: Site) -> None:
+        if site.mask is not None or not (isinstance(site.scale, float) and site.scale == 1.0):
+            raise SiteError(
+                explain(
+                    f"A particle filter can't weigh the scan `{site.name}` of {self.of}: a mask or a scale is around it.",
+                    received="kprob.handlers.mask or kprob.handlers.scale outside of the steps",
+                    expected="handlers inside the steps: each step is weighed by its own data",
+                    fix="open the handler in the function that is scanned",
+                )
+            )
         site.value = self._take
 
     def after_site(self, site: Site) -> None:

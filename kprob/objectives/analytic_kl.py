@@ -12,7 +12,8 @@ from kprob.types import Tensor
 class AnalyticKLELBO(ELBO):
     """Evidence lower bound with KL divergences in closed form where TFP knows them.
 
-    For each latent, E_q[log q(z) − log p(z | parents)] is exact given the parents; the rest is estimated by draws.
+    For each latent, E_q[log q(z) − log p(z | parents)] is exact given the parents; the rest is estimated by draws. Masks and
+    scales count as they do in `ELBO`, in whichever network they stand.
     Its gradient has less variance than `ELBO`'s far from the posterior, and more close to it.
 
     Args:
@@ -33,9 +34,10 @@ class AnalyticKLELBO(ELBO):
     shares_inference = False
 
     def cost_terms(self, generative_trace: Trace, inference_trace: Trace) -> list[DensityTerm]:
-        divergences = {term.site.name: term for term in divergences_of(generative_trace, inference_trace)}
+        exact = divergences_of(generative_trace, inference_trace)
+        known = {term.site.name for term in exact}
         sampled = terms_of(generative_trace, inference_trace)
-        return [*(term for term in sampled if term.site.name not in divergences), *divergences.values()]
+        return [*(term for term in sampled if term.site.name not in known), *exact]
 
     def elbo(self, generative_trace: Trace, inference_trace: Trace, value: Tensor) -> Tensor:
         return value

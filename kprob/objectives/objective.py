@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import keras
 
-from kprob import distributions
 from kprob.effects import Trace
 from kprob.errors import CompileError, explain
 from kprob.objectives.estimation.draw_runs import DrawRuns
 from kprob.objectives.estimation.objective_values import ObjectiveValues, mean_over_draws
+from kprob.objectives.estimation.score_function import score_of, unreparameterized_latents
 from kprob.saving import decode, encode, register
 from kprob.types import Tensor
 
@@ -144,12 +144,11 @@ class FunctionObjective(Objective):
 
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:
         value = self.function(generative_trace, inference_trace)
-        unreparameterized = [
-            s for s in inference_trace.random_sites() if not distributions.is_reparameterized(s.distribution)
-        ]
+        unreparameterized = unreparameterized_latents(inference_trace)
         if value is None or not unreparameterized:
             return value
-        score = sum(keras.ops.sum(site.log_prob()) for site in unreparameterized)
+        # As they were drawn: what masks and scales make of their densities is the function's own affair.
+        score = sum(keras.ops.sum(score_of(site)) for site in unreparameterized)
         return value + keras.ops.stop_gradient(value) * (score - keras.ops.stop_gradient(score))
 
     def get_config(self) -> dict:

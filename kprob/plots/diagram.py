@@ -84,7 +84,8 @@ def _panel(key: str, found: Dependencies, roles: Mapping[str, str], parameters: 
     for name, site in sites.items():
         if site.is_param and not parameters:
             continue
-        role = roles.get(name, "latent") if site.is_random else str(site.kind)
+        role = roles.get(name, "latent") if site.is_random and not (site.fixed and key == "p") else "deterministic"
+        role = str(site.kind) if not site.is_random else role
         # A site that is also an argument is one node: data that the network looks at and has a density for.
         nodes[name] = Node(name, role, _caption(site), tuple(plate for plate, _ in site.plates))
     for child, parents in found.parents.items():

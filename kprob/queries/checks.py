@@ -88,7 +88,7 @@ def prepare_values(networks: Networks, target: Target, batch: dict, values: Mapp
     """
     known = find_structure(networks).sites
     for name in values:
-        if name not in known or not known[name].is_random:
+        if name not in known or not (known[name].is_random or name in networks.reparam):
             raise SiteError(
                 explain(
                     f"`log_prob` of {networks.model_name} got a value for `{name}`, which is no random variable."
@@ -159,16 +159,18 @@ def _check_data_of_summed(networks: Networks, wanted: list[str], data: Data) -> 
 
 def _require_values(networks: Networks, target: Target, batch: dict, values: Mapping[str, Any]) -> None:
     # A site that is drawn where a value was needed would make the answer random: all sites that come before the last
-    # one asked for need a value, since it may depend on them.
-    given = {*values, *batch["rows"], *batch["whole"]}
-    order, asked = find_structure(networks).random_sites(), {*target.names}
+    # one asked for need a value, since it may depend on them. The value of a site that runs in another form says that of its
+    # latent.
+    forms = {name: how.latent_name(name) for name, how in networks.reparam.items()}
+    given = {*values, *batch["rows"], *batch["whole"], *(forms[name] for name in values if name in forms)}
+    order, asked = find_structure(networks).random_sites(), {forms.get(name, name) for name in target.names}
     if target.kind == "posterior":
         spec = networks.require_spec()
         # What is summed out has a density only as a whole.
         order = [*spec.latents, *spec.summed]
         asked |= {*spec.summed} if asked & {*spec.summed} else set()
     last = max((order.index(name) for name in asked if name in order), default=-1)
-    missing = [name for name in order[: last + 1] if name not in given]
+    missing = shown_names(networks.reparam, [name for name in order[: last + 1] if name not in given])
     if missing:
         raise KprobError(
             explain(

@@ -1,13 +1,14 @@
 """Queries about the posterior, and what follows from it, that are answered by the inference network."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import keras
 import numpy as np
 
 from kprob.backend import random
 from kprob.backend.seeds import seed_of
-from kprob.effects import Trace
+from kprob.effects import Inverted, Trace
 from kprob.engine import Networks
 from kprob.engine.enumeration import conditional, num_runs
 from kprob.numerics import to_numpy
@@ -39,12 +40,28 @@ class InferenceQuery(NetworkQuery):
             return latents
         # What follows from latents is the generative network's.
         return networks.run_generative(
-            batch, second, latents, num_draws, target.size, given=given, unobserved=target.names
+            batch, second, latents, num_draws, target.size, given=given, unobserved=(*target.names, *(given or ()))
         )
 
     def networks_fold(self) -> bool:
         folding = self.networks.folding
         return folding is not None and folding.of_both
+
+    @classmethod
+    def densities(
+        cls, networks: Networks, target: Target, batch: dict, seed: Seed, values: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        written = [name for name in target.names if name in networks.reparam]
+        if target.kind != "posterior" or not written:
+            return super().densities(networks, target, batch, seed, values)
+        # q's density is one of the latents that stand for these sites; p knows which latents their values come from.
+        inverted = Inverted(networks.reparam)
+        networks.run_generative(batch, random.fold_in(seed, 1), size=target.size, given=values, extra=inverted)
+        latents = {name: value for name, value in values.items() if name not in networks.reparam} | inverted.latents
+        own = tuple(networks.reparam[n].latent_name(n) if n in written else n for n in target.names)
+        found = super().densities(networks, replace(target, names=own), batch, seed, latents)
+        slopes = inverted.log_slopes
+        return {n: found[o] + slopes[n] if n in slopes else found[o] for n, o in zip(target.names, own, strict=True)}
 
     def runs_per_draw(self) -> int:
         return 1 if self.networks.plan is None else num_runs(self.networks.plan)

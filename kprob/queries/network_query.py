@@ -11,7 +11,7 @@ from kprob import checks
 from kprob.backend import random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of, rows_of
-from kprob.data.batch import MAX_FOLDED_ROWS, repeat_rows
+from kprob.data.batch import MAX_FOLDED_ROWS, data_of, repeat_rows
 from kprob.distributions.wrappers import SAMPLE, WRAPPERS, unwrapped
 from kprob.effects import Site, Trace
 from kprob.engine import Networks, find_structure, folds_generative
@@ -60,6 +60,24 @@ class NetworkQuery(Query):
             num_draws: Draws that are folded into the rows of the batch, or None for one.
             given: Values of latents, still latent.
         """
+
+    @classmethod
+    def densities(
+        cls, networks: Networks, target: Target, batch: dict, seed: Seed, values: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Returns the log-densities of one draw's values, by site, of shape `plate_shape`.
+
+        Args:
+            networks: The networks.
+            target: What the query is about.
+            batch: The data.
+            seed: A seed.
+            values: Values of sites.
+        """
+        # A site that is asked for has the value of the data where the user gives none: it isn't drawn.
+        known = {name: value for name, value in data_of(batch).items() if name in target.names}
+        trace = cls.run(networks, target, batch, seed, given={**known, **values})
+        return {name: trace[name].log_prob_of_elements() for name in target.names}
 
     def runs_per_draw(self) -> int:
         """Returns how often a network runs for one draw."""
@@ -114,15 +132,13 @@ class NetworkQuery(Query):
         return to_numpy(compiled(self.batch, seed_of(seed, networks.host.seed_generator)))
 
     def _density(self, values: Mapping[str, Any], seed: int | None) -> Arrays:
-        networks, target, run = self.networks, self.target, self.run
+        networks, target, densities = self.networks, self.target, self.densities
         tensors = prepare_values(networks, target, self.batch, values)
         draws = {name for name, value in tensors.items() if len(value.shape) == rank(networks, name) + 1}
         single = {name: value for name, value in tensors.items() if name not in draws}
 
         def program(batch: dict, values: dict, seed: Seed) -> dict:
-            trace = run(networks, target, batch, seed, given=values)
-            sites = [trace[name] for name in target.names]
-            return {site.name: keras.ops.broadcast_to(site.log_prob(), _plate_shape(site)) for site in sites}
+            return densities(networks, target, batch, seed, values)
 
         compiled = networks.programs.compiled(("log_prob", target, tuple(sorted(tensors))), program)
 
@@ -176,7 +192,9 @@ class PriorQuery(NetworkQuery):
         given: Mapping[str, Tensor] | None = None,
     ) -> Trace:
         batch = repeated(batch, num_draws)
-        return networks.run_generative(batch, seed, None, num_draws, target.size, given=given)
+        # Values that are given stand before the data's.
+        before = tuple(given or ())
+        return networks.run_generative(batch, seed, None, num_draws, target.size, given=given, unobserved=before)
 
     def networks_fold(self) -> bool:
         return folds_generative(self.networks, self.data)
@@ -216,10 +234,6 @@ def _moments(distribution: Any, shape: Any) -> tuple | None:
     except (NotImplementedError, ValueError):
         return None
     return tuple(to_numpy(keras.ops.broadcast_to(value, shape)) for value in moments)
-
-
-def _plate_shape(site: Site) -> tuple:
-    return tuple(plate.size for plate in site.plates)
 
 
 def _parameters(distribution: Any) -> dict:

@@ -27,8 +27,7 @@ def log_factor(site: Site, variables: Mapping[str, SummedVariable]) -> Tensor:
     """
     if site.name in variables:
         return _of_all_values(site, variables[site.name].values)
-    log = site.value if site.is_factor else site.distribution.log_prob(site.value)
-    return log if site.mask is None else ops.where(site.mask, log, ops.zeros_like(log))
+    return site.masked(site.value if site.is_factor else site.distribution.log_prob(site.value))
 
 
 def _of_all_values(site: Site, values: np.ndarray) -> Tensor:
@@ -42,10 +41,8 @@ def _of_all_values(site: Site, values: np.ndarray) -> Tensor:
         log = distribution.log_prob(ops.cast(ops.convert_to_tensor(values.reshape(shape)), distribution.dtype))
     for _ in range(1 + len(site.plates) - len(log.shape)):
         log = ops.expand_dims(log, 1)
-    if site.mask is None:
-        return log
     # A masked element has no effect: all its values are equally probable, so that their sum is 1.
-    return ops.where(site.mask, log, ops.full_like(log, -np.log(len(values))))
+    return site.masked(log, -float(np.log(len(values))))
 
 
 def _log_weights(distribution: Distribution) -> Tensor | None:

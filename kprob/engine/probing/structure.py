@@ -27,6 +27,7 @@ class SiteInfo(HasKind):
         dtype: Type of its values.
         discrete: Whether its values are discrete.
         in_data_plate: Whether it has a value for each row of the data.
+        fixed: Whether the network itself fixes its value by `do`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SiteInfo(HasKind):
     dtype: str
     discrete: bool
     in_data_plate: bool
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Structure:
         return any(site.in_data_plate for site in self.sites.values())
 
     def random_sites(self) -> list[str]:
-        """Returns the names of the random variables."""
-        return [name for name, site in self.sites.items() if site.is_random]
+        """Returns the names of the random variables, without those that the network fixes by `do`."""
+        return [name for name, site in self.sites.items() if site.is_random and not site.fixed]
 
 
 def site_info(site: Site) -> SiteInfo:
@@ -68,7 +70,8 @@ def site_info(site: Site) -> SiteInfo:
     else:
         value_shape = tuple(site.value.shape) if hasattr(site.value, "shape") else np.shape(site.value)
         shape, family, discrete = value_shape[len(plates) :], str(site.kind), False
-    return SiteInfo(site.name, site.kind, family, plates, shape, _dtype_name(site.value), discrete, site.in_data_plate)
+    dtype, inside = _dtype_name(site.value), site.in_data_plate
+    return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, inside, site.intervened)
 
 
 def _dtype_name(value: Any) -> str:

@@ -2,21 +2,37 @@
 
 import keras
 
-from kprob.distributions import kl_divergence
+from kprob.distributions import entropy, kl_divergence
 from kprob.effects import Site, SiteKind, Trace
 from kprob.objectives.estimation.density_terms import DensityTerm, latents_of, terms_of
+from kprob.types import Tensor
 
 
 def divergences_of(generative_trace: Trace, inference_trace: Trace) -> list[DensityTerm]:
-    """Returns −KL(q ‖ p) as a term for each latent whose divergence TFP knows in closed form."""
+    """Returns −KL(q ‖ p) as terms for each latent whose divergence TFP knows in closed form.
+
+    One term where p and q weigh the latent alike. Masks and scales that stand in one of them alone act on its density only:
+    then E_q[log p(z)] = −KL(q ‖ p) − H(q) is one term and the entropy H(q) = −E_q[log q(z)] the other, each weighed by its
+    own network; a latent whose entropy isn't known has no terms here.
+    """
     terms = []
     for site in latents_of(inference_trace):
-        divergence = _kl_divergence(site, generative_trace)
-        if divergence is not None:
-            # It depends on the latents drawn before in either network, and not on its own draw.
-            latents = _before(site.name, generative_trace) | _before(site.name, inference_trace)
-            latents &= {latent.name for latent in latents_of(inference_trace)}
-            terms.append(DensityTerm(inference_trace, divergence, frozenset(latents), -1.0))
+        if site.name not in generative_trace or not generative_trace[site.name].is_random:
+            continue
+        p_site = generative_trace[site.name]
+        divergence = kl_divergence(site.distribution, p_site.distribution)
+        if divergence is None:
+            continue
+        # They depend on the latents drawn before in either network, and not on the latent's own draw.
+        latents = _before(site.name, generative_trace) | _before(site.name, inference_trace)
+        seen = frozenset(latents & {latent.name for latent in latents_of(inference_trace)})
+        if _weighed_alike(site, p_site):
+            terms.append(DensityTerm(inference_trace, _in_place_of(site, divergence), seen, -1.0))
+            continue
+        own_entropy = entropy(site.distribution)
+        if own_entropy is not None:
+            terms.append(DensityTerm(generative_trace, _in_place_of(p_site, divergence + own_entropy), seen, -1.0))
+            terms.append(DensityTerm(inference_trace, _in_place_of(site, own_entropy), seen, 1.0))
     return terms
 
 
@@ -24,7 +40,9 @@ def grouped_terms(
     generative_trace: Trace, inference_trace: Trace
 ) -> tuple[list[DensityTerm], dict[str, list[DensityTerm]]]:
     """Returns the terms of the ELBO: those of the data, and by latent those of minus its divergence."""
-    exact = {term.site.name: [term] for term in divergences_of(generative_trace, inference_trace)}
+    exact: dict[str, list[DensityTerm]] = {}
+    for term in divergences_of(generative_trace, inference_trace):
+        exact.setdefault(term.site.name, []).append(term)
     latents = {site.name for site in latents_of(inference_trace)}
     rest: list[DensityTerm] = []
     groups = dict(exact)
@@ -41,13 +59,14 @@ def _before(name: str, trace: Trace) -> set[str]:
     return set(order[: order.index(name)])
 
 
-def _kl_divergence(site: Site, generative_trace: Trace) -> Site | None:
-    # The divergence takes the place of the site's log-density, so that plates, masks and weights act on it alike.
-    if site.name not in generative_trace or not generative_trace[site.name].is_random:
-        return None
-    divergence = kl_divergence(site.distribution, generative_trace[site.name].distribution)
-    if divergence is None:
-        return None
+def _weighed_alike(site: Site, other: Site) -> bool:
+    if site.mask is None and other.mask is None and isinstance(site.scale, float) and isinstance(other.scale, float):
+        return site.scale == other.scale
+    return site.mask is other.mask and site.scale is other.scale
+
+
+def _in_place_of(site: Site, value: Tensor) -> Site:
+    # It takes the place of the site's log-density, so that plates, masks and weights act on it alike.
     sizes = tuple(plate.size for plate in site.plates)
-    value = keras.ops.broadcast_to(divergence, sizes) if sizes else divergence
+    value = keras.ops.broadcast_to(value, sizes) if sizes else value
     return Site(site.name, SiteKind.FACTOR, value=value, plates=site.plates, scale=site.scale, mask=site.mask)
