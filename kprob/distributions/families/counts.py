@@ -7,7 +7,7 @@ from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.bernoulli import Bernoulli
-from kprob.distributions.families.parameters import SHAPE
+from kprob.distributions.families.parameters import SHAPE, TOTAL
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import counts
@@ -69,7 +69,7 @@ register_family(
     Family(
         "Binomial",
         tfd.Binomial,
-        {"total_count": Parameter(), "logits": LOGITS, "probs": PROBS},
+        {"total_count": TOTAL, "logits": LOGITS, "probs": PROBS},
         learned=("logits",),
         alternatives=(("logits", "probs"),),
         discrete=True,
@@ -81,7 +81,7 @@ register_family(
     Family(
         "BetaBinomial",
         tfd.BetaBinomial,
-        {"total_count": Parameter(), "concentration1": SHAPE, "concentration0": SHAPE},
+        {"total_count": TOTAL, "concentration1": SHAPE, "concentration0": SHAPE},
         learned=("concentration1", "concentration0"),
         discrete=True,
         distribution_class=tfd.BetaBinomial,
