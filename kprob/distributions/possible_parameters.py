@@ -169,7 +169,7 @@ def _impossible(
                     name,
                     f"{name}={_text(value)}{others_text}",
                     relation.expected,
-                    "correct the numbers",
+                    f"correct {name}, or learn it by a layer",
                 )
     return None
 

@@ -53,6 +53,10 @@ def _has_cholesky(matrix: np.ndarray) -> bool:
     return True
 
 
+def _has_length_one(array: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs((array * array).sum(-1) - 1) <= _TOLERANCE)
+
+
 def _is_known(array: np.ndarray) -> np.ndarray:
     return ~np.isnan(array)
 
@@ -78,7 +82,7 @@ SIMPLEX = NumberSet(
 ORDERED = NumberSet("numbers in ascending order", lambda x: (np.diff(x) >= 0).all(-1), "sort them", 1)
 UNIT_VECTOR = NumberSet(
     "a vector of length 1",
-    lambda x: np.abs((x * x).sum(-1) - 1) <= _TOLERANCE,
+    _has_length_one,
     "divide it by its length, keras.ops.normalize(x)",
     1,
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from kprob.backend import tfd
 from kprob.distributions import sets
+from kprob.distributions.corrected.triangular import Triangular
 from kprob.distributions.corrected.truncated_normal import TruncatedNormal, truncated_normal
 from kprob.distributions.families.parameters import ABOVE_LOW, IN_BETWEEN, LOC, SCALE, SHAPE
 from kprob.distributions.family import Family, Parameter
@@ -54,7 +55,7 @@ register_family(
 register_family(
     Family(
         "Triangular",
-        tfd.Triangular,
+        Triangular,
         {
             "low": LOW,
             "high": HIGH,
