@@ -205,8 +205,10 @@ def _text(value: np.ndarray) -> str:
 
 def _is_singular(distribution: Distribution) -> bool:
     # Then no value has a density.
-    middle = distribution.mean()
-    return bool(np.isnan(keras.ops.convert_to_numpy(distribution.log_prob(middle))).any())
+    if distribution.parameters.get("index_points") is None:
+        return False
+    value = keras.ops.zeros((*distribution.batch_shape, *distribution.event_shape), dtype=distribution.dtype)
+    return bool(np.isnan(keras.ops.convert_to_numpy(distribution.log_prob(value))).any())
 
 
 @functools.cache

@@ -54,7 +54,7 @@ def _has_cholesky(matrix: np.ndarray) -> bool:
 
 
 def _has_length_one(array: np.ndarray) -> np.ndarray:
-    return np.asarray(np.abs((array * array).sum(-1) - 1) <= _TOLERANCE)
+    return np.asarray(np.abs((array * array).sum(-1) - 1) <= 10 * _TOLERANCE)
 
 
 def _is_known(array: np.ndarray) -> np.ndarray:

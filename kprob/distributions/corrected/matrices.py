@@ -15,16 +15,22 @@ from kprob.types import Distribution, Tensor
 
 
 class WishartTriL(tfd.WishartTriL):
-    """`tfd.WishartTriL` whose density is that of its values, matrices or Cholesky factors."""
+    """`tfd.WishartTriL` of Cholesky factors, whose density is theirs."""
 
     def _log_prob(self, x: Tensor) -> Tensor:
-        log_prob = super()._log_prob(x)
-        if not self.input_output_cholesky:
-            return log_prob
         size = x.shape[-1]
         powers = ops.arange(size, 0, -1, dtype=keras.backend.standardize_dtype(x.dtype))
         diagonal = ops.diagonal(x, axis1=-2, axis2=-1)
-        return log_prob + size * math.log(2.0) + ops.sum(powers * ops.log(diagonal), axis=-1)
+        return super()._log_prob(x) + size * math.log(2.0) + ops.sum(powers * ops.log(diagonal), axis=-1)
+
+
+def wishart_of(distribution: Distribution) -> Distribution:
+    """Returns a `tfd.WishartTriL`; of Cholesky factors with their density.
+
+    Args:
+        distribution: A `tfd.WishartTriL`.
+    """
+    return WishartTriL(**distribution.parameters) if distribution.input_output_cholesky else distribution
 
 
 def correlations_of(distribution: Distribution) -> Distribution:

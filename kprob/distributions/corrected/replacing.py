@@ -1,6 +1,6 @@
 """The corrected distribution of each of TFP's that is wrong, wherever it stands inside others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kprob.backend import tfd
@@ -8,7 +8,7 @@ from kprob.distributions.corrected.exponentially_modified_normal import Exponent
 from kprob.distributions.corrected.extreme_value import GeneralizedExtremeValue
 from kprob.distributions.corrected.gamma_gamma import GammaGamma
 from kprob.distributions.corrected.inflated import inflated_of
-from kprob.distributions.corrected.matrices import WishartTriL, correlations_of
+from kprob.distributions.corrected.matrices import correlations_of, wishart_of
 from kprob.distributions.corrected.triangular import Triangular
 from kprob.distributions.corrected.truncated_normal import TruncatedNormal
 from kprob.distributions.corrected.von_mises_fisher import VonMisesFisher
@@ -29,7 +29,7 @@ _CORRECT: dict[type, Callable[[Distribution], Distribution]] = {
     tfd.Triangular: _remade(Triangular),
     tfd.TruncatedNormal: _remade(TruncatedNormal),
     tfd.VonMisesFisher: _remade(VonMisesFisher),
-    tfd.WishartTriL: _remade(WishartTriL),
+    tfd.WishartTriL: wishart_of,
     tfd.ZeroInflatedNegativeBinomial: inflated_of,
 }
 
@@ -43,8 +43,9 @@ def corrected(distribution: Distribution) -> Distribution:
     correct = _CORRECT.get(type(distribution))
     if correct is not None:
         distribution = correct(distribution)
+    parameters = getattr(distribution, "parameters", None)
     changed = {}
-    for name, part in distribution.parameters.items():
+    for name, part in parameters.items() if isinstance(parameters, Mapping) else ():
         other = _corrected_part(part)
         if other is not part:
             changed[name] = other

@@ -8,7 +8,6 @@ from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions import sets
-from kprob.distributions.corrected.matrices import WishartTriL
 from kprob.distributions.corrected.von_mises_fisher import VonMisesFisher
 from kprob.distributions.families.parameters import identity
 from kprob.distributions.family import Family, Parameter, Relation, matrix, vector
@@ -176,7 +175,7 @@ register_family(
 register_family(
     Family(
         "Wishart",
-        WishartTriL,
+        tfd.WishartTriL,
         {"scale_tril": TRIANGLE, "df": DEGREES_OF_SIZE},
         event_ndims=2,
         square=True,
