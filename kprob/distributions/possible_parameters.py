@@ -212,10 +212,10 @@ def _is_singular(distribution: Distribution) -> bool:
 
 
 @functools.cache
-def _tfp_set(cls: type, name: str) -> NumberSet | None:
+def _tfp_set(cls: Any, name: str) -> NumberSet | None:
     # What TFP says of a parameter, where it is a tensor.
     try:
-        properties = cls.parameter_properties().get(name)  # type: ignore[attr-defined]
+        properties = cls.parameter_properties().get(name)
     except (AttributeError, NotImplementedError, TypeError):
         return None
     if properties is None or not properties.is_tensor:

@@ -79,7 +79,7 @@ UNIT = NumberSet(
 SIMPLEX = NumberSet(
     "numbers from 0 to 1 that sum to 1 along the last axis", _is_simplex, "pass logits=..., or divide by their sum", 1
 )
-ORDERED = NumberSet("numbers in ascending order", lambda x: (np.diff(x) >= 0).all(-1), "sort them", 1)
+ORDERED = NumberSet("numbers in ascending order", lambda x: np.asarray((np.diff(x) >= 0).all(-1)), "sort them", 1)
 UNIT_VECTOR = NumberSet(
     "a vector of length 1",
     _has_length_one,

@@ -150,13 +150,25 @@ WRONG = {
 }
 
 
-@programs.wrong_for_each(WRONG, "of site `x` can't be one of its")
-def a_site_with(name):
+# The check itself is NumPy's on both backends.
+ON_BOTH = (
+    "negative scale",
+    "negative tensor",
+    "bounds the wrong way",
+    "indefinite",
+    "component",
+    "ZINB",
+    "near points",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ON_BOTH else pytest.mark.once) for name in WRONG]
+)
+def test_wrong_site(name):
     parameter, expected, make = WRONG[name]
-    with pytest.raises(kprob.errors.SiteError) as caught:
-        kprob.sample("x", make())
-    assert f"Parameter `{parameter}`" in str(caught.value) and expected in str(caught.value), str(caught.value)
-    raise caught.value
+    words = (f"Parameter `{parameter}` of site `x` can't be one of its", expected)
+    assert_error(lambda: kprob.sample("x", make()), words)
 
 
 def after_a_latent(make):
@@ -328,6 +340,7 @@ RIGHT = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_site(name):
     kprob.sample("x", RIGHT[name]())

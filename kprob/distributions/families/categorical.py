@@ -22,7 +22,9 @@ CLASS_PROBS = Parameter(None, "simplex", 1, sized("num_classes"))
 LOGITS, PROBS = Parameter(0.0, event_ndims=1, shape=vector), Parameter(None, "simplex", 1, vector)
 TEMPERATURE = Parameter(None, "positive")
 LOGITS_OR_PROBS = (("logits", "probs"),)
-ASCENDING = Relation("different numbers in ascending order", lambda value, others: (np.diff(value) > 0).all(-1))
+ASCENDING = Relation(
+    "different numbers in ascending order", lambda value, others: np.asarray((np.diff(value) > 0).all(-1))
+)
 
 
 def _num_classes(distribution: Distribution) -> int:
