@@ -152,7 +152,8 @@ def _impossible(
     part: Any, family: Family | None, name: str, value: np.ndarray, values: Mapping[str, np.ndarray | None]
 ) -> Impossible | None:
     parameter = None if family is None else family.parameters.get(name)
-    allowed = _tfp_set(type(part), name) if parameter is None else allowed_values(parameter)
+    cls: Any = type(part)
+    allowed = _tfp_set(cls, name) if parameter is None else allowed_values(parameter)
     if allowed is not None and value.ndim >= allowed.event_ndims:
         right = allowed.holds(value)
         if not np.all(right):
