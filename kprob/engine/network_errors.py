@@ -12,6 +12,7 @@ import keras
 
 from kprob.backend import failures
 from kprob.effects import Trace, handlers
+from kprob.engine.impossible_parameters import no_cholesky
 from kprob.errors import KprobError, SiteError, add_note, explain
 
 NOTE = "kprob: this happened in"
@@ -54,10 +55,13 @@ def explained(network: str, model_name: str, trace: handlers.trace, data: Mappin
         kind = None if isinstance(error, KprobError) else failures.kind_of(error)
         place = _place(trace.result)
         note = f"{NOTE} `{network}` of {model_name}, {place}; data: {_shapes(data)}."
-        if kind is None:
+        if not isinstance(error, KprobError) and "Cholesky" in str(error):
+            own = no_cholesky(network, model_name, place)
+        elif kind is not None:
+            own = SiteError(_message(error, kind, network, model_name, trace.result, data))
+        else:
             annotate(error, note)
             raise
-        own = SiteError(_message(error, kind, network, model_name, trace.result, data))
         annotate(own, note)
         raise own from error
 
