@@ -16,6 +16,7 @@ from kprob.data.streams import Stream, stream_of
 from kprob.engine import find_structure, prepare_data
 from kprob.engine.agreement import check_rows_of_guide, check_whole_sums
 from kprob.errors import CompileError, DataError, KprobError, explain, names
+from kprob.options import check_optional_count
 from kprob.training.callback_needs import listed, savers_last
 from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
 from kprob.training.epochs import Logs
@@ -124,6 +125,8 @@ def evaluate(
         num_data: Rows of a stream of unknown length.
         seed: Makes the result repeatable.
     """
+    for name, value in (("batch_size", batch_size), ("steps", steps), ("num_data", num_data)):
+        check_optional_count(name, value, error=CompileError)
     stream = stream_of(x)
     if stream is None:
         result = _evaluate_arrays(trainee, x, y, sample_weight, batch_size, steps, seed)
