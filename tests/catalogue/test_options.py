@@ -59,7 +59,7 @@ MADE_WITH = {
     "Monitor": {"log_dir": "logs"},
     "DiscreteGibbs": {"sampler": samplers.HMC()},
     "Mixture": {"family": "Normal"},
-    "HiddenMarkovModel": {"family": "Normal"},
+    "HiddenMarkovModel": {"family": "Normal", "event_shape": 3},
 }
 
 
