@@ -3,6 +3,7 @@
 What needs the networks, whether values are possible, is found on the device: see `kprob.engine.impossible_values`.
 """
 
+from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +12,8 @@ from kprob.checks import check_integers, check_whole_numbers
 from kprob.data.arrays import check_finite
 from kprob.engine.probing.structure import Structure
 from kprob.errors import DataError, KprobError, add_note, explain, names
+
+AHEAD = 4  # as many batches may have been read when a step fails
 
 
 class BatchChecks:
@@ -29,6 +32,7 @@ class BatchChecks:
         batches: Batches since the last `restart`.
         rows: Rows since then.
         counts: Whether a pass mustn't have more than `most` rows.
+        recent: The last batches: the one that a step failed on is among them.
         error: What was raised.
     """
 
@@ -38,6 +42,7 @@ class BatchChecks:
         self.structure, self.kind, self.weighted, self.most = structure, kind, weighted, most
         self.shapes = {name: value.shape[1:] for name, value in first.items()}
         self.batches, self.rows, self.counts = 0, 0, True
+        self.recent: deque[Mapping[str, np.ndarray]] = deque(maxlen=AHEAD)
         self.error: KprobError | None = None
 
     def restart(self) -> None:
@@ -65,6 +70,7 @@ class BatchChecks:
             self.error = error
             raise
         self.batches += 1
+        self.recent.append(rows)
 
     def _check_shapes(self, rows: Mapping[str, np.ndarray]) -> int:
         if rows.keys() != self.shapes.keys():

@@ -12,11 +12,14 @@ import keras
 import numpy as np
 
 from kprob.backend import data as backend_data
-from kprob.data import Data, Whole, to_array
+from kprob.backend import random
+from kprob.data import Data, Whole, batch_of, to_array
 from kprob.data.streams import DatasetStream, Stream, parts_of_element, rows_of_element
 from kprob.engine import Networks, find_structure, named_data, prepare_data
+from kprob.engine.impossible_values import first_impossible
 from kprob.errors import DataError, KprobError, explain, names
 from kprob.training.batch_checks import BatchChecks
+from kprob.training.impossible_data import check_possible
 from kprob.training.stream_checks import check_num_data, check_pass, ended
 
 WHOLE_KEYS = ("num_data", "whole")
@@ -109,10 +112,22 @@ class StreamBatches:
         """Raises what is wrong with a batch in kprob's words, where it comes out of a pipeline in others."""
         try:
             yield
+        except KprobError:
+            raise
         except Exception:
             if self.checks.error is not None:
                 raise self.checks.error from None
+            self._check_recent()
             raise
+
+    def _check_recent(self) -> None:
+        # TensorFlow's own kernels refuse some impossible values, such as labels out of range, in the middle of a step.
+        for rows in self.checks.recent:
+            data = Data(dict(rows), self._assembled(self.first)["whole"], len(next(iter(rows.values()))))
+            trace = self.networks.run_generative(batch_of(data, self.num_data), random.seed(0))
+            sites = find_structure(self.networks).random_sites()
+            fault = first_impossible(trace, sites, stream=True)
+            check_possible(self.networks, -1 if fault is None else int(keras.ops.convert_to_numpy(fault)))
 
     def data(self) -> Iterator[Data]:
         """Yields one pass over the stream as data, up to the number of rows where that is known."""
