@@ -9,6 +9,8 @@ import numpy as np
 from kprob.errors import DataError, KprobError, MismatchError, SiteError, did_you_mean, explain, names
 from kprob.types import ArrayLike, Distribution, Shape, Tensor
 
+# Whole numbers up to here are exact in a type of floats.
+_EXACT_UP_TO = {"bfloat16": 2**8, "float16": 2**11, "float32": 2**24, "float64": 2**53}
 # The names in `kprob.distributions.CONSTRAINTS`.
 CONSTRAINTS = (
     "real",
@@ -211,8 +213,10 @@ def check_value(site: Any, value: ArrayLike, source: str) -> Tensor:
         SiteError: The shape isn't `plate_shape + event_shape`.
     """
     expected = tuple(known_size(p.size) for p in site.plates) + tuple(site.distribution.event_shape)
-    if isinstance(value, float | np.ndarray | np.floating):
+    check_unmasked(site.name, value)
+    if isinstance(value, float | int | np.ndarray | np.generic):
         check_whole_numbers(site.name, np.asarray(value), site.distribution.dtype)
+        check_integers(site.name, np.asarray(value), site.distribution.dtype)
     value = keras.ops.convert_to_tensor(value)
     shape = tuple(value.shape)
     if not shapes_fit(shape, expected):
@@ -241,6 +245,65 @@ def check_whole_numbers(name: str, value: np.ndarray, dtype: object) -> None:
                 received=f"{value[first]} at index {first}, and {int(fractions.sum())} of {value.size} in all",
                 expected="whole numbers",
                 fix="round or threshold the data (such as pixels > 127), or choose a continuous family",
+            )
+        )
+
+
+def check_integers(name: str, value: np.ndarray, dtype: object) -> None:
+    """Raises where integers would change in the type of a site's values.
+
+    Args:
+        name: Name of the data.
+        value: Data.
+        dtype: The type of the site's values.
+    """
+    if value.dtype.kind not in "iu" or not value.size:
+        return
+    wanted = keras.backend.standardize_dtype(dtype)
+    low, high = int(value.min()), int(value.max())
+    if wanted in _EXACT_UP_TO:
+        wanted = max(wanted, keras.config.floatx(), key=lambda kind: _EXACT_UP_TO.get(kind, 0))
+        if max(-low, high) <= _EXACT_UP_TO[wanted]:
+            return
+        # An integer is compared as one: numbers of 64 bits aren't exact as floats either.
+        changed = value.astype(wanted).astype("float64").astype("longdouble") != value.astype("longdouble")
+    elif "int" in wanted:
+        limits = np.iinfo(wanted)
+        if limits.min <= low and high <= limits.max:
+            return
+        changed = (value < limits.min) | (value > limits.max)
+    else:
+        return
+    if changed.any():
+        raise DataError(lossy_integers(name, value, changed, wanted))
+
+
+def lossy_integers(name: str, value: np.ndarray, changed: np.ndarray, dtype: str) -> str:
+    """Returns the message on integers that would change in a type."""
+    first = tuple(int(i) for i in np.argwhere(changed)[0])
+    return explain(
+        f"The data for `{name}` has integers that {dtype} can't hold.",
+        received=f"{value[first]} at index {first}, and {int(changed.sum())} of {value.size} in all",
+        expected=f"integers that are exact in {dtype}"
+        + (f": up to {_EXACT_UP_TO[dtype]} all are" if dtype in _EXACT_UP_TO else f": up to {np.iinfo(dtype).max}"),
+        fix="subtract the smallest one, rescale (such as thousands for units), or number labels from 0; where rounding "
+        'does no harm, pass floats: values.astype("float64")',
+    )
+
+
+def check_unmasked(name: str, value: Any) -> None:
+    """Raises where an array, or one in a list, has masked entries: nothing that computes with it would know of the mask."""
+    each = value if isinstance(value, list | tuple) else [value]
+    masked = [part for part in each if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part)]
+    if masked:
+        number = sum(int(np.ma.count_masked(part)) for part in masked)
+        raise DataError(
+            explain(
+                f"The data for `{name}` has masked entries.",
+                received=f"a masked array with {number} of {sum(part.size for part in masked)} entries masked",
+                expected="a value everywhere",
+                fix=f"drop these rows from all data (rows = ~{name}.mask; {name}[rows]), or fill them "
+                f"({name}.filled(value)); to leave rows out of the density, pass sample_weight with 0 for them",
             )
         )
 

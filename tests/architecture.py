@@ -15,6 +15,7 @@ ORDER = (
     ("errors", "numerics"),
     ("namespaces", "delegation"),
     ("checks",),
+    ("options",),
     ("backend",),
     ("saving", "diagnostics", "data"),
     ("distributions",),

@@ -142,8 +142,13 @@ class Datasets(Protocol):
     def is_dataset(self, value: object) -> bool:
         """Returns whether a value is a `tf.data.Dataset`."""
 
-    def map_dataset(self, dataset: Any, function: Callable) -> Any:
+    def map_dataset(self, dataset: Any, function: Callable, check: Callable) -> Any:
         """Maps a function over a dataset's elements, and prepares the next batch while one is trained on.
+
+        Args:
+            dataset: A dataset.
+            function: From an element to a batch.
+            check: Called with the rows and the weights of each batch, as NumPy arrays; raises where something is wrong.
 
         Raises:
             NotImplementedError: The backend reads datasets as NumPy arrays.
@@ -166,7 +171,10 @@ class Datasets(Protocol):
         """
 
     def count_rows(self, dataset: Any) -> int | None:
-        """Returns the rows of a batched dataset, or None where they can't be counted without a pass over it."""
+        """Returns the rows of a batched dataset, or None where they can't be counted without a pass over it.
+
+        What a dataset repeats counts once.
+        """
 
 
 class TrainingPrograms(Protocol):

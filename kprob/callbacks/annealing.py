@@ -5,8 +5,10 @@ from typing import Any
 
 import keras
 
+from kprob.checks import check_count
 from kprob.errors import CompileError, explain
 from kprob.models import ProbabilisticModel
+from kprob.options import check_number
 
 
 class Annealing(keras.callbacks.Callback):
@@ -50,13 +52,27 @@ class Annealing(keras.callbacks.Callback):
         coefficient: str = "beta",
     ):
         super().__init__()
+        check_count("epochs", epochs, 0, CompileError)
+        check_number("start", start, example=0.0, error=CompileError)
+        check_number("stop", stop, example=1.0, error=CompileError)
+        if schedule is not None and not callable(schedule):
+            raise CompileError(
+                explain(
+                    "`schedule` says what the number is in each epoch.",
+                    received=f"schedule={schedule!r}",
+                    expected="a function from the epoch, counted from 0, to a number",
+                    fix="write schedule=lambda epoch: min(1.0, epoch / 10)",
+                )
+            )
         self.epochs, self.start, self.stop = epochs, start, stop
         self.schedule, self.coefficient = schedule, coefficient
 
     def value(self, epoch: int) -> float:
         """Returns the number in an epoch, counted from 0."""
         if self.schedule is not None:
-            return float(self.schedule(epoch))
+            found = self.schedule(epoch)
+            check_number(f"schedule({epoch})", found, error=CompileError)
+            return float(found)
         share = 1.0 if self.epochs <= 0 else min(1.0, epoch / self.epochs)
         return self.start + share * (self.stop - self.start)
 

@@ -9,6 +9,7 @@ import numpy as np
 from kprob.checks import check_count
 from kprob.diagnostics import mcse_mean
 from kprob.errors import CompileError, explain
+from kprob.options import check_flag, check_number
 
 LEAST_FOR_ERROR = 8
 
@@ -59,6 +60,8 @@ class EarlyStopping(keras.callbacks.Callback):
         super().__init__()
         check_count("window", window, 2, CompileError)
         check_count("patience", patience, 1, CompileError)
+        check_number("min_delta", min_delta, 0.0, ends="[", example=0.0, error=CompileError)
+        check_flag("restore_best_weights", restore_best_weights, CompileError)
         if mode not in ("max", "min"):
             raise CompileError(
                 explain(

@@ -55,6 +55,7 @@ class Monitor(keras.callbacks.Callback):
         super().__init__()
         check_count("every", every, 1, CompileError)
         check_count("num_samples", num_samples, 25, CompileError)
+        check_count("seed", seed, 0, CompileError)
         self.log_dir, self.data, self.every = os.fspath(log_dir), data, every
         self.num_samples, self.seed = num_samples, seed
         self.k_hats: dict[int, float] = {}

@@ -2,7 +2,8 @@
 
 A batch is a dict of tensors, the one thing that travels through Keras's loops and compiled programs:
 
-    index     (B,)  which rows of the data set these are
+    index     (B,)  which rows of the data set these are, or
+    batch_rows (B,) anything of a row, where they are those of a stream
     num_data  (1,)  rows of the whole data set
     rows      by name, (B, ...)
     weights   (B,)  sample weights, where there are any
@@ -121,6 +122,11 @@ def rows_of(batch: dict) -> Any:
     if "index" in batch:
         return keras.ops.shape(batch["index"])[0]
     return None
+
+
+def is_of_stream(batch: dict) -> bool:
+    """Whether a batch is one of a stream, whose rows nobody has seen before."""
+    return "batch_rows" in batch
 
 
 def data_of(batch: dict) -> dict:

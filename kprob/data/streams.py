@@ -1,5 +1,6 @@
 """Data that comes in batches: a class for each kind of source."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,8 @@ import keras
 import numpy as np
 
 from kprob.backend import data as backend_data
+from kprob.backend.pipelines import is_repeated
+from kprob.errors import DataError, explain
 
 
 class Stream(ABC):
@@ -43,13 +46,39 @@ class Stream(ABC):
     def num_batches(self) -> int | None:
         """Returns the number of batches of a pass, or None where nobody knows it."""
 
+    @property
+    def endless(self) -> bool:
+        """Whether a pass is known to have no end."""
+        return False
+
+    @property
+    def shows_each_row_once(self) -> bool:
+        """Whether a pass has as many rows as the data set, or nobody knows that it hasn't."""
+        return True
+
     @abstractmethod
     def num_rows(self) -> int | None:
         """Returns the number of rows of a pass, or None where nobody knows it."""
 
     def first(self) -> Any:
         """Returns the first batch, which the pass that follows still has."""
-        return next(iter(self.elements()))
+        for element in self.elements():
+            return element
+        raise self.no_batches()
+
+    def no_batches(self) -> DataError:
+        """Returns the error on a stream without a batch."""
+        return DataError(
+            explain(
+                f"The {self.kind} has no batches."
+                if self.repeats
+                else f"The {self.kind} is empty, or has ended before.",
+                received=f"a {self.kind} that gives nothing",
+                expected="at least one batch",
+                fix="check how the data was loaded or filtered"
+                + ("" if self.repeats else ", and make it anew for each fit: it can be gone through once"),
+            )
+        )
 
     def end_pass(self) -> None:  # noqa: B027  (most sources needn't know)
         """Tells the source that a pass has ended."""
@@ -69,6 +98,14 @@ class DatasetStream(Stream):
         number = int(self.source.cardinality())
         return number if number >= 0 else None
 
+    @property
+    def endless(self) -> bool:
+        return int(self.source.cardinality()) == INFINITE
+
+    @property
+    def shows_each_row_once(self) -> bool:
+        return not is_repeated(self.source)
+
     def num_rows(self) -> int | None:
         return backend_data.count_rows(self.source)
 
@@ -81,18 +118,30 @@ class SequenceStream(Stream):
         return isinstance(x, keras.utils.PyDataset)
 
     def first(self) -> Any:
+        if self.num_batches() == 0:
+            raise self.no_batches()
         return self.source[0]
 
     def elements(self) -> Iterator:
-        return (self.source[i] for i in range(len(self.source)))
+        number = self.num_batches()
+        return (self.source[i] for i in (itertools.count() if number is None else range(number)))
 
     def num_batches(self) -> int | None:
-        return len(self.source) if hasattr(self.source, "__len__") else None
+        try:
+            return None if self.source.num_batches is None else int(self.source.num_batches)
+        except NotImplementedError:  # of a class without a length
+            return None
+
+    @property
+    def endless(self) -> bool:
+        return self.num_batches() is None
 
     def num_rows(self) -> int | None:
         batches = self.num_batches()
         if batches is None:
             return None
+        if batches == 0:
+            raise self.no_batches()
         return rows_of_element(self.source[0]) * (batches - 1) + rows_of_element(self.source[batches - 1])
 
     def end_pass(self) -> None:
@@ -110,10 +159,17 @@ class LoaderStream(Stream):
         return iter(self.source)
 
     def num_batches(self) -> int | None:
-        return len(self.source) if hasattr(self.source, "__len__") else None
+        return _length(self.source)
+
+    @property
+    def shows_each_row_once(self) -> bool:
+        sampled = _length(getattr(self.source, "sampler", None))
+        return not getattr(self.source, "drop_last", False) and sampled in (None, self.num_rows())
 
     def num_rows(self) -> int | None:
-        return len(self.source.dataset) if hasattr(self.source.dataset, "__len__") else None
+        # A sampler of a subset has the rows of a part of the data set.
+        subset = _length(getattr(getattr(self.source, "sampler", None), "indices", None))
+        return _length(self.source.dataset) if subset is None else subset
 
 
 class IteratorStream(Stream):
@@ -130,7 +186,11 @@ class IteratorStream(Stream):
         return hasattr(x, "__next__")
 
     def first(self) -> Any:
-        self._pending.append(next(self.source))
+        if not self._pending:
+            for element in self.source:
+                self._pending.append(element)
+                return element
+            raise self.no_batches()
         return self._pending[0]
 
     def elements(self) -> Iterator:
@@ -145,6 +205,7 @@ class IteratorStream(Stream):
         return None
 
 
+INFINITE = -1  # what `tf.data` says of a dataset without an end
 STREAMS: list[type[Stream]] = [DatasetStream, SequenceStream, LoaderStream, IteratorStream]
 
 
@@ -167,3 +228,10 @@ def rows_of_element(element: Any) -> int:
     """Returns the number of rows of a source's batch."""
     x, _, _ = parts_of_element(element)
     return len(np.asarray(next(iter(x.values()))) if isinstance(x, dict) else x)
+
+
+def _length(value: Any) -> int | None:
+    try:
+        return len(value)
+    except (TypeError, NotImplementedError):  # torch's loaders of streams have the method and not the length
+        return None

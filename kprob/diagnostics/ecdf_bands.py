@@ -9,7 +9,9 @@ import math
 
 import numpy as np
 
+from kprob.checks import check_count
 from kprob.diagnostics.special import binomial_log_probability
+from kprob.options import check_number
 
 MOST_POINTS = 100
 
@@ -39,6 +41,9 @@ def ecdf_bands(
         Säilynoja, Bürkner and Vehtari (2022), "Graphical test for discrete uniformity and its applications in
         goodness-of-fit evaluation and multiple sample comparison". arXiv:2103.10522.
     """
+    check_count("num_simulations", num_simulations)
+    check_count("num_places", num_places, 2)
+    check_number("probability", probability, 0.0, 1.0, example=0.95)
     step = max(1, math.ceil(num_places / MOST_POINTS))
     points = np.arange(step, num_places, step) / num_places
     cumulative = np.cumsum(np.exp([binomial_log_probability(num_simulations, z) for z in points]), axis=1)

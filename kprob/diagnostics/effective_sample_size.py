@@ -6,6 +6,7 @@ ESS = N / τ,   τ = −1 + 2 Σ_t P_t,   P_t = ρ_2t + ρ_2t+1 the autocorrelat
 import numpy as np
 
 from kprob.diagnostics.ranking import normal_scores, split_chains
+from kprob.options import check_number
 
 ESS_PER_CHAIN = 100  # below it, R-hat and the effective sample size themselves are noise
 
@@ -83,6 +84,7 @@ def ess_quantile(draws: np.ndarray, probability: float) -> np.ndarray:
         assert ess_quantile(np.random.default_rng(0).normal(size=(4, 1000)), 0.5) > 3000
         ```
     """
+    check_number("probability", probability, 0.0, 1.0, ends="[]", example=0.5)
     draws = np.asarray(draws, "float64")
     below = draws <= np.quantile(draws, probability, axis=(0, 1))
     return ess_of_halves(split_chains(below))

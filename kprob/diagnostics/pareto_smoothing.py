@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kprob.checks import check_count
 from kprob.diagnostics.generalized_pareto import fit_generalized_pareto, generalized_pareto_quantile
+from kprob.options import check_number
 
 TAIL_AT_LEAST = 5
 GOOD_K = 0.7
@@ -58,6 +60,7 @@ def pareto_smooth(log_weights: np.ndarray, relative_efficiency: float = 1.0) -> 
     Reference:
         Vehtari, Simpson, Gelman, Yao and Gabry (2024), "Pareto smoothed importance sampling". arXiv:1507.02646.
     """
+    check_number("relative_efficiency", relative_efficiency, 0.0, example=1.0)
     log_weights = np.asarray(log_weights, "float64")
     flat = log_weights.reshape(len(log_weights), -1)
     columns = [_smooth(column, relative_efficiency) for column in flat.T]
@@ -83,6 +86,7 @@ def systematic_resample(weights: np.ndarray, number: int, generator: np.random.G
         assert sorted(chosen) == [0] * 5 + [2] * 5
         ```
     """
+    check_count("number", number)
     points = (generator.uniform() + np.arange(number)) / number
     ends = np.cumsum(weights)
     chosen = np.searchsorted(ends / ends[-1], points, side="right")

@@ -12,6 +12,7 @@ from kprob.checks import check_count
 from kprob.diagnostics.calibratable import Answers, Calibratable
 from kprob.diagnostics.calibration import Calibration
 from kprob.errors import FitWarning, KprobError, explain, names
+from kprob.options import check_flag
 
 Sites = str | list[str] | None
 
@@ -80,6 +81,9 @@ def sbc(
     """
     check_count("num_simulations", num_simulations, 2)
     check_count("num_draws", num_draws, 1)
+    check_count("size", size)
+    check_count("seed", seed, 0)
+    check_flag("refit", refit)
     make = None if isinstance(model, keras.Model) else cast(Callable[[], Calibratable], model)
     first = cast(Calibratable, model) if make is None else make()
     covariates = dict(data or {})

@@ -12,6 +12,7 @@ from kprob.effects.primitives import param, sample
 from kprob.effects.site import Site, SiteKind
 from kprob.effects.stack import Handler
 from kprob.errors import SiteError, explain
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -43,15 +44,8 @@ class LocScale:
     centered: float | None = 0.0
 
     def __post_init__(self) -> None:
-        if self.centered is not None and not 0.0 <= self.centered <= 1.0:
-            raise SiteError(
-                explain(
-                    "LocScale moves a site between its centred and its non-centred form.",
-                    received=f"centered={self.centered!r}",
-                    expected="a number from 0 (non-centred) to 1 (as it was), or None to learn it",
-                    fix="write LocScale(centered=0.0)",
-                )
-            )
+        if self.centered is not None:  # to be learned
+            check_number("centered", self.centered, 0.0, 1.0, ends="[]", example=0.0, error=SiteError)
 
     def latent_name(self, site: str) -> str:
         """Returns the name of the latent that takes a site's place."""

@@ -6,7 +6,9 @@ from typing import NamedTuple, TypeVar
 import keras
 
 from kprob.backend import map_draws, random
+from kprob.data.batch import is_of_stream
 from kprob.effects import Trace
+from kprob.engine.impossible_values import first_impossible
 from kprob.engine.network_errors import NOTE, annotate
 from kprob.engine.networks import Networks
 from kprob.guides import Guide
@@ -28,7 +30,8 @@ class Evaluation(NamedTuple):
         elbo: The evidence lower bound.
         log_likelihood: The log-density of what is observed.
         kl: Their difference.
-        first_non_finite: The number of the first site, q's and then p's, whose log-density isn't finite; or -1.
+        first_non_finite: The number of the first site, q's and then p's, whose log-density isn't finite; or the one of a
+            site with impossible values (see `impossible_values.py`); or -1.
     """
 
     objective: Tensor
@@ -97,7 +100,7 @@ class BatchRuns:
         folded = None if num_draws == 1 else num_draws
         p, q = self.networks.pair(self.batch, self.seed, folded, self.shared and share_inference)
         result = function(p, q)
-        self.first_non_finite = _non_finite(p, q)
+        self.first_non_finite = self._first_fault(p, q)
         return result
 
     def one_by_one(self, function: Callable[[Trace, Trace], T], num_draws: int) -> T:
@@ -105,7 +108,7 @@ class BatchRuns:
 
         def once(seed: Seed) -> tuple[T, Tensor]:
             p, q = self.networks.pair(self.batch, seed)
-            return function(p, q), _non_finite(p, q)
+            return function(p, q), self._first_fault(p, q)
 
         if num_draws > UNROLLED_DRAWS:
             return self._mapped(once, random.split(self.seed, num_draws))
@@ -121,11 +124,18 @@ class BatchRuns:
         def once(index: Tensor) -> tuple[T, Tensor]:
             given = {name: keras.ops.take(value, index, axis=0) for name, value in particles.values.items()}
             p, q = self.networks.pair(self.batch, random.fold_in(self.seed, index), given=given)
-            return function(p, q), _non_finite(p, q)
+            return function(p, q), self._first_fault(p, q)
 
         if particles.number > UNROLLED_DRAWS:
             return self._mapped(once, keras.ops.arange(particles.number, dtype="int32")), particles.correction
         return self._unrolled(once, list(range(particles.number))), particles.correction
+
+    def _first_fault(self, p: Trace, q: Trace) -> Tensor:
+        first = _non_finite(p, q)
+        structure = self.networks.structure
+        known = () if structure is None else structure.random_sites()
+        impossible = first_impossible(p, known, stream=is_of_stream(self.batch))
+        return first if impossible is None else keras.ops.where(impossible >= 0, impossible, first)
 
     # Few draws side by side, so that the compiler sees them all; many in a loop.
     def _unrolled(self, once: Callable[[Tensor], tuple[T, Tensor]], draws: list) -> T:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from kprob.backend import float_type
-from kprob.checks import check_whole_numbers
+from kprob.checks import check_integers, check_whole_numbers
 from kprob.data import Data, Whole, to_array, to_dict
+from kprob.data.row_labels import check_labels
 from kprob.engine.probing.structure import Structure
 from kprob.errors import DataError, did_you_mean, explain, names
 
@@ -34,19 +35,29 @@ class Inputs:
         """All names that data may have."""
         return list(dict.fromkeys([*self.arguments, *self.inference_arguments, *self.structure.random_sites()]))
 
-    def data(self, named: dict, sample_weight: Any = None) -> Data:
+    def data(self, named: dict, sample_weight: Any = None, distinct: bool = False) -> Data:
         """Sorts data by name into rows and the rest.
+
+        Args:
+            named: Data by name.
+            sample_weight: A weight for each row.
+            distinct: Whether numbers that differ must still differ when they are rounded: in data that a model is made
+                for. Later data may be a few rows close together.
 
         Raises:
             DataError: A name is unknown, lengths differ, or there are no rows.
         """
+        check_labels(named if sample_weight is None else {**named, "sample_weight": sample_weight})
         rows: dict[str, np.ndarray] = {}
         whole: dict[str, np.ndarray] = {}
         for name, value in named.items():
             self._check_name(name)
-            array = to_array(name, value.value if isinstance(value, Whole) else value)
-            if name in self.structure.sites:
-                check_whole_numbers(name, array, self.structure.sites[name].dtype)
+            site = self.structure.sites.get(name)
+            exact = site is not None and site.discrete
+            array = to_array(name, value.value if isinstance(value, Whole) else value, exact, distinct)
+            if site is not None:
+                check_whole_numbers(name, array, site.dtype)
+                check_integers(name, array, site.dtype)
             (rows if self.is_per_row(name, value, array) else whole)[name] = array
         number = self._num_rows(rows)
         weights = None

@@ -32,6 +32,7 @@ def prepare_data(networks: Networks, x: Any = None, y: Any = None, sample_weight
     """
     named = named_data(networks, x, y)
     arguments = networks.generative_arguments, networks.inference_arguments
-    data = Inputs(*arguments, find_structure(networks, named), networks.model_name).data(named, sample_weight)
+    inputs = Inputs(*arguments, find_structure(networks, named), networks.model_name)
+    data = inputs.data(named, sample_weight, distinct=not networks.built)
     check_indices(networks, data)
     return data

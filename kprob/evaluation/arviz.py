@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kprob.backend.seeds import seed_of
+from kprob.checks import check_count
 from kprob.data import Data
 from kprob.engine import Networks, Structure, find_structure, named_data
 from kprob.errors import KprobError, explain
@@ -51,6 +52,7 @@ def to_arviz(
     arviz = import_arviz()
     structure = find_structure(networks, named_data(networks, x) if x is not None else None)
     data = data_of_draws(networks, draws, "to_arviz", x)
+    check_count("num_prior_samples", num_prior_samples, 0)
     joint = draw_jointly(networks, draws, data, num_samples, seed_of(seed, networks.host.seed_generator))
     shape = (joint.num_chains, -1)
     groups: dict[str, dict[str, np.ndarray]] = {

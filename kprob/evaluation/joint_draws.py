@@ -18,6 +18,7 @@ from kprob.effects import Site, Trace
 from kprob.engine import Networks, find_structure, prepare_data
 from kprob.errors import DataError, explain, names
 from kprob.numerics import to_numpy
+from kprob.options import check_optional_count
 from kprob.queries.draws_query import check_rows
 from kprob.queries.importance_weights import weighable_data
 from kprob.samplers.chains.draws import Draws
@@ -58,6 +59,7 @@ def draw_jointly(
         seed: A seed of `kprob.backend.random`.
         predictive: Whether new observations are wanted too.
     """
+    check_optional_count("num_samples", number)
     with networks.precision():
         return _draw_jointly(networks, draws, data, number, seed, predictive)
 

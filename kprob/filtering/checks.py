@@ -7,6 +7,7 @@ from kprob.effects import Steps, Trace
 from kprob.errors import DataError, KprobError, MismatchError, SiteError, did_you_mean, explain, names
 from kprob.filtering.captured_scan import CapturedScan
 from kprob.filtering.resampling import SCHEMES
+from kprob.options import check_number
 from kprob.types import Seed, Tensor
 
 ops, tree = keras.ops, keras.tree
@@ -26,15 +27,7 @@ def check_options(num_particles: int, proposal: str, resampling: str, ess_thresh
                     fix=f'write {name}="{choices[0]}"',
                 )
             )
-    if not 0.0 <= ess_threshold <= 1.0:
-        raise KprobError(
-            explain(
-                "`ess_threshold` is the share of the particles below which they are drawn anew.",
-                received=repr(ess_threshold),
-                expected="a number from 0, never, to 1, at each step",
-                fix="write ess_threshold=0.5",
-            )
-        )
+    check_number("ess_threshold", ess_threshold, 0.0, 1.0, ends="[]", example=0.5)
 
 
 def require_scan(network: CapturedScan, model_name: str) -> Steps:

@@ -20,6 +20,7 @@ from kprob.guides.numbers.joint_guide import JointGuide
 from kprob.guides.numbers.latent_block import LatentBlock
 from kprob.guides.numbers.vectors import matvec, solve_lower_triangular
 from kprob.guides.running.guide_run import GuideRun
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -73,6 +74,7 @@ class LowRankMultivariateNormal(JointGuide):
     ):
         super().__init__(init, encoder, inputs, **kwargs)
         check_count("rank", rank)
+        check_number("init_scale", init_scale, 0.0)
         self.rank, self.init_scale = rank, init_scale
 
     def create_block(self, block: LatentBlock, start: Tensor) -> None:

@@ -9,6 +9,7 @@ from kprob.backend import tfd
 from kprob.distributions import get_constraint
 from kprob.guides.guide import Guide
 from kprob.guides.running.guide_run import GuideRun
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Distribution, Tensor
 
@@ -55,6 +56,7 @@ class Normal(Guide):
         **kwargs: Any,
     ):
         super().__init__(init, encoder, inputs, **kwargs)
+        check_number("init_scale", init_scale, 0.0)
         self.init_scale = init_scale
 
     @property

@@ -13,6 +13,7 @@ from kprob.guides.guide import Guide
 from kprob.guides.running.guide_run import GuideRun
 from kprob.guides.running.moved_particles import MovedParticles
 from kprob.objectives.estimation.draw_runs import ParticleMover
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Distribution, Tensor
 
@@ -67,6 +68,7 @@ class Particles(Guide):
     ):
         super().__init__(init, **kwargs)
         checks.check_count("num_particles", num_particles)
+        check_number("init_scale", init_scale, 0.0, ends="[", example=1.0)
         self.num_particles, self.init_scale = num_particles, init_scale
         self._choice = ParticleChoice()
 

@@ -21,6 +21,7 @@ from kprob.guides.guide import Guide
 from kprob.guides.normal import independent_normals
 from kprob.guides.numbers.vectors import matvec
 from kprob.guides.running.guide_run import GuideRun
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Distribution, Tensor
 
@@ -84,6 +85,7 @@ class Structured(Guide):
         **kwargs: Any,
     ):
         super().__init__(init, encoder, inputs, **kwargs)
+        check_number("init_scale", init_scale, 0.0)
         self.init_scale = init_scale
         self._structure = StructuredRecords(
             None if parents is None else {name: tuple(p) for name, p in parents.items()}

@@ -13,6 +13,7 @@ from kprob.evaluation.sampler_diagnosis import SamplerDiagnosis, diagnose_sample
 from kprob.inference.context import Context
 from kprob.inference.inference import Answers, Inference
 from kprob.inference.sampler_checks import check_options
+from kprob.options import check_optional_count
 from kprob.queries import Query
 from kprob.queries.draws_query import DrawsQuery, predict, require_draws
 from kprob.samplers import Sampler
@@ -62,6 +63,7 @@ class SampledInference(Inference, Generic[S]):
                 `sample_weight`, `initial_epoch`, and `check`, False to say nothing where the draws shouldn't be trusted.
         """
         epochs = options.pop("epochs", None)
+        check_optional_count("epochs", epochs, 0, CompileError)
         plan = make_plan(options)
         check_options(self.sampler, options)
         plan.callbacks = savers_last(plan.callbacks)

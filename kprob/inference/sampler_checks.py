@@ -6,7 +6,10 @@ from kprob.guides import Guide
 from kprob.samplers import Sampler
 
 # Options of `fit` that mean nothing where every transition sees all data.
-_MEANINGLESS = ("batch_size", "validation_data", "validation_split", "steps_per_epoch", "num_data", "class_weight")
+_MEANINGLESS = (
+    *("batch_size", "validation_data", "validation_split", "validation_batch_size", "validation_steps"),
+    *("steps_per_epoch", "num_data", "class_weight"),
+)
 
 
 def check_options(sampler: Sampler, options: dict) -> None:

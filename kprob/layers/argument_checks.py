@@ -11,10 +11,12 @@ import keras
 import numpy as np
 
 from kprob.backend import is_tensor
+from kprob.checks import check_count
 from kprob.distributions import Family, Parameter
 from kprob.distributions.possible_parameters import allowed_values, known
 from kprob.errors import SiteError, did_you_mean, explain, names
 from kprob.layers.parameter_sources import learnable
+from kprob.options import check_flag, check_number
 
 
 def check_positional(class_name: str, number: int, method: Callable) -> None:
@@ -62,6 +64,18 @@ def check_names(site: str, family: Family, parameters: Iterable[str]) -> None:
                         fix="leave one of them out",
                     )
                 )
+
+
+def check_settings(family: Family, settings: Mapping[str, Any]) -> None:
+    """Raises where a setting of a family isn't what its standard value is: a count, a number or a flag."""
+    for name, standard in family.settings.items():
+        value = settings[name]
+        if standard is None and value is not None:
+            check_count(name, value, error=SiteError)
+        elif isinstance(standard, bool):
+            check_flag(name, value, SiteError)
+        elif isinstance(standard, float):
+            check_number(name, value, 0.0, ends="[", example=standard, error=SiteError)
 
 
 def check_not_none(site: str, values: Mapping[str, Any]) -> None:

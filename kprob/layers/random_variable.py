@@ -21,6 +21,7 @@ from kprob.layers.argument_checks import (
     check_names,
     check_not_none,
     check_positional,
+    check_settings,
     check_value,
 )
 from kprob.layers.distribution_builder import DistributionBuilder
@@ -98,6 +99,7 @@ class RandomVariable(keras.layers.Layer):
         self.name_in_model: str | None = None
         values = {k: v for k, v in parameters.items() if v is not None}
         self.settings = {k: values.pop(k, v) for k, v in self.family.settings.items()}
+        check_settings(self.family, self.settings)
         check_names(self.site_name, self.family, values)
         self.learned = tuple(k for k, v in values.items() if is_learned(v))
         builder = self._builder

@@ -236,7 +236,7 @@ class ProbabilisticModel(keras.Model):
 
     @documented_by(Inference.predict)
     def predict(
-        self, x: Any = None, *, num_samples: int = 100, seed: int | None = None, batch_size: int | None = None, **_: Any
+        self, x: Any = None, *, num_samples: int = 100, seed: Any = None, batch_size: Any = None, verbose: Any = None
     ) -> Any:
         return self._inference.predict(x, num_samples, seed, batch_size)
 

@@ -6,13 +6,14 @@ import keras
 
 from kprob import checks
 from kprob.effects import Site, Trace
-from kprob.errors import CompileError, explain
+from kprob.errors import CompileError
 from kprob.objectives.elbo import ELBO
 from kprob.objectives.estimation.coefficient import Coefficient
 from kprob.objectives.estimation.density_terms import DensityTerm, total
 from kprob.objectives.estimation.divergences import grouped_terms
 from kprob.objectives.estimation.score_function import score_function_term
 from kprob.objectives.objective import Objective
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -51,15 +52,7 @@ class BetaELBO(ELBO):
     def __init__(self, beta: float = 1.0, free_bits: float = 0.0, num_samples: int = 1):
         super().__init__(num_samples)
         for name, value in (("beta", beta), ("free_bits", free_bits)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise CompileError(
-                    explain(
-                        f"BetaELBO needs a number `{name}`.",
-                        received=f"{name}={value!r}",
-                        expected="a number that isn't negative",
-                        fix="write BetaELBO(beta=1.0, free_bits=0.0)",
-                    )
-                )
+            check_number(name, value, 0.0, ends="[", example=1.0, error=CompileError)
         self.start, self.free_bits = float(beta), float(free_bits)
         self.coefficient = Coefficient(self.start, "beta")
 

@@ -12,6 +12,7 @@ from kprob.objectives.estimation.divergences import grouped_terms
 from kprob.objectives.estimation.kernels import Kernel, get_kernel
 from kprob.objectives.multi_sample import require_reparameterized
 from kprob.objectives.objective import Objective
+from kprob.options import check_number
 from kprob.saving import encode, register
 from kprob.types import Tensor
 
@@ -47,6 +48,8 @@ class InfoVAE(ELBO):
 
     def __init__(self, alpha: float = 0.0, scale: float = 10.0, kernel: str | Kernel = "rbf", num_samples: int = 1):
         super().__init__(num_samples)
+        check_number("alpha", alpha, example=0.0, error=CompileError)
+        check_number("scale", scale, 0.0, ends="[", example=10.0, error=CompileError)
         self.alpha, self.scale, self.kernel = float(alpha), float(scale), get_kernel(kernel)
 
     def call(self, generative_trace: Trace, inference_trace: Trace) -> Tensor:

@@ -1,12 +1,11 @@
 """Rényi's bound.   E[1/(1 − α) log (1/K) Σ_k w_k^(1 − α)]"""
 
-import math
-
 import keras
 
-from kprob.errors import CompileError, explain
+from kprob.errors import CompileError
 from kprob.numerics import log_mean_exp
 from kprob.objectives.multi_sample import MultiSampleObjective
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -36,15 +35,7 @@ class RenyiELBO(MultiSampleObjective):
 
     def __init__(self, alpha: float = 0.5, num_samples: int = 5):
         super().__init__(num_samples)
-        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
-            raise CompileError(
-                explain(
-                    "RenyiELBO needs a number alpha.",
-                    received=f"alpha={alpha!r}",
-                    expected="a finite number, such as 0.5",
-                    fix="write RenyiELBO(alpha=0.5, num_samples=10)",
-                )
-            )
+        check_number("alpha", alpha, example=0.5, error=CompileError)
         self.alpha = float(alpha)
 
     def bound(self, arrays: dict) -> Tensor:

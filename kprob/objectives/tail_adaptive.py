@@ -3,8 +3,10 @@
 import keras
 
 from kprob.effects import Trace
+from kprob.errors import CompileError
 from kprob.objectives.estimation.score_function import zero_with_gradient
 from kprob.objectives.multi_sample import LogProb, MultiSampleObjective, require_reparameterized
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -35,6 +37,7 @@ class TailAdaptive(MultiSampleObjective):
 
     def __init__(self, num_samples: int = 10, beta: float = -1.0):
         super().__init__(num_samples)
+        check_number("beta", beta, example=-1.0, error=CompileError)
         self.beta = float(beta)
 
     def weigh(self, generative_trace: Trace, inference_trace: Trace, log_prob: LogProb) -> dict:

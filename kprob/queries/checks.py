@@ -98,9 +98,10 @@ def prepare_values(networks: Networks, target: Target, batch: dict, values: Mapp
                     fix="correct the name",
                 )
             )
-    arrays = {name: to_array(name, value) for name, value in values.items()}
+    arrays = {name: to_array(name, value, known[name].discrete) for name, value in values.items()}
     for name, array in arrays.items():
         checks.check_whole_numbers(name, array, known[name].dtype)
+        checks.check_integers(name, array, known[name].dtype)
     _require_values(networks, target, batch, values)
     return {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
 

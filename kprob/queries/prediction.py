@@ -13,6 +13,7 @@ from kprob.effects import Site
 from kprob.engine import Networks, find_structure, prepare_data
 from kprob.engine.agreement import check_batches_of_rows, check_rows_of_guide, rows_at_a_time
 from kprob.numerics import to_numpy
+from kprob.options import check_optional_count
 from kprob.queries.checks import default_names, require_fitted
 from kprob.queries.inference_query import InferenceQuery
 from kprob.queries.network_query import unfold
@@ -36,6 +37,7 @@ def predict(
     """
     require_fitted(networks, "predict")
     checks.check_count("num_samples", num_samples)
+    check_optional_count("batch_size", batch_size)
     data = prepare_data(networks, x)
     check_rows_of_guide(networks, data)
     names = tuple(default_names(networks, "posterior_predictive", data))

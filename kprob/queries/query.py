@@ -8,6 +8,7 @@ import numpy as np
 
 from kprob.checks import check_count
 from kprob.errors import KprobError, explain, names
+from kprob.options import check_number
 from kprob.types import ArrayLike
 
 Arrays = dict[str, np.ndarray]
@@ -114,15 +115,7 @@ class Query(ABC):
         Returns:
             Arrays with the lower and the upper end along a new first axis.
         """
-        if not isinstance(probability, float | np.floating) or not 0 < probability < 1:
-            raise KprobError(
-                explain(
-                    "`interval` takes the share of the probability that it holds.",
-                    received=f"probability={probability!r}",
-                    expected="a number between 0 and 1",
-                    fix="write interval(0.9)",
-                )
-            )
+        check_number("probability", probability, 0.0, 1.0, example=0.9)
         check_count("num_samples", num_samples, 2)
         draws = self._draw(num_samples, seed)
         ends = [(1 - probability) / 2, (1 + probability) / 2]

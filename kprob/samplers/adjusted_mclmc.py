@@ -81,8 +81,8 @@ class AdjustedMCLMC(Sampler):
         **options: Any,
     ):
         super().__init__(num_warmup, num_samples, num_chains, **options)
-        check_rate(self, target_accept_rate)
-        check_positive(self, "step_size", step_size)
+        check_rate(target_accept_rate)
+        check_positive("step_size", step_size)
         check_count("max_steps", max_steps, 1, CompileError)
         self.step_size, self.target_accept_rate, self.max_steps = step_size, target_accept_rate, max_steps
 

@@ -1,6 +1,7 @@
-"""Checks of samplers' arguments: each raises a `CompileError` that names the sampler and the argument."""
+"""Checks of samplers' arguments: each raises a `CompileError`."""
 
 from kprob.errors import CompileError, did_you_mean, explain, names
+from kprob.options import check_number
 
 
 def check_choice(sampler: object, argument: str, value: object, choices: tuple[str, ...]) -> None:
@@ -16,27 +17,11 @@ def check_choice(sampler: object, argument: str, value: object, choices: tuple[s
         )
 
 
-def check_rate(sampler: object, rate: float, argument: str = "target_accept_rate") -> None:
+def check_rate(rate: object, argument: str = "target_accept_rate") -> None:
     """Raises where an argument isn't a probability."""
-    if isinstance(rate, bool) or not isinstance(rate, float) or not 0.0 < rate < 1.0:
-        raise CompileError(
-            explain(
-                f"{type(sampler).__name__}'s `{argument}` is a probability.",
-                received=f"{argument}={rate!r}",
-                expected="a number between 0 and 1",
-                fix=f"write {argument}=0.8",
-            )
-        )
+    check_number(argument, rate, 0.0, 1.0, example=0.8, error=CompileError)
 
 
-def check_positive(sampler: object, argument: str, value: object) -> None:
+def check_positive(argument: str, value: object) -> None:
     """Raises where an argument isn't a positive number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < float("inf"):
-        raise CompileError(
-            explain(
-                f"{type(sampler).__name__}'s `{argument}` is a positive number.",
-                received=f"{argument}={value!r}",
-                expected="a number above 0",
-                fix=f"write {argument}=0.1",
-            )
-        )
+    check_number(argument, value, 0.0, error=CompileError)

@@ -8,9 +8,10 @@ from keras import ops
 
 from kprob.backend import random, tfp
 from kprob.checks import check_count
-from kprob.errors import CompileError, explain
+from kprob.errors import CompileError
+from kprob.options import check_flag, check_number
 from kprob.samplers.adaptation.tuned_kernel import TuningOptions, move_in_coordinates, tuned_kernel
-from kprob.samplers.argument_checks import check_rate
+from kprob.samplers.argument_checks import check_positive, check_rate
 from kprob.samplers.kernels.impossible import impossible_if_nan, proper
 from kprob.samplers.kernels.kernel import MAX_ENERGY_ERROR, Info, Kernel
 from kprob.samplers.sampler import Sampler
@@ -64,8 +65,10 @@ class HMC(Sampler):
     ):
         super().__init__(num_warmup, num_samples, num_chains, **options)
         check_count("num_leapfrog_steps", num_leapfrog_steps, 1, CompileError)
-        check_rate(self, target_accept_rate)
-        _check_share(jitter)
+        check_number("jitter", jitter, 0.0, 1.0, ends="[]", example=0.5, error=CompileError)
+        check_positive("step_size", step_size)
+        check_rate(target_accept_rate)
+        check_flag("dense_mass", dense_mass, CompileError)
         self.num_leapfrog_steps, self.jitter, self.step_size = num_leapfrog_steps, jitter, step_size
         self.target_accept_rate, self.dense_mass = target_accept_rate, dense_mass
 
@@ -107,15 +110,3 @@ class HMC(Sampler):
             return self.num_leapfrog_steps
         share = ops.reshape(random.uniform((1,), seed), ())
         return ops.minimum(low + ops.cast(share * (high - low + 1), "int32"), high)
-
-
-def _check_share(jitter: float) -> None:
-    if isinstance(jitter, bool) or not isinstance(jitter, int | float) or not 0.0 <= jitter <= 1.0:
-        raise CompileError(
-            explain(
-                "HMC's `jitter` is a share of its steps.",
-                received=f"jitter={jitter!r}",
-                expected="a number from 0 to 1",
-                fix="write jitter=0.5, or jitter=0.0 for trajectories that all have as many steps",
-            )
-        )

@@ -99,7 +99,7 @@ class MCLMC(Sampler):
     ):
         super().__init__(num_warmup, num_samples, num_chains, **options)
         check_count("num_steps", num_steps, 1, CompileError)
-        check_positive(self, "energy_variance", energy_variance)
+        check_positive("energy_variance", energy_variance)
         self.num_steps, self.energy_variance = num_steps, energy_variance
 
     def kernel(self, log_density: Callable) -> Kernel:

@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from kprob.errors import CompileError
+from kprob.options import check_flag
 from kprob.samplers.adaptation.tuned_kernel import TuningOptions, move_in_coordinates, tuned_kernel
 from kprob.samplers.argument_checks import check_positive, check_rate
 from kprob.samplers.kernels.impossible import proper
@@ -44,8 +46,9 @@ class MetropolisSampler(Sampler):
         **options: Any,
     ):
         super().__init__(num_warmup, num_samples, num_chains, **options)
-        check_rate(self, target_accept_rate)
-        check_positive(self, "step_size", step_size)
+        check_rate(target_accept_rate)
+        check_positive("step_size", step_size)
+        check_flag("dense_mass", dense_mass, CompileError)
         self.step_size, self.target_accept_rate, self.dense_mass = step_size, target_accept_rate, dense_mass
 
     @abstractmethod

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from kprob.checks import check_count
+from kprob.errors import CompileError
+from kprob.options import check_flag
 from kprob.samplers.adaptation.tuned_kernel import TuningOptions, tuned_kernel
-from kprob.samplers.argument_checks import check_rate
+from kprob.samplers.argument_checks import check_positive, check_rate
 from kprob.samplers.kernels.evaluated_point import EvaluatedPoint, evaluate
 from kprob.samplers.kernels.kernel import Info, Kernel
 from kprob.samplers.kernels.no_u_turn import no_u_turn
@@ -65,7 +68,10 @@ class NUTS(Sampler):
         **options: Any,
     ):
         super().__init__(num_warmup, num_samples, num_chains, **options)
-        check_rate(self, target_accept_rate)
+        check_positive("step_size", step_size)
+        check_rate(target_accept_rate)
+        check_count("max_tree_depth", max_tree_depth, 1, CompileError)
+        check_flag("dense_mass", dense_mass, CompileError)
         self.step_size, self.target_accept_rate = step_size, target_accept_rate
         self.max_tree_depth, self.dense_mass = max_tree_depth, dense_mass
 

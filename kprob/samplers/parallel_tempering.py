@@ -13,7 +13,7 @@ from kprob.errors import CompileError
 from kprob.numerics import select
 from kprob.samplers.adaptation import mass_matrix, step_size
 from kprob.samplers.adaptation.windows import WarmupWindows
-from kprob.samplers.argument_checks import check_rate
+from kprob.samplers.argument_checks import check_positive, check_rate
 from kprob.samplers.kernels import metropolis
 from kprob.samplers.kernels.coordinates import to_position
 from kprob.samplers.kernels.impossible import proper
@@ -90,8 +90,9 @@ class ParallelTempering(Sampler):
         super().__init__(num_warmup, num_samples, num_chains, **options)
         check_count("num_replicas", num_replicas, 2, CompileError)
         check_count("num_leapfrog_steps", num_leapfrog_steps, 1, CompileError)
-        check_rate(self, lowest_power, "lowest_power")
-        check_rate(self, target_accept_rate)
+        check_rate(lowest_power, "lowest_power")
+        check_positive("step_size", step_size)
+        check_rate(target_accept_rate)
         self.num_replicas, self.lowest_power, self.num_leapfrog_steps = num_replicas, lowest_power, num_leapfrog_steps
         self.step_size, self.target_accept_rate = step_size, target_accept_rate
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from kprob.errors import CompileError, explain
+from kprob.samplers.argument_checks import check_rate
 from kprob.samplers.stochastic_gradient_sampler import StochasticGradientSampler
 from kprob.saving import register
 from kprob.types import Tensor
@@ -52,15 +52,7 @@ class SGHMC(StochasticGradientSampler):
         super().__init__(
             num_warmup, num_samples, num_chains, step_size=step_size, first_step_size=first_step_size, **options
         )
-        if not isinstance(friction, float) or not 0.0 < friction < 1.0:
-            raise CompileError(
-                explain(
-                    "SGHMC's velocity loses a share of itself in every step.",
-                    received=f"friction={friction!r}",
-                    expected="a number between 0 and 1",
-                    fix="write friction=0.1",
-                )
-            )
+        check_rate(friction, "friction")
         self.friction = friction
 
     def move(self, position: Tensor, velocity: Tensor, gradient: Tensor, step_size: Tensor, noise: Tensor) -> tuple:

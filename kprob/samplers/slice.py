@@ -8,6 +8,7 @@ from keras import ops
 from kprob.backend import random
 from kprob.checks import check_count
 from kprob.errors import CompileError
+from kprob.options import check_flag
 from kprob.samplers.adaptation.tuned_kernel import TuningOptions, move_in_coordinates, tuned_kernel
 from kprob.samplers.argument_checks import check_positive
 from kprob.samplers.kernels.impossible import proper
@@ -60,9 +61,10 @@ class Slice(Sampler):
         **options: Any,
     ):
         super().__init__(num_warmup, num_samples, num_chains, **options)
-        check_positive(self, "width", width)
+        check_positive("width", width)
         check_count("max_steps", max_steps, 1, CompileError)
         check_count("num_lines", num_lines, 1, CompileError)
+        check_flag("dense_mass", dense_mass, CompileError)
         self.width, self.max_steps, self.num_lines, self.dense_mass = width, max_steps, num_lines, dense_mass
 
     def kernel(self, log_density: Callable) -> Kernel:

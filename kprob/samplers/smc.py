@@ -8,6 +8,7 @@ from keras import ops
 
 from kprob.checks import check_count
 from kprob.errors import CompileError
+from kprob.options import check_flag
 from kprob.samplers.adaptation.tuned_kernel import TuningOptions, move_in_coordinates, tuned_kernel
 from kprob.samplers.argument_checks import check_choice, check_rate
 from kprob.samplers.kernels import metropolis
@@ -79,13 +80,15 @@ class SMC(Sampler):
         dense_mass: bool = False,
         dtype: str = "float32",
     ):
+        check_count("num_particles", num_particles, 1, CompileError)
         super().__init__(0, num_particles, num_chains, init="prior", block_size=num_particles, dtype=dtype)
         check_choice(self, "moves", moves, MOVES)
         check_count("num_moves", num_moves, 1, CompileError)
         check_count("num_leapfrog_steps", num_leapfrog_steps, 1, CompileError)
-        check_rate(self, target_ess, "target_ess")
+        check_rate(target_ess, "target_ess")
+        check_flag("dense_mass", dense_mass, CompileError)
         if target_accept_rate is not None:
-            check_rate(self, target_accept_rate)
+            check_rate(target_accept_rate)
         self.moves, self.num_moves, self.num_leapfrog_steps = moves, num_moves, num_leapfrog_steps
         self.target_ess, self.target_accept_rate, self.dense_mass = target_ess, target_accept_rate, dense_mass
 

@@ -61,9 +61,9 @@ class StochasticGradientSampler(Sampler):
         **options: Any,
     ):
         super().__init__(num_warmup, num_samples, num_chains, **options)
-        check_positive(self, "step_size", step_size)
+        check_positive("step_size", step_size)
         if first_step_size is not None:
-            check_positive(self, "first_step_size", first_step_size)
+            check_positive("first_step_size", first_step_size)
         self.step_size, self.first_step_size = step_size, first_step_size
 
     @abstractmethod

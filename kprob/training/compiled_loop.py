@@ -12,6 +12,7 @@ from kprob.data import Data, batch_of
 from kprob.data.row_order import shuffled_rows
 from kprob.training.callback_needs import epochs_between, needs_every_batch
 from kprob.training.epochs import EpochDriver, Logs
+from kprob.training.impossible_data import check_possible
 from kprob.training.loss import LOG_NAMES
 from kprob.training.plan import FitPlan
 from kprob.training.trainee import Trainee
@@ -117,6 +118,7 @@ class CompiledLoop:
     def _note(self, carry: tuple) -> None:
         if carry[2] >= 0:
             self.trainee.monitors.non_finite.update_state(carry[2])
+            check_possible(self.trainee.networks, self.trainee.monitors.first_fault())
 
     def _orders(self, number: int) -> np.ndarray:
         if self.single:

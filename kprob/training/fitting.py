@@ -16,13 +16,16 @@ from kprob.data.streams import Stream, stream_of
 from kprob.engine import Networks, find_structure, prepare_data
 from kprob.engine.agreement import check_batches_of_rows, check_rows_of_guide, check_whole_sums, rows_at_a_time
 from kprob.errors import CompileError, DataError, KprobError, explain, names
+from kprob.options import check_optional_count
 from kprob.training.callback_needs import listed, savers_last
 from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
 from kprob.training.epochs import Logs
 from kprob.training.fit_check import check_fit
+from kprob.training.impossible_data import check_possible
 from kprob.training.loss import LOG_NAMES
 from kprob.training.plan import FitPlan, make_plan
-from kprob.training.stream_batches import EpochEnds, StreamBatches, array_dataset
+from kprob.training.stream_batches import EpochEnds, StreamBatches, StreamEpochs, array_dataset
+from kprob.training.stream_checks import check_end, check_stream_options
 from kprob.training.trainee import Trainee
 
 REREAD_ROWS = 10_000  # in a batch of those that a guide goes through at the end
@@ -47,6 +50,8 @@ def fit(trainee: Trainee, x: Any, y: Any, **options: Any) -> keras.callbacks.His
     plan.callbacks = savers_last(plan.callbacks)
     trainee.model._initial_epoch = None  # BackupAndRestore sets it, for the one fit that it resumes
     stream = stream_of(x)
+    if stream is not None:
+        check_stream_options(stream, "fit", {"y": y, **vars(plan)})
     history, steps = _fit_arrays(trainee, x, y, plan) if stream is None else _fit_stream(trainee, stream, plan)
     if plan.check:
         check_fit(trainee.networks, trainee.objective, history, steps)
@@ -84,15 +89,21 @@ def _fit_arrays(trainee: Trainee, x: Any, y: Any, plan: FitPlan) -> tuple[keras.
 
 
 def _fit_stream(trainee: Trainee, stream: Stream, plan: FitPlan) -> tuple[keras.callbacks.History, int]:
+    check_end(stream, "steps_per_epoch", plan.steps_per_epoch)
     batches = _stream_batches(trainee, stream, plan.num_data)
     _require_end(trainee, batches)
     _begin_guide(trainee)
     trainee.monitors.non_finite.clear()
     validation = plan.validation_data
     if validation is not None and stream_of(validation) is None:
-        validation = _split(trainee, Data(), plan)[1]
-    ends = _epoch_ends(trainee, validation, plan, plan.batch_size or KERAS_BATCH_SIZE)
-    history = _keras_loop(trainee, batches.dataset(), ends, plan)
+        held_out = _split(trainee, Data(), plan)[1]
+        if held_out is not None:
+            trainee.build(held_out)
+        validation = held_out
+    ends = _epoch_ends(trainee, validation, plan, KERAS_BATCH_SIZE)
+    ends.watch = StreamEpochs(batches, trainee.model.optimizer, trainee.monitors.rows, plan.steps_per_epoch)
+    with batches.explained():
+        history = _keras_loop(trainee, batches.dataset(), ends, plan)
     _end_guide(trainee, (batch for data in batches.data() for batch in batches_of(data, REREAD_ROWS)))
     return history, 2  # of a stream, no epoch is known to be one step
 
@@ -126,11 +137,16 @@ def evaluate(
         num_data: Rows of a stream of unknown length.
         seed: Makes the result repeatable.
     """
+    for name, value in (("batch_size", batch_size), ("steps", steps), ("num_data", num_data)):
+        check_optional_count(name, value, error=CompileError)
     stream = stream_of(x)
+    if stream is not None:
+        check_stream_options(stream, "evaluate", {"y": y, "sample_weight": sample_weight, "batch_size": batch_size})
     if stream is None:
         result = _evaluate_arrays(trainee, x, y, sample_weight, batch_size, steps, seed)
     else:
-        result = _evaluate_stream(trainee, stream, num_data, verbose=verbose, steps=steps, callbacks=callbacks)
+        with _fixed_seed(trainee.model, seed):
+            result = _evaluate_stream(trainee, stream, num_data, verbose=verbose, steps=steps, callbacks=callbacks)
     return result if return_dict else [result[m.name] for m in trainee.model.metrics if m.name in result]
 
 
@@ -144,8 +160,15 @@ def _evaluate_arrays(
 
 
 def _evaluate_stream(trainee: Trainee, stream: Stream, num_data: int | None = None, **options: Any) -> Logs:
-    dataset = _stream_batches(trainee, stream, num_data).dataset()
-    return trainee.model.keras_loop("evaluate", dataset, return_dict=True, **options)
+    steps = options.get("steps")
+    check_end(stream, "steps", steps)
+    batches = _stream_batches(trainee, stream, num_data)
+    batches.begin_pass(steps)
+    with batches.explained(), trainee.monitors.apart():
+        found: Logs = trainee.model.keras_loop("evaluate", batches.dataset(), return_dict=True, **options)
+        check_possible(trainee.networks, trainee.monitors.first_fault())
+    batches.end_pass(steps)
+    return found
 
 
 def evaluate_data(trainee: Trainee, data: Data, size: int, steps: int | None = None) -> Logs:
@@ -246,9 +269,11 @@ def _epoch_ends(
         return _evaluate_stream(trainee, stream, verbose=0, steps=plan.validation_steps)
 
     def check(logs: Logs, epoch: int) -> None:
+        check_possible(trainee.networks, trainee.monitors.first_fault() if ends.watch else -1)
         check_finite(trainee, logs, epoch, listed(plan.callbacks))
 
-    return EpochEnds(check, None if validation is None else validate, plan.validation_freq, order)
+    ends = EpochEnds(check, None if validation is None else validate, plan.validation_freq, order)
+    return ends
 
 
 def _keras_loop(trainee: Trainee, dataset: Any, ends: EpochEnds, plan: FitPlan) -> keras.callbacks.History:
@@ -268,7 +293,7 @@ def check_finite(trainee: Trainee, logs: Logs, epoch: int, callbacks: list) -> N
     """Raises where the objective is no number any more, naming the site that made it so."""
     if np.isfinite(logs["loss"]) or any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in callbacks):
         return
-    first = int(keras.ops.convert_to_numpy(trainee.monitors.non_finite.result()))
+    first = trainee.monitors.first_fault()
     spec = trainee.networks.spec
     terms = () if spec is None else spec.terms
     site = f"the log-density of site {terms[first]}" if 0 <= first < len(terms) else "the gradients"

@@ -1,5 +1,7 @@
 """Running means of what is logged, and the first site that was not finite."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -25,6 +27,24 @@ class Monitors:
     def metrics(self) -> list[keras.metrics.Metric]:
         """All of them."""
         return [*self.means.values(), self.non_finite]
+
+    def rows(self) -> float:
+        """Returns how many rows the means are about."""
+        return float(keras.ops.convert_to_numpy(self.means[NAMES[0]].count))
+
+    def first_fault(self) -> int:
+        """Returns the number of the first term that was not finite, or of the first site with impossible values; or -1."""
+        return int(keras.ops.convert_to_numpy(self.non_finite.result()))
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Runs a block that has a first fault of its own."""
+        before = self.first_fault()
+        self.non_finite.clear()
+        try:
+            yield
+        finally:
+            self.non_finite.first.assign(before)
 
     def update(self, values: dict[str, Tensor], weight: Any) -> None:
         """Adds values to the running means.

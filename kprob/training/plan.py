@@ -8,6 +8,7 @@ import numpy as np
 
 from kprob.checks import check_count
 from kprob.errors import CompileError, did_you_mean, explain, names
+from kprob.options import check_flag, check_optional_count
 
 
 @dataclass
@@ -57,8 +58,10 @@ def make_plan(options: dict) -> FitPlan:
     check_count("epochs", plan.epochs, 0, CompileError)
     check_count("initial_epoch", plan.initial_epoch, 0, CompileError)
     for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size", "num_data"):
-        if getattr(plan, name) is not None:
-            check_count(name, getattr(plan, name), 1, CompileError)
+        check_optional_count(name, getattr(plan, name), error=CompileError)
+    check_flag("shuffle", plan.shuffle, CompileError)
+    check_flag("check", plan.check, CompileError)
+    plan.validation_freq = _validation_epochs(plan.validation_freq)
     _check_split(plan.validation_split)
     _check_callbacks(plan.callbacks)
     return plan
@@ -74,6 +77,17 @@ def _check_split(share: Any) -> None:
                 fix="write validation_split=0.1, or pass validation_data",
             )
         )
+
+
+def _validation_epochs(frequency: Any) -> int | list[int]:
+    # Keras's: every so many epochs, or a list of epochs counted from 1.
+    if not isinstance(frequency, list | tuple | set | range | np.ndarray):
+        check_count("validation_freq", frequency, 1, CompileError)
+        return int(frequency)
+    epochs = list(frequency)
+    for epoch in epochs:
+        check_count("validation_freq", epoch, 1, CompileError)
+    return [int(epoch) for epoch in epochs]
 
 
 def _check_callbacks(callbacks: Any) -> None:

@@ -5,16 +5,22 @@ of their names, so that `batch_rows` and `index` come first.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 
 from kprob.backend import data as backend_data
-from kprob.data import Data, to_array
+from kprob.backend import random
+from kprob.data import Data, Whole, batch_of, to_array
 from kprob.data.streams import DatasetStream, Stream, parts_of_element, rows_of_element
 from kprob.engine import Networks, find_structure, named_data, prepare_data
-from kprob.errors import DataError, explain, names
+from kprob.engine.impossible_values import first_impossible
+from kprob.errors import DataError, KprobError, explain, names
+from kprob.training.batch_checks import BatchChecks
+from kprob.training.impossible_data import check_possible
+from kprob.training.stream_checks import check_num_data, check_pass, ended
 
 WHOLE_KEYS = ("num_data", "whole")
 
@@ -32,7 +38,11 @@ class StreamBatches:
         self.networks, self.stream = networks, stream
         self.first = stream.first()
         self.num_batches = stream.num_batches()
-        self.num_data = num_data or stream.num_rows()
+        self.counted = stream.num_rows()
+        check_num_data(stream, num_data, self.counted)
+        self.num_data = num_data or self.counted
+        self.whole: frozenset[str] = frozenset()
+        self._checks: BatchChecks | None = None
 
     @property
     def can_be_reread(self) -> bool:
@@ -56,12 +66,68 @@ class StreamBatches:
     def dataset(self) -> Any:
         """Returns what Keras's loop runs over."""
         if isinstance(self.stream, DatasetStream) and keras.backend.backend() == "tensorflow":
-            return backend_data.map_dataset(self.stream.source, self._batch)
+            return backend_data.map_dataset(self.stream.source, self._batch, self.checks.check)
         return backend_data.dataset_of(self._batches, self._numpy(self.first), self.num_batches, WHOLE_KEYS)
 
     def first_data(self) -> Data:
         """Returns the first batch as data, checked."""
-        return self._data(self.first)
+        data = self._data(self.first)
+        x, _, _ = parts_of_element(self.first)
+        self.whole = (
+            frozenset(name for name, value in x.items() if isinstance(value, Whole)) if is_named(x) else frozenset()
+        )
+        return data
+
+    @property
+    def checks(self) -> BatchChecks:
+        """The checks of all batches against the first one."""
+        if self._checks is None:
+            batch = self._assembled(self.first)
+            structure = find_structure(self.networks)
+            most = self.num_data if self.stream.shows_each_row_once else None
+            weighted = "weights" in batch
+            self._checks = BatchChecks(structure, self.stream.kind, batch["rows"], weighted, most)
+        return self._checks
+
+    def begin_pass(self, steps: int | None) -> None:
+        """Begins an epoch.
+
+        Args:
+            steps: Batches that it takes, where that is said: it may begin and end anywhere in the stream then.
+        """
+        self.checks.restart()
+        self.checks.counts = steps is None
+
+    def end_pass(self, steps: int | None) -> None:
+        """Checks, after an epoch, that it has shown the rows that it should.
+
+        Args:
+            steps: Batches that it takes, where that is said.
+        """
+        if steps is None and self.checks.batches:
+            check_pass(self.stream, self.checks.rows, self.num_data)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raises what is wrong with a batch in kprob's words, where it comes out of a pipeline in others."""
+        try:
+            yield
+        except KprobError:
+            raise
+        except Exception:
+            if self.checks.error is not None:
+                raise self.checks.error from None
+            self._check_recent()
+            raise
+
+    def _check_recent(self) -> None:
+        # TensorFlow's own kernels refuse some impossible values, such as labels out of range, in the middle of a step.
+        for rows in self.checks.recent:
+            data = Data(dict(rows), self._assembled(self.first)["whole"], len(next(iter(rows.values()))))
+            trace = self.networks.run_generative(batch_of(data, self.num_data), random.seed(0))
+            sites = find_structure(self.networks).random_sites()
+            fault = first_impossible(trace, sites, stream=True)
+            check_possible(self.networks, -1 if fault is None else int(keras.ops.convert_to_numpy(fault)))
 
     def data(self) -> Iterator[Data]:
         """Yields one pass over the stream as data, up to the number of rows where that is known."""
@@ -74,8 +140,7 @@ class StreamBatches:
 
     def _data(self, element: Any) -> Data:
         x, y, weights = parts_of_element(element)
-        arrays = {k: np.asarray(v) for k, v in x.items()} if isinstance(x, dict) else np.asarray(x)
-        return prepare_data(self.networks, arrays, y, weights)
+        return prepare_data(self.networks, x, y, weights)
 
     def _batches(self) -> Iterator[dict]:
         for element in self.stream.elements():
@@ -84,7 +149,7 @@ class StreamBatches:
 
     def _named(self, element: Any) -> tuple[dict, Any]:
         x, y, weights = parts_of_element(element)
-        if not isinstance(x, dict) or y is not None:
+        if not is_named(x) or y is not None:
             x = named_data(self.networks, x, y)
         return dict(x), weights
 
@@ -94,19 +159,72 @@ class StreamBatches:
         return self._assemble({name: _float32(value) for name, value in rows.items()}, weights)
 
     def _numpy(self, element: Any) -> dict:
-        rows, weights = self._named(element)
-        rows = {name: to_array(name, value) for name, value in rows.items()}
-        return self._assemble(rows, None if weights is None else np.asarray(weights, "float32"))
+        try:
+            batch = self._assembled(element)
+        except KprobError as error:
+            self.checks.error = error
+            raise
+        self.checks.check(batch["rows"], batch.get("weights"))
+        return batch
+
+    def _assembled(self, element: Any) -> dict:
+        named, weights = self._named(element)
+        arrays = {
+            name: to_array(name, value.value if isinstance(value, Whole) else value) for name, value in named.items()
+        }
+        whole = {name: arrays.pop(name) for name in self.whole if name in arrays}
+        batch = self._assemble(
+            arrays, None if weights is None else to_array("sample_weight", weights).astype("float32")
+        )
+        return {**batch, "whole": whole}
 
     def _assemble(self, rows: dict, weights: Any) -> dict:
-        first = next(iter(rows.values()))
         batch = {
-            "batch_rows": first[(slice(None), *[0] * (len(first.shape) - 1))],
+            "batch_rows": _one_number_per_row(next(iter(rows.values()))),
             "num_data": np.full((1,), self.num_data or 1, "float32"),
             "rows": rows,
             "whole": {},
         }
         return batch if weights is None else {**batch, "weights": weights}
+
+
+class StreamEpochs:
+    """Sees that every epoch of a stream has the batches and the rows that it should.
+
+    Args:
+        batches: The stream's batches.
+        optimizer: What counts the steps.
+        seen: Returns how many rows the logs of an epoch are about.
+        steps: Batches of an epoch, where the user says so.
+    """
+
+    def __init__(self, batches: StreamBatches, optimizer: Any, seen: Callable[[], float], steps: int | None):
+        self.batches, self.optimizer, self.seen, self.steps = batches, optimizer, seen, steps
+        self.before = 0
+
+    def begin(self) -> None:
+        """Begins an epoch."""
+        self.batches.begin_pass(self.steps)
+        self.before = int(self.optimizer.iterations)
+
+    def end(self, epoch: int, stopped: bool) -> None:
+        """Ends an epoch.
+
+        Args:
+            epoch: Its number.
+            stopped: Whether a callback has ended it early.
+
+        Raises:
+            DataError: The stream ran out of batches, or showed other rows than it should.
+        """
+        stream = self.batches.stream
+        if not self.seen():
+            raise ended(stream, 0, self.steps, epoch)
+        taken = int(self.optimizer.iterations) - self.before
+        if self.steps is not None and 0 < taken < self.steps and not stream.repeats and not stopped:
+            raise ended(stream, taken, self.steps, epoch)
+        if not stopped:
+            self.batches.end_pass(self.steps)
 
 
 class EpochEnds(keras.callbacks.Callback):
@@ -120,16 +238,29 @@ class EpochEnds(keras.callbacks.Callback):
         validate: Returns validation logs, or None.
         every: Keras's `validation_freq`.
         order: Returns the order of the rows for the coming epoch.
+        watch: What is asked at the beginning and the end of an epoch of a stream, or None.
     """
 
-    def __init__(self, check: Callable, validate: Callable | None, every: Any, order: Callable = lambda: None):
+    def __init__(
+        self,
+        check: Callable,
+        validate: Callable | None,
+        every: Any,
+        order: Callable = lambda: None,
+        watch: "StreamEpochs | None" = None,
+    ):
         super().__init__()
         self.check, self.validate, self.every, self.order, self.rows = check, validate, every, order, None
+        self.watch = watch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.rows = self.order()
+        if self.watch is not None:
+            self.watch.begin()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.watch is not None:
+            self.watch.end(epoch, self.model.stop_training)
         self.check(logs, epoch)
         if self.validate is not None and self.model._should_eval(epoch, self.every):
             logs.update({f"val_{name}": value for name, value in self.validate().items()})
@@ -164,6 +295,15 @@ def _numpy_batch(data: Data, rows: np.ndarray | None) -> dict:
         return {"num_data": number, "rows": {}, "whole": data.whole}
     batch = {"index": rows, "num_data": number, "rows": {n: v[rows] for n, v in data.rows.items()}, "whole": data.whole}
     return batch if data.weights is None else {**batch, "weights": data.weights[rows]}
+
+
+def is_named(x: Any) -> bool:
+    """Whether a batch has its data by name."""
+    return isinstance(x, dict)
+
+
+def _one_number_per_row(value: Any) -> Any:
+    return value[(slice(None), *[0] * (len(value.shape) - 1))]
 
 
 def _float32(value: Any) -> Any:

@@ -66,7 +66,7 @@ def a_seed(seed, models=None):
     models["mean"].prior("mu").sample(2, seed=seed)
 
 
-@programs.wrong_for_each([1.2, 90, 0, "a"], "share of the probability", "between 0 and 1", "interval(0.9)")
+@programs.wrong_for_each([1.2, 90, 0, "a"], "`probability` must be a number between 0 and 1", "probability=0.9")
 def an_interval_of(share, models=None):
     models["mean"].prior("mu").interval(share)
 

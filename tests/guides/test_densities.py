@@ -130,8 +130,8 @@ def test_a_coupling_network_of_an_empty_vector_is_constant():
 @pytest.mark.parametrize(
     "make, match",
     [
-        (lambda: layers.AutoregressiveNetwork(0), "AutoregressiveNetwork needs numbers of units"),
-        (lambda: layers.CouplingNetwork(2, 0), "CouplingNetwork needs numbers of units"),
+        (lambda: layers.AutoregressiveNetwork(0), "`num_outputs` must be a positive int"),
+        (lambda: layers.CouplingNetwork(2, 0), "`num_outputs` must be a positive int"),
         (lambda: guides.LowRankMultivariateNormal(rank=0), "`rank` must be a positive int"),
         (lambda: guides.RealNVP(num_steps=0), "`num_steps` must be a positive int"),
     ],

@@ -141,10 +141,10 @@ def test_the_encoder_runs_once_for_all_draws():
     [
         (lambda: kprob.objectives.ImportanceWeightedELBO(5, estimator="double"), "There is no estimator 'double'"),
         (lambda: kprob.objectives.ImportanceWeightedELBO(0), "ImportanceWeightedELBO needs a number of draws"),
-        (lambda: kprob.objectives.RenyiELBO(alpha="half"), "RenyiELBO needs a number alpha"),
-        (lambda: kprob.objectives.BetaELBO(beta=-1.0), "BetaELBO needs a number `beta`"),
+        (lambda: kprob.objectives.RenyiELBO(alpha="half"), "`alpha` must be a finite number"),
+        (lambda: kprob.objectives.BetaELBO(beta=-1.0), "`beta` must be a number of 0 or more"),
         (lambda: kprob.objectives.InfoVAE(kernel="rbg"), "There is no such kernel"),
-        (lambda: objectives.RBF(bandwidth=0.0), "RBF needs a positive bandwidth"),
+        (lambda: objectives.RBF(bandwidth=0.0), "`bandwidth` must be a positive number"),
     ],
 )
 def test_wrong_arguments(make_wrong, message):

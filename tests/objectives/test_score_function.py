@@ -192,7 +192,7 @@ def test_a_baseline_for_no_latent_is_an_error():
 def test_a_baseline_must_be_one():
     with pytest.raises(kprob.errors.CompileError, match="`baseline` isn't one"):
         kprob.ELBO(baseline=0.9)
-    with pytest.raises(kprob.errors.CompileError, match="needs a share that is kept"):
+    with pytest.raises(kprob.errors.CompileError, match="`decay` must be a number from 0 to 1, without 1"):
         kprob.objectives.MovingAverageBaseline(decay=1.0)
     with pytest.raises(kprob.errors.CompileError, match="NeuralBaseline needs a network"):
         kprob.objectives.NeuralBaseline("dense")

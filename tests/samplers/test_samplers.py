@@ -114,11 +114,11 @@ def test_another_sampler_begins_anew():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: kprob.samplers.MALA(step_size=-1.0), "`step_size` is a positive number"),
-        (lambda: kprob.samplers.MALA(target_accept_rate=1.5), "`target_accept_rate` is a probability"),
-        (lambda: kprob.samplers.SGHMC(friction=2.0), "loses a share of itself"),
+        (lambda: kprob.samplers.MALA(step_size=-1.0), "`step_size` must be a positive number"),
+        (lambda: kprob.samplers.MALA(target_accept_rate=1.5), "`target_accept_rate` must be a number between 0 and 1"),
+        (lambda: kprob.samplers.SGHMC(friction=2.0), "`friction` must be a number between 0 and 1"),
         (lambda: kprob.samplers.SMC(moves="hcm"), "Did you mean 'hmc'"),
-        (lambda: kprob.samplers.SMC(target_ess=2.0), "`target_ess` is a probability"),
+        (lambda: kprob.samplers.SMC(target_ess=2.0), "`target_ess` must be a number between 0 and 1"),
     ],
 )
 def test_arguments_are_checked(make, match):

@@ -5,44 +5,48 @@ from typing import Any
 
 import keras
 
+# Keras takes an adapter as it is. None of its public sources can say that it ends, and not where: a PyDataset without a
+# length never does, and a generator can't begin again.
+from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+
+from kprob.backend.pipelines import is_repeated, rows_of_pipeline
+
 
 def is_dataset(value: object) -> bool:
     # Known by two attributes of `tf.data.Dataset`, so that TensorFlow needn't be installed.
     return hasattr(value, "element_spec") and hasattr(value, "as_numpy_iterator")
 
 
-def map_dataset(dataset: Any, function: Callable) -> Any:
+def map_dataset(dataset: Any, function: Callable, check: Callable) -> Any:
     raise NotImplementedError("JAX reads tf.data datasets as NumPy arrays.")
 
 
 def dataset_of(
     batches: Callable[[], Iterable[dict[str, Any]]], example: dict[str, Any], number: int | None, whole: tuple[str, ...]
-) -> keras.utils.PyDataset:
-    return _BatchSequence(batches, number)
+) -> Any:
+    return _Batches(batches, number)
 
 
-class _BatchSequence(keras.utils.PyDataset):
-    # Keras asks for batches by number, in order, so an iterator serves.
+class _Batches(DataAdapter):
     def __init__(self, batches: Callable[[], Iterable[dict[str, Any]]], number: int | None):
-        super().__init__()
         self.batches, self.number = batches, number
-        self.iterator: Iterator[dict[str, Any]] | None = None
+
+    def get_jax_iterator(self) -> Iterator[tuple[dict[str, Any]]]:
+        return ((batch,) for batch in self.batches())
 
     @property
     def num_batches(self) -> int | None:
         return self.number
 
-    def __getitem__(self, index: int) -> tuple[dict[str, Any]]:
-        if index == 0 or self.iterator is None:
-            self.iterator = iter(self.batches())
-        try:
-            return (next(self.iterator),)
-        except StopIteration:
-            self.iterator = iter(self.batches())
-            return (next(self.iterator),)
+    @property
+    def batch_size(self) -> None:
+        return None
 
 
 def count_rows(dataset: Any) -> int | None:
+    rows = rows_of_pipeline(dataset)
+    if rows is not None or is_repeated(dataset):
+        return rows
     # Every batch but the last has as many rows as the first one.
     batches = int(dataset.cardinality())
     if batches < 1:

@@ -6,13 +6,26 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kprob.backend.pipelines import rows_of_pipeline
+
 
 def is_dataset(value: object) -> bool:
     return isinstance(value, tf.data.Dataset)
 
 
-def map_dataset(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
-    return dataset.map(lambda *element: (function(element if len(element) > 1 else element[0]),)).prefetch(2)
+def map_dataset(dataset: tf.data.Dataset, function: Callable, check: Callable) -> tf.data.Dataset:
+    def mapped(*element: Any) -> tuple[dict[str, Any]]:
+        batch = function(element if len(element) > 1 else element[0])
+        flat, weights = batch["rows"], batch.get("weights")
+        names, optional = list(flat), [] if weights is None else [weights]
+
+        def run(*arrays: np.ndarray) -> None:
+            check(dict(zip(names, arrays, strict=False)), arrays[-1] if optional else None)
+
+        tf.numpy_function(run, [*flat.values(), *optional], [])
+        return (batch,)
+
+    return dataset.map(mapped).prefetch(2)
 
 
 def dataset_of(
@@ -31,17 +44,4 @@ def dataset_of(
 
 
 def count_rows(dataset: tf.data.Dataset) -> int | None:
-    # Without running it: back through the maps that keep the number of elements, to the rows that were put into batches.
-    batches = int(dataset.cardinality())
-    if batches < 0:
-        return None
-    current = dataset
-    while True:
-        inputs = current._inputs()
-        if type(current).__name__.lstrip("_") in ("BatchDataset", "ParallelBatchDataset") and len(inputs) == 1:
-            rows, size = int(inputs[0].cardinality()), int(tf.get_static_value(current._batch_size))
-            dropped = bool(tf.get_static_value(current._drop_remainder))
-            return None if rows < 0 else (rows // size) * size if dropped else rows
-        if len(inputs) != 1 or int(inputs[0].cardinality()) != batches:
-            return None
-        current = inputs[0]
+    return rows_of_pipeline(dataset)

@@ -13,6 +13,7 @@ from kprob.checks import check_count
 from kprob.guides.flows.flow import Flow, bounded
 from kprob.guides.flows.splines import spline_forward, spline_inverse, spline_numbers
 from kprob.layers import CouplingNetwork
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -135,6 +136,7 @@ class NeuralSplineFlow(_CouplingFlow):
     ):
         super().__init__(num_steps, hidden_units, **kwargs)
         check_count("num_bins", num_bins, 2)
+        check_number("bound", bound, 0.0, example=4.0)
         self.num_bins, self.bound = num_bins, float(bound)
 
     def numbers_per_element(self) -> int:

@@ -18,6 +18,7 @@ from kprob.guides.numbers.joint_guide import JointGuide
 from kprob.guides.numbers.latent_block import LatentBlock
 from kprob.guides.running.guide_run import GuideRun
 from kprob.numerics import LOG_2_PI
+from kprob.options import check_number, check_units
 from kprob.types import Distribution, Seed, Tensor
 
 # Scales of a step stay between e^-3 and e^3.
@@ -70,6 +71,8 @@ class Flow(JointGuide):
     ):
         super().__init__(init, encoder, inputs, **kwargs)
         check_count("num_steps", num_steps)
+        check_units("hidden_units", hidden_units)
+        check_number("init_scale", init_scale, 0.0)
         self.num_steps, self.hidden_units = num_steps, tuple(int(units) for units in hidden_units)
         self.activation, self.init_scale = activation, init_scale
         self.networks: list[keras.layers.Layer] = []

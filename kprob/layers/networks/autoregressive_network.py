@@ -12,7 +12,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from kprob.errors import SiteError, explain
+from kprob.checks import check_count
+from kprob.errors import SiteError
+from kprob.options import check_units
 from kprob.saving import register
 from kprob.types import Shape, Tensor
 
@@ -52,17 +54,10 @@ class AutoregressiveNetwork(keras.layers.Layer):
         self, num_outputs: int, hidden_units: Sequence[int] = (32, 32), activation: str = "elu", **kwargs: Any
     ):
         super().__init__(**kwargs)
+        check_count("num_outputs", num_outputs, error=SiteError)
+        check_units("hidden_units", hidden_units, SiteError)
         self.num_outputs, self.hidden_units = int(num_outputs), tuple(int(units) for units in hidden_units)
         self.activation = keras.activations.get(activation)
-        if self.num_outputs < 1 or any(units < 1 for units in self.hidden_units):
-            raise SiteError(
-                explain(
-                    "AutoregressiveNetwork needs numbers of units.",
-                    received=f"num_outputs={num_outputs!r}, hidden_units={hidden_units!r}",
-                    expected="positive ints",
-                    fix="write AutoregressiveNetwork(2, hidden_units=(32, 32))",
-                )
-            )
 
     def build(self, input_shape: Shape) -> None:
         masks = autoregressive_masks(int(input_shape[-1]), self.hidden_units)

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from kprob.errors import SiteError, explain
+from kprob.checks import check_count
+from kprob.errors import SiteError
+from kprob.options import check_units
 from kprob.saving import register
 from kprob.types import Shape, Tensor
 
@@ -53,20 +55,14 @@ class CouplingNetwork(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        check_count("size", size, error=SiteError)
+        check_count("num_outputs", num_outputs, error=SiteError)
+        check_units("hidden_units", hidden_units, SiteError)
         self.size, self.num_outputs = int(size), int(num_outputs)
         self.hidden_units, self.activation = (
             tuple(int(units) for units in hidden_units),
             keras.activations.get(activation),
         )
-        if min(self.size, self.num_outputs, *self.hidden_units, 1) < 1:
-            raise SiteError(
-                explain(
-                    "CouplingNetwork needs numbers of units.",
-                    received=f"size={size!r}, num_outputs={num_outputs!r}, hidden_units={hidden_units!r}",
-                    expected="positive ints",
-                    fix="write CouplingNetwork(size=2, num_outputs=2, hidden_units=(32, 32))",
-                )
-            )
 
     def build(self, input_shape: Shape) -> None:
         inputs = int(input_shape[-1])

@@ -3,8 +3,9 @@
 import keras
 
 from kprob.effects import Site, Trace
-from kprob.errors import CompileError, explain
+from kprob.errors import CompileError
 from kprob.objectives.baselines.baseline import Baseline
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -31,15 +32,7 @@ class MovingAverageBaseline(Baseline):
 
     def __init__(self, decay: float = 0.9, name: str | None = None, **kwargs: object):
         super().__init__(name=name, **kwargs)
-        if not 0.0 <= decay < 1.0:
-            raise CompileError(
-                explain(
-                    "MovingAverageBaseline needs a share that is kept.",
-                    received=f"decay={decay!r}",
-                    expected="a number from 0 up to, but not, 1",
-                    fix="write MovingAverageBaseline(decay=0.9)",
-                )
-            )
+        check_number("decay", decay, 0.0, 1.0, ends="[", example=0.9, error=CompileError)
         self.decay = decay
         self.sums: dict[str, keras.Variable] = {}
         self.weights_of_sums: dict[str, keras.Variable] = {}

@@ -5,6 +5,7 @@ import math
 import keras
 
 from kprob.errors import CompileError, explain
+from kprob.options import check_number
 from kprob.saving import register
 from kprob.types import Tensor
 
@@ -63,15 +64,8 @@ class RBF(Kernel):
     """
 
     def __init__(self, bandwidth: float | None = None):
-        if bandwidth is not None and not bandwidth > 0:
-            raise CompileError(
-                explain(
-                    "RBF needs a positive bandwidth.",
-                    received=f"bandwidth={bandwidth!r}",
-                    expected="a positive number, or None for the median heuristic",
-                    fix="write RBF()",
-                )
-            )
+        if bandwidth is not None:  # the median heuristic
+            check_number("bandwidth", bandwidth, 0.0, example=1.0, error=CompileError)
         self.bandwidth = bandwidth
 
     def scale(self, points: Tensor) -> Tensor:
