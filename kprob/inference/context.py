@@ -20,6 +20,8 @@ class Context:
         monitors: Its metrics.
         freezing: Which of its parts aren't trained.
         draws: What a sampler has drawn so far.
+        reads: The variables that the generative network reads, where that has been found out.
+        constants: Fingerprints of what the model was made with, by name, where they have been made.
     """
 
     model: keras.Model
@@ -27,3 +29,5 @@ class Context:
     monitors: Monitors
     freezing: Freezing
     draws: Draws | None = None
+    reads: tuple[keras.Variable, ...] | None = None
+    constants: dict[str, str] | None = None

@@ -11,6 +11,7 @@ from kprob.data.fingerprint import fingerprint
 from kprob.density import LogDensity, find_log_density
 from kprob.engine import Networks
 from kprob.inference.context import Context
+from kprob.inference.origin import density_key, noted_reads, origin_of
 from kprob.numerics import to_numpy
 from kprob.samplers import SMC, Info
 from kprob.samplers.chains.draws import Draws
@@ -39,8 +40,9 @@ class PopulationRun:
         self.context, self.plan, self.sampler = context, plan, sampler
         self.data, self.batch = data, batch_of(data)
         self.epochs = _MOST_TEMPERATURES if epochs is None else epochs
-        self.density = find_log_density(context.networks, self.batch, "SMC")
-        self.start, self.stage, self.chains = _programs(context.networks, sampler, self.density)
+        with noted_reads(context):
+            self.density = find_log_density(context.networks, self.batch, "SMC")
+        self.start, self.stage, self.chains = _programs(context.networks, sampler, self.density, data)
 
     def run(self) -> keras.callbacks.History:
         """Draws, and returns Keras's History."""
@@ -94,15 +96,16 @@ class PopulationRun:
             fingerprint=fingerprint(self.data),
             sampler=self.sampler.identity(),
             log_evidence=estimates,
+            origin=origin_of(self.context, self.data, [latent.name for latent in self.density.latents]),
         )
 
 
-def _programs(networks: Networks, sampler: SMC, density: LogDensity) -> tuple:
+def _programs(networks: Networks, sampler: SMC, density: LogDensity, data: Data) -> tuple:
     def make() -> tuple:
         made = [make(sampler, density, networks.variables) for make in (make_start, make_stage)]
         return (*made, DensityPrograms(density, networks.variables, sampler.block_size))
 
-    return networks.programs.cached(("smc", density.latents), make)
+    return networks.programs.cached(("smc", *density_key(density, data)), make)
 
 
 def _logs(populations: list[TemperedPopulation]) -> dict[str, float]:

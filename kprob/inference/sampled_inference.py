@@ -12,7 +12,8 @@ from kprob.errors import CompileError, explain
 from kprob.evaluation.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
 from kprob.inference.context import Context
 from kprob.inference.inference import Answers, Inference
-from kprob.inference.sampler_checks import check_options
+from kprob.inference.origin import check_origin
+from kprob.inference.sampler_checks import check_options, check_sampler
 from kprob.queries import Query
 from kprob.queries.draws_query import DrawsQuery, predict, require_draws
 from kprob.samplers import Sampler
@@ -90,4 +91,7 @@ class SampledInference(Inference, Generic[S]):
         return diagnose_sampler(self.networks.model_name, self.draws_of_fit(), self.sampler)
 
     def draws_of_fit(self) -> Draws:
-        return require_draws(self.networks.model_name, self.context.draws)
+        draws = require_draws(self.networks.model_name, self.context.draws)
+        check_sampler(self.networks.model_name, draws, self.sampler)
+        check_origin(self.context, draws)
+        return draws
