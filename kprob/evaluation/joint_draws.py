@@ -15,7 +15,8 @@ from kprob.backend import map_draws, random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of
 from kprob.effects import Site, Trace
-from kprob.engine import Networks, find_structure, prepare_data
+from kprob.engine import Networks, find_structure
+from kprob.engine.queried_data import prepare_queried_data
 from kprob.errors import DataError, explain, names
 from kprob.numerics import to_numpy
 from kprob.queries.draws_query import check_rows
@@ -163,4 +164,4 @@ def data_of_draws(networks: Networks, draws: Draws | None, verb: str, x: Any) ->
     if draws is None:
         return weighable_data(networks, verb, x)
     with networks.precision():
-        return prepare_data(networks, x)
+        return prepare_queried_data(networks, x)

@@ -8,6 +8,7 @@ import keras
 from kprob.checks import check_count
 from kprob.data import Data
 from kprob.engine import build_generative, prepare_data
+from kprob.engine.agreement import check_not_empty
 from kprob.errors import CompileError, explain
 from kprob.evaluation.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
 from kprob.inference.context import Context
@@ -67,7 +68,9 @@ class SampledInference(Inference, Generic[S]):
         check_options(self.sampler, options)
         plan.callbacks = savers_last(plan.callbacks)
         with self.networks.precision():
-            return self.run(prepare_data(self.networks, x, y, plan.sample_weight), plan, epochs)
+            data = prepare_data(self.networks, x, y, plan.sample_weight)
+            check_not_empty(self.networks, x, data)
+            return self.run(data, plan, epochs)
 
     def evaluate(self, x: Any, y: Any, **options: Any) -> dict[str, float] | list[float]:
         name = type(self.sampler).__name__

@@ -343,13 +343,16 @@ class ProbabilisticModel(keras.Model):
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        saving.write_own_variables(self, store, None if self.draws is None else self.draws.to_bytes())
+        rows = self._state.context.networks.fitted_rows
+        saving.write_own_variables(self, store, None if self.draws is None else self.draws.to_bytes(), rows)
 
     def load_own_variables(self, store: Any) -> None:
         # A model that is loaded without its objective has no use for what belongs to that.
         unwanted = ("objective_state",) if self.objective_state is None else ()
         own = saving.read_own_variables(self, store, unwanted)
-        self._state.context.draws = None if own.draws is None else Draws.from_bytes(own.draws)
+        context = self._state.context
+        context.draws = None if own.draws is None else Draws.from_bytes(own.draws)
+        context.networks.fitted_rows, context.networks.weights_checked = own.rows, False
         super().load_own_variables(own.variables)
 
     def save_assets(self, directory: str) -> None:
