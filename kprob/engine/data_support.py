@@ -68,7 +68,9 @@ def check_fixed_support(site: SiteInfo, values: np.ndarray) -> None:
     if possible is None or not values.size or values.ndim < ndims:
         return
     flat = values.reshape(-1, *values.shape[values.ndim - ndims :])
-    places = np.array(sorted(_extreme_positions(flat, site.discrete))) if not ndims else np.arange(min(EVENTS, len(flat)))
+    places = (
+        np.array(sorted(_extreme_positions(flat, site.discrete))) if not ndims else np.arange(min(EVENTS, len(flat)))
+    )
     valid = keras.ops.convert_to_numpy(possible(keras.ops.convert_to_tensor(flat[places])))
     if valid.all():
         return

@@ -217,6 +217,22 @@ class Networks:
                 self._call("inference", trace, self.require_handwritten(), arguments, batch)
         return trace.result
 
+    def trained_part(self, inference: Trace) -> Trace:
+        """Returns a run of q without what q never learnt, since the data of every fit had it: p draws it.
+
+        Args:
+            inference: Trace of q.
+        """
+        spec = self.spec
+        untrained = () if spec is None else [n for n in spec.inferred if n not in spec.latents]
+        if not any(name in inference and not inference[name].intervened for name in untrained):
+            return inference
+        part = Trace(num_draws=inference.num_draws)
+        for name, site in inference.sites.items():
+            if name not in untrained or site.intervened:
+                part.add(site)
+        return part
+
     def run_generative(
         self,
         batch: dict,

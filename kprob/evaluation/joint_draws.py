@@ -96,7 +96,7 @@ def _spread(number: int, wanted: int | None, chains: int) -> np.ndarray:
 def _program(networks: Networks, latents: tuple, observed: tuple, predictive: bool) -> Callable:
     def once(draw: dict) -> dict:
         batch, seed = draw["batch"], draw["seed"]
-        q = None if draw["values"] else networks.run_inference(batch, random.fold_in(seed, 0))
+        q = None if draw["values"] else networks.trained_part(networks.run_inference(batch, random.fold_in(seed, 0)))
         p = networks.run_generative(batch, random.fold_in(seed, 1), q, given=draw["values"])
         statistics = {"lp": p.log_prob()} | ({} if q is None else {"log_q": q.log_prob()})
         new: dict = {}

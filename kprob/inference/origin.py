@@ -23,6 +23,7 @@ from kprob.inspection.example_data import example_data
 from kprob.samplers.chains.draws import Draws
 from kprob.samplers.chains.origin import Origin
 
+
 @contextlib.contextmanager
 def noted_reads(context: Context) -> Iterator[None]:
     """Notes which variables the generative network reads, while it runs.

@@ -373,6 +373,9 @@ class ProbabilisticModel(keras.Model):
         finally:
             self.history, context.draws = history, draws
 
+    def _begin_anew(self) -> None:
+        self._state.context.draws = None
+
     def take_restored_epoch(self) -> int | None:
         """Returns the epochs that loaded weights have seen, once, for a fit that these are a backup of."""
         epoch, self._state.restored_epoch = self._state.restored_epoch, None

@@ -77,8 +77,9 @@ def require_draws(model_name: str, draws: Draws | None) -> Draws:
         raise KprobError(
             explain(
                 f"{model_name} has no draws yet.",
-                received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up",
-                fix="call model.fit(data) first",
+                received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up or before "
+                "the last temperature",
+                fix="call model.fit(data): where a fit ended early, it goes on",
             )
         )
     return draws

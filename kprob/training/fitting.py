@@ -16,6 +16,7 @@ from kprob.data.fingerprint import of_each
 from kprob.data.streams import Stream, stream_of
 from kprob.engine import prepare_data
 from kprob.engine.agreement import check_not_empty, check_rows_of_guide, check_same_rows, check_whole_sums
+from kprob.engine.building import note_trained
 from kprob.errors import CompileError, DataError, KprobError, explain
 from kprob.training.callback_needs import listed, savers_last
 from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
@@ -63,6 +64,7 @@ def _fit_arrays(trainee: Trainee, x: Any, y: Any, plan: FitPlan) -> tuple[keras.
     _check_given(trainee, x, data, plan)
     data, validation = _split(trainee, data, plan)
     trainee.build(data)
+    note_trained(networks, data)
     guide = networks.guide
     networks.fitted_rows = of_each(data.rows) if guide is not None and guide.has_rows else {}
     _begin_guide(trainee)
@@ -91,6 +93,7 @@ def _fit_arrays(trainee: Trainee, x: Any, y: Any, plan: FitPlan) -> tuple[keras.
 def _fit_stream(trainee: Trainee, stream: Stream, plan: FitPlan) -> tuple[keras.callbacks.History, int]:
     batches = _stream_batches(trainee, stream, plan.num_data)
     _require_end(trainee, batches)
+    note_trained(trainee.networks, batches.first_data())
     _begin_guide(trainee)
     trainee.monitors.non_finite.clear()
     validation = plan.validation_data
