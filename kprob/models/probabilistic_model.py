@@ -343,17 +343,12 @@ class ProbabilisticModel(keras.Model):
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        rows = self._state.context.networks.fitted_rows
-        saving.write_own_variables(self, store, None if self.draws is None else self.draws.to_bytes(), rows)
+        saving.write_own_variables(self, store, *self._state.context.stored())
 
     def load_own_variables(self, store: Any) -> None:
         # A model that is loaded without its objective has no use for what belongs to that.
         unwanted = ("objective_state",) if self.objective_state is None else ()
-        own = saving.read_own_variables(self, store, unwanted)
-        context = self._state.context
-        context.draws = None if own.draws is None else Draws.from_bytes(own.draws)
-        context.networks.fitted_rows, context.networks.weights_checked = own.rows, False
-        super().load_own_variables(own.variables)
+        super().load_own_variables(self._state.context.restore(saving.read_own_variables(self, store, unwanted)))
 
     def save_assets(self, directory: str) -> None:
         """Writes the history beside the weights; Keras calls it."""
