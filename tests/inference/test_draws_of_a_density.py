@@ -1,5 +1,6 @@
 """Draws belong to a density: its weights, its constants, its data, what the network computes."""
 
+import functools
 import json
 import os
 import subprocess
@@ -223,8 +224,8 @@ def test_a_guide_of_rows_is_asked_about_these_rows(ending, tmp_path):
     model.save(tmp_path / f"m.{ending}")
     again = kprob.load_model(tmp_path / f"m.{ending}", custom_objects={"local_latent": local_latent})
     for one in (model, again):
-        verbs = [lambda x, one=one: getattr(one, verb)(None, x) for verb in ("posterior", "posterior_predictive")]
-        verbs += [lambda x, one=one: one.evaluate(x, verbose=0), one.predict, one.diagnose, one.log_likelihood]
+        verbs = [functools.partial(one.posterior, None), functools.partial(one.posterior_predictive, None)]
+        verbs += [functools.partial(one.evaluate, verbose=0), one.predict, one.diagnose, one.log_likelihood]
         for verb in verbs:
             verb({"x": X})
             with pytest.raises(DataError, match=r"(?s)parameters of its own for each row.*`x` not as in the fit"):
@@ -252,7 +253,7 @@ def test_smc_goes_on_from_the_temperature_where_it_stopped(tmp_path):
             with pytest.raises(KprobError, match="no draws yet"):
                 model.posterior("mu")
             with pytest.raises(KprobError, match="no evidence"):
-                model.log_evidence
+                str(model.log_evidence)
     pieces, evidence = model.draws.positions, float(model.log_evidence)
     model._begin_anew()
     model.seed_generator.state.assign(seed)
