@@ -15,7 +15,7 @@ from kprob.distributions.wrappers import unwrapped
 from kprob.effects import HasKind, Site, SiteKind, Trace
 
 PROBE_ROWS = 1000
-UNBOUNDED = "real numbers"
+UNBOUNDED = ("real numbers", "real vectors", "real matrices", "angles")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def _with_support(info: SiteInfo, site: Site) -> SiteInfo:
     inner = unwrapped(site.distribution)
     known = distributions.family_of(inner)
     support = None if known is None else known.support
-    bounded = distributions.support_name(site.distribution) != UNBOUNDED
+    name = distributions.support_name(site.distribution)
+    bounded = name is not None and name not in UNBOUNDED
     if support is None or not bounded or not support.fixed:
         return dataclasses.replace(info, is_bounded=bounded)
     possible = functools.partial(support.contains, inner)
