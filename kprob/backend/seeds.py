@@ -5,7 +5,7 @@ import numpy as np
 
 from kprob.backend.active import random
 from kprob.checks import check_count
-from kprob.types import Seed
+from kprob.types import ArrayLike, Seed
 
 
 def seed_of(number: int | None, generator: keras.random.SeedGenerator) -> Seed:
@@ -47,3 +47,9 @@ def number_of(number: int | None, generator: keras.random.SeedGenerator) -> int:
         return next_number(generator)
     check_count("seed", number, 0)
     return int(number)
+
+
+def own_seed(words: ArrayLike) -> np.ndarray:
+    """Returns a seed that was stored, perhaps by another backend, in the integers of this one: the same bits."""
+    own = keras.ops.convert_to_numpy(random.seed(0)).dtype
+    return (np.asarray(words).astype("int64") & 0xFFFFFFFF).astype("uint32").view(own)

@@ -43,5 +43,8 @@ class Calibratable(Protocol):
     def fit(self, x: Mapping[str, Any], **options: Any) -> object:
         """Fits the model to data."""
 
+    def _begin_anew(self) -> None:
+        """Forgets the draws, so that the next fit goes on with none."""
+
     def _preserved(self) -> AbstractContextManager[None]:
         """Returns a context after which the model's history and draws are those from before."""

@@ -169,10 +169,10 @@ def _unfitted(
     seed_state = model.seed_generator.state
     before = keras.ops.convert_to_numpy(seed_state)
     _seed(model, seed, 0)  # for what the first run of a network draws to start with
-    if not model.built:
-        _quietly(model.fit, data, **{**options, "epochs": 0})
-    start = _Start(model, seed)
     with model._preserved():
+        if not model.built:
+            _quietly(model.fit, data, **{**options, "epochs": 0})
+        start = _Start(model, seed)
         try:
             yield start.restored
         finally:
@@ -192,6 +192,7 @@ class _Start:
     def restored(self, simulation: int) -> Calibratable:
         for variable, value in self.values:
             variable.assign(value)
+        self.model._begin_anew()
         _seed(self.model, self.seed, simulation)
         return self.model
 

@@ -1,11 +1,13 @@
 """Whether data and networks agree: what is missing, what is impossible, what is about other rows."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from kprob.backend import random
 from kprob.data import Data, batch_of
+from kprob.data.fingerprint import of_each
 from kprob.effects import Trace
 from kprob.engine.data_support import check_support
 from kprob.engine.impossible_parameters import check_parameters
@@ -32,6 +34,29 @@ def check_covariates(networks: Networks, named: dict) -> None:
                 fix=f'add "{missing[0]}" to the data, or rename what stands for it',
             )
         )
+
+
+def check_not_empty(networks: Networks, x: Any, data: Data) -> None:
+    """Checks that data which was passed has something in it, where the model is about rows.
+
+    Without rows, no data says that nothing was observed, as `fit()` does.
+
+    Raises:
+        DataError: It has nothing.
+    """
+    structure = networks.structure
+    if x is None or data.rows or data.whole or structure is None or not structure.has_data_plate:
+        return
+    known = structure.random_sites()
+    raise DataError(
+        explain(
+            "The data is empty.",
+            received=repr(x),
+            expected=f"values by name, of {names([*networks.generative_arguments, *known])}",
+            fix=f'pass what was observed, such as fit({{"{(known or ["name"])[-1]}": values}}); a model of which '
+            "nothing is observed is fitted by `fit()`",
+        )
+    )
 
 
 def check_networks(networks: Networks, batch: dict, p: Trace, q: Trace, data: Data) -> None:
@@ -185,6 +210,42 @@ def check_rows_of_guide(networks: Networks, data: Data, validation: bool = False
                 fix="give the guide an encoder, or write `inference` with one, which gives a posterior for any row",
             )
         )
+
+
+def check_same_rows(networks: Networks, data: Data) -> None:
+    """Checks that what a guide with parameters per row is asked about are the rows of the last fit.
+
+    A fit may bring other rows, for which these parameters are then learnt; an answer may not.
+
+    Raises:
+        DataError: They are others.
+    """
+    check_rows_of_guide(networks, data)
+    guide, known = networks.guide, networks.fitted_rows
+    if guide is None or not guide.built or not guide.has_rows or not known:
+        return
+    others = other_rows(known, data)
+    if others:
+        raise DataError(
+            explain(
+                f"The guide of {networks.model_name} has parameters of its own for each row that it was fitted to.",
+                received=f"{data.num_rows} other rows: {names(others)} not as in the fit",
+                expected=f"the {guide.num_data} rows of the fit, in their order",
+                fix="fit these rows, or give the guide an encoder, or write `inference` with one, which gives a posterior for "
+                "any row",
+            )
+        )
+
+
+def other_rows(known: Mapping[str, str], data: Data) -> list[str]:
+    """Returns the names of those arrays of rows that differ from known ones.
+
+    Args:
+        known: Fingerprints by name, as `kprob.data.fingerprint.of_each` makes them.
+        data: The data.
+    """
+    found = of_each({name: value for name, value in data.rows.items() if name in known})
+    return [name for name, own in found.items() if own != known[name]]
 
 
 def _nothing_observed(networks: Networks, trace: Trace, data: Data) -> str:

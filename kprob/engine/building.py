@@ -1,5 +1,6 @@
 """How a model comes to its variables: its networks are run once on some of the data, and checked against each other."""
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -207,7 +208,37 @@ def _spec_of(
     terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
     rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
     whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
-    return Spec(rows, whole, num_data, latents, local, shared, tuple(terms), summed=summed)
+    inferred = tuple(site.name for site in q.random_sites())
+    return Spec(rows, whole, num_data, latents, local, shared, tuple(terms), summed=summed, inferred=inferred)
+
+
+def note_trained(networks: Networks, data: Data) -> None:
+    """Takes note of what a fit trains of q where the data of the fits before it had those sites.
+
+    Args:
+        networks: The networks of a built model.
+        data: The data of the fit.
+    """
+    spec = networks.require_spec()
+    given = {*data.rows, *data.whole}
+    new = tuple(name for name in spec.inferred if name not in spec.latents and name not in given)
+    if not new:
+        return
+    sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
+    batch = batch_of(sample, data.num_rows)
+    q = networks.run_inference(batch, random.seed(1))
+    p = networks.run_generative(batch, random.seed(2), latents=q)
+    local = _is_local(networks, p, q)
+    networks.folding = find_folding(networks, data) if local and not networks.run_eagerly else None
+    found = _spec_of(networks, batch, p, q, (*spec.latents, *new), data, data.num_rows, local)
+    networks.spec = dataclasses.replace(
+        spec,
+        latents=found.latents,
+        local=spec.local and found.local,
+        shared=spec.shared and found.shared,
+        terms=found.terms,
+    )
+    networks.programs.clear()
 
 
 def _latents(networks: Networks, batch: dict, q: Trace) -> tuple[str, ...]:

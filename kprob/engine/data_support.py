@@ -20,6 +20,7 @@ from kprob.distributions.names import class_name
 from kprob.distributions.supported_values import support_of
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import Site, Trace
+from kprob.engine.probing.structure import SiteInfo
 from kprob.errors import DataError, explain
 from kprob.types import Distribution
 
@@ -27,6 +28,7 @@ RunOnRows: TypeAlias = Callable[[np.ndarray | None, int], Trace]
 
 CHUNK = 1 << 16
 OTHER_DRAWS = 8
+EVENTS = 1000  # values of several numbers each that are checked without a run
 # Numbers of which a support contains some or doesn't.
 PROBES = (-1e6, -100.0, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0, 1e6)
 
@@ -50,6 +52,38 @@ def check_support(trace: Trace, run: RunOnRows, data: Data, checked: int) -> Non
         rows = extreme_rows(trace, data.rows)
         if len(rows):
             _check(run(rows, 0), run, rows)
+
+
+def check_fixed_support(site: SiteInfo, values: np.ndarray) -> None:
+    """Checks values of a site whose support doesn't depend on its parameters, without a run.
+
+    Args:
+        site: What is known of the site.
+        values: Values, with any axes before those of one value.
+
+    Raises:
+        DataError: A value isn't possible.
+    """
+    possible, ndims = site.possible, site.value_ndims
+    if possible is None or not values.size or values.ndim < ndims:
+        return
+    flat = values.reshape(-1, *values.shape[values.ndim - ndims :])
+    places = (
+        np.array(sorted(_extreme_positions(flat, site.discrete))) if not ndims else np.arange(min(EVENTS, len(flat)))
+    )
+    valid = keras.ops.convert_to_numpy(possible(keras.ops.convert_to_tensor(flat[places])))
+    if valid.all():
+        return
+    place = int(places[int(np.argmin(valid))])
+    index = np.unravel_index(place, values.shape[: values.ndim - ndims])
+    raise DataError(
+        explain(
+            f"The values for `{site.name}` are outside the support of its {site.family} distribution.",
+            received=f"{flat[place]} at index {tuple(int(i) for i in index)}",
+            expected=f"values that a {site.family} can have, whatever its parameters are",
+            fix="correct or rescale the values (such as pixels / 255, labels from 0), or choose another family",
+        )
+    )
 
 
 def extreme_rows(trace: Trace, rows: dict[str, np.ndarray]) -> np.ndarray:

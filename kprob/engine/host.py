@@ -20,6 +20,7 @@ class Host(Protocol):
         modules: Layers that its networks named by `kprob.module`, or that its functions refer to.
         seed_generator: Its random numbers.
         variable_dtype: The type of its variables.
+        trainable_variables: The variables that training moves.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Host(Protocol):
     modules: dict[str, keras.layers.Layer]
     seed_generator: keras.random.SeedGenerator
     variable_dtype: str
+    trainable_variables: list
 
     @property
     def variables(self) -> list:

@@ -51,6 +51,9 @@ class Networks:
         coupling: Which places of plates look at each other, as far as that matters.
         plan: Which discrete latents are summed out, and how; None for none.
         checked: Fingerprint of the data that was last checked.
+        checked_given: Fingerprint of the data that a query was last checked on.
+        fitted_rows: Fingerprints of the rows of the last fit, by name, where the guide has parameters for each row.
+        weights_checked: Whether the weights, as they are since the last fit, are known to be finite.
         guide_is_automatic: Whether the guide, where there is one, stands in for an inference network that nobody gave.
         dtype: Type of numbers that the model is computed in, where its inference asks for more digits.
         jit: Whether to compile with XLA.
@@ -68,6 +71,9 @@ class Networks:
         self.coupling = Coupling()
         self.plan: SummationPlan | None = None
         self.checked: tuple | None = None
+        self.checked_given: tuple | None = None
+        self.fitted_rows: dict[str, str] = {}
+        self.weights_checked = False
         self.guide_is_automatic = True
         self.dtype, self.jit = "float32", True
 
@@ -140,16 +146,17 @@ class Networks:
         """Returns the context in which the model computes in `dtype`."""
         return in_precision(self.host, self.dtype)
 
-    def map_draws(self, function: Callable, seeds: Seed) -> Any:
-        """Runs `function(seed)` for each seed and stacks the results: in one loop, or one by one where Python decides.
+    def map_draws(self, function: Callable, draws: Any) -> Any:
+        """Runs a function for each draw and stacks the results: in one loop, or one by one where Python decides.
 
         Args:
-            function: From a seed to a structure of tensors.
-            seeds: Seeds (S, 2).
+            function: From what belongs to one draw, such as its seed, to a structure of tensors.
+            draws: A tensor or a structure of them, draws along axis 0, such as seeds (S, 2).
         """
         if not self.run_eagerly:
-            return map_draws(function, seeds, self.variables())
-        each = [function(seed) for seed in keras.ops.unstack(seeds)]
+            return map_draws(function, draws, self.variables())
+        number = keras.tree.flatten(draws)[0].shape[0]
+        each = [function(keras.tree.map_structure(lambda value, i=i: value[i], draws)) for i in range(number)]
         return keras.tree.map_structure(lambda *values: keras.ops.stack(values), *each)
 
     def rewritten(self, reparam: Mapping[str, Reparameterization]) -> "Networks":
@@ -216,6 +223,22 @@ class Networks:
                 arguments = bind(self.inference_arguments, data, "inference", self.model_name)
                 self._call("inference", trace, self.require_handwritten(), arguments, batch)
         return trace.result
+
+    def trained_part(self, inference: Trace) -> Trace:
+        """Returns a run of q without what q never learnt, since the data of every fit had it: p draws it.
+
+        Args:
+            inference: Trace of q.
+        """
+        spec = self.spec
+        untrained = () if spec is None else [n for n in spec.inferred if n not in spec.latents]
+        if not any(name in inference and not inference[name].intervened for name in untrained):
+            return inference
+        part = Trace(num_draws=inference.num_draws)
+        for name, site in inference.sites.items():
+            if name not in untrained or site.intervened:
+                part.add(site)
+        return part
 
     def run_generative(
         self,

@@ -50,6 +50,7 @@ class Spec:
         terms: Names of the terms of the objective, q's and then p's, in order.
         sampled: Whether it was built for a sampler, without an inference network.
         summed: Names of the discrete latents of p that q lacks, which are summed out.
+        inferred: Names of all random variables of q: also those that the data of every fit had, so that q never learnt them.
     """
 
     rows: dict[str, tuple[tuple[int, ...], str]]
@@ -61,6 +62,7 @@ class Spec:
     terms: tuple[str, ...]
     sampled: bool = False
     summed: tuple[str, ...] = ()
+    inferred: tuple[str, ...] = ()
 
     @property
     def unobserved(self) -> tuple[str, ...]:

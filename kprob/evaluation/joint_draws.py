@@ -15,7 +15,8 @@ from kprob.backend import map_draws, random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of
 from kprob.effects import Site, Trace
-from kprob.engine import Networks, find_structure, prepare_data
+from kprob.engine import Networks, find_structure
+from kprob.engine.queried_data import prepare_queried_data
 from kprob.errors import DataError, explain, names
 from kprob.numerics import to_numpy
 from kprob.options import check_optional_count
@@ -97,7 +98,7 @@ def _spread(number: int, wanted: int | None, chains: int) -> np.ndarray:
 def _program(networks: Networks, latents: tuple, observed: tuple, predictive: bool) -> Callable:
     def once(draw: dict) -> dict:
         batch, seed = draw["batch"], draw["seed"]
-        q = None if draw["values"] else networks.run_inference(batch, random.fold_in(seed, 0))
+        q = None if draw["values"] else networks.trained_part(networks.run_inference(batch, random.fold_in(seed, 0)))
         p = networks.run_generative(batch, random.fold_in(seed, 1), q, given=draw["values"])
         statistics = {"lp": p.log_prob()} | ({} if q is None else {"log_q": q.log_prob()})
         new: dict = {}
@@ -165,4 +166,4 @@ def data_of_draws(networks: Networks, draws: Draws | None, verb: str, x: Any) ->
     if draws is None:
         return weighable_data(networks, verb, x)
     with networks.precision():
-        return prepare_data(networks, x)
+        return prepare_queried_data(networks, x)

@@ -17,6 +17,7 @@ def get_build_config(context: Context) -> dict | None:
         return None
     return {
         "rows": {name: [list(shape), dtype] for name, (shape, dtype) in spec.rows.items()},
+        "latents": list(spec.latents),
         "whole": {name: [list(shape), dtype] for name, (shape, dtype) in spec.whole.items()},
         "num_data": spec.num_data,
         "frozen": saving.frozen_layers(context.model),
@@ -42,7 +43,9 @@ def build_from_config(context: Context, inference: Inference, config: dict | Non
     reparam = config.get("reparam", {})
     networks.reparam = {n: keras.saving.deserialize_keras_object(how) for n, how in reparam.items()}
     networks.reparam_is_open = False
-    data = ones(config["rows"], config["whole"], config["num_data"])
+    # What q has learnt to infer is no data, even where some fits had data of it.
+    rows, whole = (_without(config[kind], config.get("latents", ())) for kind in ("rows", "whole"))
+    data = ones(rows, whole, config["num_data"])
     named = {**data.rows, **{name: Whole(value) for name, value in data.whole.items()}}
     find_structure(networks, named, check_values=False)
     if config.get("sampled"):
@@ -50,3 +53,7 @@ def build_from_config(context: Context, inference: Inference, config: dict | Non
     else:
         inference.build(data, config["num_data"], check_values=False)
     saving.freeze_layers(context.model, config["frozen"])
+
+
+def _without(shapes: dict, names: list[str]) -> dict:
+    return {name: shape for name, shape in shapes.items() if name not in names}

@@ -7,6 +7,7 @@ from kprob.data.fingerprint import fingerprint
 from kprob.density import LogDensity, find_log_density
 from kprob.inference.chain_run import ChainRun
 from kprob.inference.context import Context
+from kprob.inference.origin import noted_reads
 from kprob.inference.sampled_inference import SampledInference
 from kprob.samplers import Sampler
 from kprob.training.plan import FitPlan
@@ -29,7 +30,8 @@ class ChainInference(SampledInference[Sampler]):
         with self.networks.precision():  # of layers too that the build has found
             if self._density is None:
                 name = type(self.sampler).__name__
-                self._density = find_log_density(self.networks, batch_of(data), name, self.sampler.moves_on)
+                with noted_reads(self.context):
+                    self._density = find_log_density(self.networks, batch_of(data), name, self.sampler.moves_on)
                 self._data_of_density = of_data
             run = ChainRun(self.context, self.sampler, self._density, data, of_data, plan, epochs)
             return run.run()

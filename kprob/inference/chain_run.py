@@ -7,17 +7,18 @@ import numpy as np
 
 from kprob import diagnostics
 from kprob.backend import float_type, precision, random
-from kprob.backend.seeds import next_number
+from kprob.backend.seeds import next_number, own_seed
 from kprob.data import Data, batch_of
 from kprob.data.batch import KERAS_BATCH_SIZE
 from kprob.data.fingerprint import fingerprint
 from kprob.density import LogDensity, preconditioned
 from kprob.effects import Trace
 from kprob.engine import Networks
-from kprob.errors import CompileError, explain
+from kprob.errors import CompileError, FitWarning, explain, warn
 from kprob.guides.running.start_values import StartValues
 from kprob.inference.context import Context
 from kprob.inference.draws_check import check_draws
+from kprob.inference.origin import density_key, origin_of
 from kprob.inference.sampler_checks import require_guide, require_inference
 from kprob.numerics import to_numpy
 from kprob.samplers import Info, Sampler
@@ -34,6 +35,9 @@ LOG_NAMES = (
 )  # fmt: skip
 OF_DRAWS = ("max_rhat", "min_ess")
 SUSPECTS = 16
+# Places at which a density is compared with what it was, and how close it must be, on whichever backend.
+ANCHORS = 4
+SAME_DENSITY, ATOL_DENSITY = 1e-4, 1e-2
 
 
 class ChainRun:
@@ -65,11 +69,12 @@ class ChainRun:
         if guide is not None:
             density = preconditioned(density, guide)
         rows = _rows_of_a_transition(sampler, density, data, plan)
-        self.chains = _cached_chains(self.networks, sampler, density, rows)
+        self.chains = _cached_chains(self.networks, sampler, density, data, rows)
         self.density = self.chains.density
         if guide is not None:
             self.fingerprint = fingerprint(data, guide.weights)
-        self.resume = self._same_run(context.draws)
+        self.origin = origin_of(context, data, [latent.name for latent in self.density.latents])
+        self.resume = self._goes_on_with(context.draws)
 
     def run(self) -> keras.callbacks.History:
         """Draws, and returns Keras's History."""
@@ -77,7 +82,7 @@ class ChainRun:
         if not self.resume:
             context.draws = None
         begun = 0 if context.draws is None else context.draws.done
-        target = begun + sampler.num_samples + (0 if self.resume else sampler.num_warmup)
+        target = max(begun, sampler.num_warmup) + sampler.num_samples
         epochs = -(-(target - begun) // size) if self.epochs is None else self.epochs
         driver = EpochDriver(context.model, self.plan, epochs)
         logs: Logs = {}
@@ -85,9 +90,10 @@ class ChainRun:
         if context.draws is None:
             context.draws = self._start()
         elif not self.resume:
-            epoch, target = context.draws.done // size, sampler.num_warmup + sampler.num_samples
+            epoch, target = self._restored(context.draws) // size, sampler.num_warmup + sampler.num_samples
         draws = context.draws
         draws.wanted = max(draws.wanted, target)
+        draws.seeds = [own_seed(words) for words in draws.seeds]  # perhaps another backend's, which saved them
         with self.chains:
             while epoch < epochs and draws.done < target and not driver.stopped:
                 driver.begin_epoch(epoch)
@@ -112,9 +118,27 @@ class ChainRun:
                 model.stop_training = model.stop_training and not callback.stopped_epoch
                 callback.wait, callback.stopped_epoch = 0, 0
 
-    def _same_run(self, draws: Draws | None) -> bool:
-        if draws is None:
+    def _restored(self, draws: Draws) -> int:
+        # The transitions that a backup brings back, of which there are none where it is of something else.
+        if not self._goes_on_with(draws):
+            draws = self.context.draws = self._start()
+        return draws.done
+
+    def _goes_on_with(self, draws: Draws | None) -> bool:
+        if draws is None or not self._same_run(draws):
             return False
+        changed = draws.origin.change_to(self.origin)
+        if changed is None and not self._same_density(draws):
+            changed = "what the generative network computes"
+        if changed is not None and self.plan.check:
+            warn(
+                f"The draws of {self.networks.model_name} were of another density, since {changed} have changed: `fit` starts "
+                f"anew, without the {draws.num_chains * draws.num_draws} draws that there were. fit(check=False) says nothing.",
+                FitWarning,
+            )
+        return changed is None
+
+    def _same_run(self, draws: Draws) -> bool:
         sites = {latent.name: latent.shape for latent in self.density.latents}
         return (
             draws.sites == sites
@@ -122,6 +146,17 @@ class ChainRun:
             and draws.num_chains == self.sampler.num_chains
             and draws.sampler == self.sampler.identity()
         )
+
+    def _same_density(self, draws: Draws) -> bool:
+        # The last resort: a prior may have been changed in the source, of which no argument and no weight knows.
+        if draws.anchors is None:
+            return True
+        found = self._anchored(draws.anchors[:, :-1])
+        return bool(np.allclose(found[:, -1], draws.anchors[:, -1], rtol=SAME_DENSITY, atol=ATOL_DENSITY))
+
+    def _anchored(self, vectors: Any) -> np.ndarray:
+        densities = [self.chains.evaluate(keras.ops.convert_to_tensor(vector), self.batch)[0] for vector in vectors]
+        return np.column_stack([np.stack(vectors), to_numpy(densities)])
 
     def _start(self) -> Draws:
         sampler = self.sampler
@@ -146,6 +181,8 @@ class ChainRun:
             sites={latent.name: latent.shape for latent in self.density.latents},
             fingerprint=self.fingerprint,
             sampler=sampler.identity(),
+            origin=self.origin,
+            anchors=self._anchored(vectors[:ANCHORS]),
         )
 
     def _given(self, strategy: Any, seed: int) -> np.ndarray:
@@ -236,13 +273,16 @@ def _rows_of_a_transition(sampler: Sampler, density: LogDensity, data: Data, pla
     return min(plan.batch_size or KERAS_BATCH_SIZE, data.num_rows)
 
 
-def _cached_chains(networks: Networks, sampler: Sampler, density: LogDensity, batch_size: int | None) -> ChainPrograms:
+def _cached_chains(
+    networks: Networks, sampler: Sampler, density: LogDensity, data: Data, batch_size: int | None
+) -> ChainPrograms:
     def make() -> ChainPrograms:
         if sampler.ensemble:
             return EnsembleChains(sampler, density, networks.variables)
         return SeparateChains(sampler, density, networks.variables, batch_size)
 
-    return networks.programs.cached(("chains", density.latents, sampler.block_size, batch_size), make)
+    key = ("chains", *density_key(density, data), sampler.block_size, batch_size)
+    return networks.programs.cached(key, make)
 
 
 def _narrow(value: Any) -> Any:

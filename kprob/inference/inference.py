@@ -16,6 +16,7 @@ from kprob.evaluation.guide_diagnosis import Diagnosis
 from kprob.evaluation.sampler_diagnosis import SamplerDiagnosis
 from kprob.filtering import Filtered, check_options, particle_filter
 from kprob.inference.context import Context
+from kprob.inference.origin import check_origin
 from kprob.objectives import Objective
 from kprob.queries import Query
 from kprob.samplers import Sampler
@@ -178,9 +179,12 @@ class Inference(ABC):
         """Returns the log-evidence that sequential Monte Carlo found.
 
         Raises:
-            KprobError: The model wasn't fitted by it.
+            KprobError: The model wasn't fitted by it, or has changed since.
         """
-        return evidence_of_draws(self.networks.model_name, self.context.draws)
+        draws = self.context.draws
+        if draws is not None:
+            check_origin(self.context, draws)
+        return evidence_of_draws(self.networks.model_name, draws)
 
     def log_likelihood(self, data: Any, num_samples: int | None, seed: int | None) -> Answers:
         """Returns the log-density of each datum given each posterior draw: log p(x_i | latents of the draw).

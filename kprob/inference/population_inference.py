@@ -10,7 +10,7 @@ from kprob.training.plan import FitPlan
 
 
 class PopulationInference(SampledInference[SMC]):
-    """Inference by sequential Monte Carlo, which begins anew with each `fit`."""
+    """Inference by sequential Monte Carlo, which begins anew with each `fit` after one that came to the posterior."""
 
     def run(self, data: Data, plan: FitPlan, epochs: int | None) -> keras.callbacks.History:
         self.build(data)

@@ -8,11 +8,13 @@ import keras
 from kprob.checks import check_count
 from kprob.data import Data
 from kprob.engine import build_generative, prepare_data
+from kprob.engine.agreement import check_not_empty
 from kprob.errors import CompileError, explain
 from kprob.evaluation.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
 from kprob.inference.context import Context
 from kprob.inference.inference import Answers, Inference
-from kprob.inference.sampler_checks import check_options
+from kprob.inference.origin import check_origin
+from kprob.inference.sampler_checks import check_options, check_sampler
 from kprob.options import check_optional_count
 from kprob.queries import Query
 from kprob.queries.draws_query import DrawsQuery, predict, require_draws
@@ -68,7 +70,9 @@ class SampledInference(Inference, Generic[S]):
         check_options(self.sampler, options)
         plan.callbacks = savers_last(plan.callbacks)
         with self.networks.precision():
-            return self.run(prepare_data(self.networks, x, y, plan.sample_weight), plan, epochs)
+            data = prepare_data(self.networks, x, y, plan.sample_weight)
+            check_not_empty(self.networks, x, data)
+            return self.run(data, plan, epochs)
 
     def evaluate(self, x: Any, y: Any, **options: Any) -> dict[str, float] | list[float]:
         name = type(self.sampler).__name__
@@ -92,4 +96,7 @@ class SampledInference(Inference, Generic[S]):
         return diagnose_sampler(self.networks.model_name, self.draws_of_fit(), self.sampler)
 
     def draws_of_fit(self) -> Draws:
-        return require_draws(self.networks.model_name, self.context.draws)
+        draws = require_draws(self.networks.model_name, self.context.draws)
+        check_sampler(self.networks.model_name, draws, self.sampler)
+        check_origin(self.context, draws)
+        return draws

@@ -1,9 +1,10 @@
 """What a sampler asks of `fit` and of a model that was fitted before."""
 
 from kprob.engine import Networks
-from kprob.errors import CompileError, explain
+from kprob.errors import CompileError, KprobError, explain
 from kprob.guides import Guide
 from kprob.samplers import Sampler
+from kprob.samplers.chains.draws import Draws
 
 # Options of `fit` that mean nothing where every transition sees all data.
 _MEANINGLESS = (
@@ -24,6 +25,19 @@ def check_options(sampler: Sampler, options: dict) -> None:
                     fix=f"leave `{name}` out, or compile with an objective such as kprob.ELBO()",
                 )
             )
+
+
+def check_sampler(model_name: str, draws: Draws, sampler: Sampler) -> None:
+    """Raises where a model has draws of another sampler than the one that it is compiled with."""
+    if draws.sampler and draws.sampler != sampler.identity():
+        raise KprobError(
+            explain(
+                f"{model_name} has been compiled with another sampler since its draws were made, and not been fitted.",
+                received=f"draws of {draws.sampler}",
+                expected=f"draws of {sampler.identity()}",
+                fix="call model.fit(data), which starts anew, or compile with the former sampler, whose draws are kept",
+            )
+        )
 
 
 def require_guide(networks: Networks) -> Guide:

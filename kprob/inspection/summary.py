@@ -14,6 +14,7 @@ from kprob.effects import Trace
 from kprob.engine import Networks, SiteInfo, Spec, Structure, find_structure, on_first_rows, with_site_values
 from kprob.engine.enumeration import enumerable
 from kprob.engine.probing.structure import structure_of
+from kprob.engine.probing.variable_reads import VariableReads
 from kprob.errors import names
 from kprob.guides import Guide
 from kprob.inspection.example_data import example_data
@@ -56,18 +57,6 @@ def print_summary(networks: Networks, data: Mapping | None, print_fn: Callable[[
     lines += [*_layer_lines(networks.host, runs), *_totals(networks.host, runs)]
     for line in lines:
         print_fn(line)
-
-
-class VariableReads(keras.StatelessScope):
-    """Notes which variables are read; updates are dropped."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.variables: dict[int, keras.Variable] = {}
-
-    def get_current_value(self, variable: keras.Variable) -> Any:
-        self.variables[id(variable)] = variable
-        return super().get_current_value(variable)
 
 
 @dataclass

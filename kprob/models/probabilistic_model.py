@@ -343,14 +343,12 @@ class ProbabilisticModel(keras.Model):
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        saving.write_own_variables(self, store, None if self.draws is None else self.draws.to_bytes())
+        saving.write_own_variables(self, store, *self._state.context.stored())
 
     def load_own_variables(self, store: Any) -> None:
         # A model that is loaded without its objective has no use for what belongs to that.
         unwanted = ("objective_state",) if self.objective_state is None else ()
-        own = saving.read_own_variables(self, store, unwanted)
-        self._state.context.draws = None if own.draws is None else Draws.from_bytes(own.draws)
-        super().load_own_variables(own.variables)
+        super().load_own_variables(self._state.context.restore(saving.read_own_variables(self, store, unwanted)))
 
     def save_assets(self, directory: str) -> None:
         """Writes the history beside the weights; Keras calls it."""
@@ -369,6 +367,9 @@ class ProbabilisticModel(keras.Model):
             yield
         finally:
             self.history, context.draws = history, draws
+
+    def _begin_anew(self) -> None:
+        self._state.context.draws = None
 
     def take_restored_epoch(self) -> int | None:
         """Returns the epochs that loaded weights have seen, once, for a fit that these are a backup of."""

@@ -3,9 +3,10 @@
 from typing import Any
 
 from kprob import checks
-from kprob.engine import Networks, prepare_data
-from kprob.engine.agreement import check_rows_of_guide
-from kprob.queries.checks import require_fitted, wanted_names
+from kprob.engine import Networks
+from kprob.engine.agreement import check_same_rows
+from kprob.engine.queried_data import prepare_queried_data
+from kprob.queries.checks import check_weights, require_fitted, wanted_names
 from kprob.queries.inference_query import InferenceQuery
 from kprob.queries.network_query import PriorQuery
 from kprob.queries.target import Target
@@ -20,10 +21,12 @@ def prior_query(networks: Networks, names: Any = None, data: Any = None, size: i
         data: Covariates and, to condition on, values of sites.
         size: Length of the data plate where the data has no rows.
     """
-    prepared = prepare_data(networks, data)
+    check_weights(networks)
     checks.check_count("size", size)
-    wanted = wanted_names(networks, "prior", names, prepared)
-    return PriorQuery(networks, Target("prior", tuple(wanted), size), prepared, isinstance(names, str))
+    with networks.precision():
+        prepared = prepare_queried_data(networks, data)
+        wanted = wanted_names(networks, "prior", names, prepared)
+        return PriorQuery(networks, Target("prior", tuple(wanted), size), prepared, isinstance(names, str))
 
 
 def inference_query(
@@ -39,8 +42,8 @@ def inference_query(
         size: Length of the data plate where the data has no rows.
     """
     require_fitted(networks, kind)
-    prepared = prepare_data(networks, data)
+    prepared = prepare_queried_data(networks, data)
     checks.check_count("size", size)
     wanted = wanted_names(networks, kind, names, prepared)
-    check_rows_of_guide(networks, prepared)
+    check_same_rows(networks, prepared)
     return InferenceQuery(networks, Target(kind, tuple(wanted), size), prepared, isinstance(names, str))

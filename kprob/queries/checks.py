@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from kprob import checks
 from kprob.data import Data, to_array
 from kprob.engine import Networks, find_structure
+from kprob.engine.queried_data import check_values
 from kprob.engine.reparameterizing import shown_names
 from kprob.errors import KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
@@ -26,6 +28,33 @@ def require_fitted(networks: Networks, kind: str) -> None:
                 fix="call model.compile(...).fit(data) first; `prior` works at any time",
             )
         )
+    check_weights(networks)
+
+
+def check_weights(networks: Networks) -> None:
+    """Raises where a weight is no number any more, as after a fit that went astray: answers would be noise.
+
+    They are looked through once after each fit.
+    """
+    if networks.weights_checked or not networks.built:
+        return
+    sums = [(v.path, float(keras.ops.sum(keras.ops.cast(v, "float32")))) for v in networks.host.trainable_variables]
+    suspects = {path for path, total in sums if not np.isfinite(total)}  # a sum of large numbers may be infinite too
+    bad = [v.path for v in networks.host.trainable_variables if v.path in suspects and not _finite(v)]
+    if bad:
+        raise KprobError(
+            explain(
+                f"{networks.model_name} has weights that aren't finite, and no answers.",
+                received=f"NaN or infinite numbers in {listed(bad[:4])}" + (" and others" if len(bad) > 4 else ""),
+                expected="finite weights",
+                fix="make the model anew and fit it with a lower learning rate or clipnorm, or load weights from before",
+            )
+        )
+    networks.weights_checked = True
+
+
+def _finite(variable: keras.Variable) -> bool:
+    return bool(keras.ops.all(keras.ops.isfinite(keras.ops.convert_to_tensor(variable))))
 
 
 def wanted_names(networks: Networks, kind: str, names: Any, data: Data) -> list[str]:
@@ -63,12 +92,13 @@ def default_names(networks: Networks, kind: str, data: Data) -> list[str]:
     random_sites = find_structure(networks).random_sites()
     given = {*data.rows, *data.whole}
     if kind == "prior":
+        given -= {*networks.generative_arguments}  # a covariate of a site's name is no value of the site
         return [name for name in shown_names(networks.reparam, random_sites) if name not in given]
     spec = networks.require_spec()
     if kind == "posterior":
         # What is summed out has a posterior given its own data.
         sites = find_structure(networks).sites
-        answerable = any(name in given for name in random_sites)
+        answerable = any(name in given for name in random_sites) or _needs_no_data(networks)
         summed = [n for n in spec.summed if n not in given and (data.num_rows or not sites[n].in_data_plate)]
         return [*shown_names(networks.reparam, spec.latents), *(summed if answerable else ())]
     return [name for name in random_sites if name not in spec.unobserved]
@@ -102,6 +132,7 @@ def prepare_values(networks: Networks, target: Target, batch: dict, values: Mapp
     for name, array in arrays.items():
         checks.check_whole_numbers(name, array, known[name].dtype)
         checks.check_integers(name, array, known[name].dtype)
+    check_values(networks, arrays)
     _require_values(networks, target, batch, values)
     return {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
 
@@ -147,6 +178,8 @@ def _check_names(networks: Networks, kind: str, wanted: list[str]) -> None:
 def _check_data_of_summed(networks: Networks, wanted: list[str], data: Data) -> None:
     spec, given = networks.require_spec(), {*data.rows, *data.whole}
     summed = [name for name in wanted if name in spec.summed]
+    if _needs_no_data(networks):
+        return
     if summed and not any(name in given for name in find_structure(networks).random_sites()):
         raise KprobError(
             explain(
@@ -156,6 +189,11 @@ def _check_data_of_summed(networks: Networks, wanted: list[str], data: Data) -> 
                 fix=f'write posterior("{summed[0]}", data)',
             )
         )
+
+
+def _needs_no_data(networks: Networks) -> bool:
+    # What is known of the latents is in factors: there is nothing that could be observed.
+    return all(name in networks.require_spec().unobserved for name in find_structure(networks).random_sites())
 
 
 def _require_values(networks: Networks, target: Target, batch: dict, values: Mapping[str, Any]) -> None:

@@ -12,8 +12,10 @@ from kprob.backend.seeds import number_of
 from kprob.data import Data, batch_of
 from kprob.density import only
 from kprob.effects import Site
-from kprob.engine import Networks, find_structure, prepare_data
+from kprob.engine import Networks, find_structure
+from kprob.engine.agreement import other_rows
 from kprob.engine.enumeration import SummationPlan, conditional, find_factors, find_plan
+from kprob.engine.queried_data import prepare_queried_data
 from kprob.engine.reparameterizing import shown_names
 from kprob.errors import DataError, KprobError, SiteError, did_you_mean, explain
 from kprob.errors import names as listed
@@ -38,7 +40,7 @@ class DrawsQuery(Query):
     def __init__(self, networks: Networks, draws: Draws, kind: str, names: Any, data: Any, size: int):
         self.networks, self.draws, self.kind, self.size = networks, draws, kind, size
         with networks.precision():
-            prepared = prepare_data(networks, data)
+            prepared = prepare_queried_data(networks, data)
             wanted = _wanted(networks, kind, names, draws, prepared)
             check_rows(networks, draws, prepared)
             self.batch = batch_of(prepared, with_index=False)
@@ -75,8 +77,9 @@ def require_draws(model_name: str, draws: Draws | None) -> Draws:
         raise KprobError(
             explain(
                 f"{model_name} has no draws yet.",
-                received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up",
-                fix="call model.fit(data) first",
+                received="a model compiled with a sampler that hasn't been fitted, or whose fit ended while warming up or before "
+                "the last temperature",
+                fix="call model.fit(data): where a fit ended early, it goes on",
             )
         )
     return draws
@@ -96,7 +99,7 @@ def predict(
     """
     checks.check_count("num_samples", num_samples)
     with networks.precision():
-        data = prepare_data(networks, x)
+        data = prepare_queried_data(networks, x)
         batch = batch_of(data, with_index=False)
     check_rows(networks, draws, data)
     sites, given = find_structure(networks).sites, {*data.rows, *data.whole}
@@ -142,7 +145,8 @@ def _run(
 
         return compile_function(program, networks.variables)
 
-    program = networks.programs.cached(("draws", wanted, size, means), make)
+    given = tuple(batch["rows"]), tuple(batch["whole"])  # what isn't may be summed out
+    program = networks.programs.cached(("draws", wanted, size, means, given), make)
     with networks.precision():
         values = {name: keras.ops.convert_to_tensor(value[rows]) for name, value in draws.pooled().items()}
         return to_numpy(program(batch, values, random.split(random.seed(seed), len(rows))))
@@ -215,13 +219,13 @@ def check_rows(networks: Networks, draws: Draws, data: Data) -> None:
     local = [name for name in draws.sites if sites[name].in_data_plate]
     if not local or data.num_rows is None:
         return
-    rows = draws.values[local[0]].shape[2]
-    if data.num_rows != rows:
+    rows, others = draws.values[local[0]].shape[2], other_rows(draws.origin.rows, data)
+    if data.num_rows != rows or others:
         raise DataError(
             explain(
                 f"Latent `{local[0]}` of {networks.model_name} has a value for each row that was fitted.",
-                received=f"{data.num_rows} other rows",
-                expected=f"the {rows} rows of the fit",
+                received=f"{data.num_rows} other rows" + (f": {listed(others)} not as in the fit" if others else ""),
+                expected=f"the {rows} rows of the fit, in their order",
                 fix="fit the new rows too, or train an inference network, which gives a posterior for any row",
             )
         )

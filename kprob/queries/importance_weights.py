@@ -16,9 +16,10 @@ from kprob.backend import random
 from kprob.data import Data, batch_of, batches_of
 from kprob.data.batch import MAX_FOLDED_ROWS, repeat_rows
 from kprob.effects import Trace
-from kprob.engine import Networks, find_structure, prepare_data
-from kprob.engine.agreement import check_rows_of_guide
+from kprob.engine import Networks, find_structure
+from kprob.engine.agreement import check_same_rows
 from kprob.engine.enumeration import num_runs
+from kprob.engine.queried_data import prepare_queried_data
 from kprob.errors import DataError, SiteError, explain, names
 from kprob.numerics import to_numpy
 from kprob.queries.checks import require_fitted
@@ -47,8 +48,8 @@ def weighable_data(networks: Networks, verb: str, x: Any) -> Data:
         KprobError: The model isn't fitted, or the data doesn't fit it.
     """
     require_fitted(networks, verb)
-    data = prepare_data(networks, x)
-    check_rows_of_guide(networks, data)
+    data = prepare_queried_data(networks, x)
+    check_same_rows(networks, data)
     guide = networks.guide
     if data.num_rows is None and guide is not None and guide.has_rows and find_structure(networks).has_data_plate:
         data = Data(data.rows, data.whole, networks.require_spec().num_data)

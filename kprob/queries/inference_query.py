@@ -33,7 +33,7 @@ class InferenceQuery(NetworkQuery):
     ) -> Trace:
         batch = repeated(batch, num_draws)
         first, second = random.fold_in(seed, 0), random.fold_in(seed, 1)
-        latents = networks.run_inference(batch, first, num_draws, target.size, given=given)
+        latents = networks.trained_part(networks.run_inference(batch, first, num_draws, target.size, given=given))
         if summed_out.needed(networks, target):
             given = summed_out.complete(networks, target, batch, seed, latents, num_draws, given or {})
         if target.kind == "posterior" and all(name in latents for name in target.names):

@@ -1,13 +1,13 @@
 """Queries that are answered by running networks: which ones, on what, and how many draws at once."""
 
+import functools
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
-from kprob import checks
+from kprob import checks, distributions
 from kprob.backend import random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of, rows_of
@@ -21,6 +21,16 @@ from kprob.queries.query import Arrays, Query
 from kprob.queries.summed_out import check_summed
 from kprob.queries.target import Target
 from kprob.types import Seed, Tensor
+
+
+def _in_precision(method: Callable) -> Callable:
+    # In the digits that the model's inference asks for.
+    @functools.wraps(method)
+    def wrapped(self: Any, *arguments: Any) -> Any:
+        with self.networks.precision():
+            return method(self, *arguments)
+
+    return wrapped
 
 
 class NetworkQuery(Query):
@@ -77,7 +87,7 @@ class NetworkQuery(Query):
         # A site that is asked for has the value of the data where the user gives none: it isn't drawn.
         known = {name: value for name, value in data_of(batch).items() if name in target.names}
         trace = cls.run(networks, target, batch, seed, given={**known, **values})
-        return {name: trace[name].log_prob_of_elements() for name in target.names}
+        return {name: _log_density(trace[name]) for name in target.names}
 
     def runs_per_draw(self) -> int:
         """Returns how often a network runs for one draw."""
@@ -113,6 +123,7 @@ class NetworkQuery(Query):
     def networks_fold(self) -> bool:
         """Whether the networks that run do the same to rows of several draws as to those of one."""
 
+    @_in_precision
     def _draw(self, number: int, seed: int | None) -> Arrays:
         networks, target, run = self.networks, self.target, self.run
         rows = number * self.runs_per_draw() * (_static_rows(self.batch) or target.size)
@@ -131,26 +142,28 @@ class NetworkQuery(Query):
         compiled = networks.programs.compiled(("sample", target, number, fold), program)
         return to_numpy(compiled(self.batch, seed_of(seed, networks.host.seed_generator)))
 
+    @_in_precision
     def _density(self, values: Mapping[str, Any], seed: int | None) -> Arrays:
         networks, target, densities = self.networks, self.target, self.densities
         tensors = prepare_values(networks, target, self.batch, values)
         draws = {name for name, value in tensors.items() if len(value.shape) == rank(networks, name) + 1}
         single = {name: value for name, value in tensors.items() if name not in draws}
 
-        def program(batch: dict, values: dict, seed: Seed) -> dict:
-            return densities(networks, target, batch, seed, values)
+        if draws:
+            number_of_draws({name: int(tensors[name].shape[0]) for name in draws})
 
-        compiled = networks.programs.compiled(("log_prob", target, tuple(sorted(tensors))), program)
+        def program(batch: dict, single: dict, several: dict, seed: Seed) -> dict:
+            def once(draw: dict) -> dict:
+                return densities(networks, target, batch, seed, {**single, **draw})
 
-        def density(values: dict) -> Arrays:
-            return to_numpy(compiled(self.batch, values, seed_of(seed, networks.host.seed_generator)))
+            return networks.map_draws(once, several) if several else once({})
 
-        if not draws:
-            return density(single)
-        number = number_of_draws({name: int(tensors[name].shape[0]) for name in draws})
-        each = [density({**single, **{name: tensors[name][i] for name in draws}}) for i in range(number)]
-        return {name: np.stack([densities[name] for densities in each]) for name in target.names}
+        key = ("log_prob", target, tuple(sorted(single)), tuple(sorted(draws)))
+        compiled = networks.programs.compiled(key, program)
+        several = {name: tensors[name] for name in sorted(draws)}
+        return to_numpy(compiled(self.batch, single, several, seed_of(seed, networks.host.seed_generator)))
 
+    @_in_precision
     def _describe(self, seed: int | None) -> dict[str, dict]:
         networks, target, run = self.networks, self.target, self.run
 
@@ -161,6 +174,7 @@ class NetworkQuery(Query):
         compiled = networks.programs.compiled(("parameters", target), program)
         return to_numpy(compiled(self.batch, seed_of(seed, networks.host.seed_generator)))
 
+    @_in_precision
     def _exact(self) -> dict[str, tuple]:
         # The moments of the sites whose distribution depends on nothing that is drawn: the first one.
         return self._moments_of(self.run(self.networks, self.target, self.batch, random.seed(0)), all_sites=False)
@@ -192,9 +206,13 @@ class PriorQuery(NetworkQuery):
         given: Mapping[str, Tensor] | None = None,
     ) -> Trace:
         batch = repeated(batch, num_draws)
-        # Values that are given stand before the data's.
-        before = tuple(given or ())
-        return networks.run_generative(batch, seed, None, num_draws, target.size, given=given, unobserved=before)
+        # Values that are given stand before the data's; and a covariate that has the name of a site is no value of the site,
+        # unless its density is asked for.
+        drawn = [name for name in target.names if name in networks.generative_arguments] if given is None else list(given)
+        return networks.run_generative(batch, seed, None, num_draws, target.size, given=given, unobserved=drawn)
+
+    def batch_of(self, data: Data, start: int = 0) -> dict:
+        return batch_of(data, with_index=False)  # a guide's rows are none of the prior's
 
     def networks_fold(self) -> bool:
         return folds_generative(self.networks, self.data)
@@ -234,6 +252,15 @@ def _moments(distribution: Any, shape: Any) -> tuple | None:
     except (NotImplementedError, ValueError):
         return None
     return tuple(to_numpy(keras.ops.broadcast_to(value, shape)) for value in moments)
+
+
+def _log_density(site: Site) -> Tensor:
+    # One number for each element of the plates. TFP's densities say anything at all outside a support.
+    log_prob = site.log_prob_of_elements()
+    possible = distributions.contains(site.distribution, site.value) if site.is_random else None
+    if possible is None:
+        return log_prob
+    return keras.ops.where(possible, log_prob, keras.ops.full_like(log_prob, -float("inf")))
 
 
 def _parameters(distribution: Any) -> dict:

@@ -10,8 +10,9 @@ from kprob.backend import random
 from kprob.backend.seeds import seed_of
 from kprob.data.batch import MAX_FOLDED_ROWS
 from kprob.effects import Site
-from kprob.engine import Networks, find_structure, prepare_data
-from kprob.engine.agreement import check_batches_of_rows, check_rows_of_guide, rows_at_a_time
+from kprob.engine import Networks, find_structure
+from kprob.engine.agreement import check_batches_of_rows, check_same_rows, rows_at_a_time
+from kprob.engine.queried_data import prepare_queried_data
 from kprob.numerics import to_numpy
 from kprob.options import check_optional_count
 from kprob.queries.checks import default_names, require_fitted
@@ -38,8 +39,8 @@ def predict(
     require_fitted(networks, "predict")
     checks.check_count("num_samples", num_samples)
     check_optional_count("batch_size", batch_size)
-    data = prepare_data(networks, x)
-    check_rows_of_guide(networks, data)
+    data = prepare_queried_data(networks, x)
+    check_same_rows(networks, data)
     names = tuple(default_names(networks, "posterior_predictive", data))
     query = InferenceQuery(networks, Target("posterior_predictive", names, 1), data)
     fold = query.can_fold(query.batch)

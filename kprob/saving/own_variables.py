@@ -5,7 +5,8 @@ checked when all weights are loaded: until then the function that began to load 
 """
 
 import contextlib
-from collections.abc import Collection, Iterator, MutableMapping
+import json
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from kprob.saving.record import Record, check_layout, make_record, restore_seeds
 
 RECORD = "record"
 DRAWS = "draws"
+ROWS = "rows"
 
 
 class OwnVariables(NamedTuple):
@@ -24,10 +26,12 @@ class OwnVariables(NamedTuple):
     Attributes:
         variables: What Keras stored.
         draws: The draws of a sampler, as `write_own_variables` got them.
+        rows: Fingerprints of the rows of the last fit, by name, where they were given.
     """
 
     variables: dict[str, Any]
     draws: bytes | None
+    rows: dict[str, str]
 
 
 class LoadedRecords:
@@ -59,15 +63,20 @@ def collect_records() -> Iterator[LoadedRecords]:
         _LOADING.reset(token)
 
 
-def write_own_variables(model: keras.Model, store: MutableMapping[str, Any], draws: bytes | None) -> None:
+def write_own_variables(
+    model: keras.Model, store: MutableMapping[str, Any], draws: bytes | None, rows: Mapping[str, str] | None = None
+) -> None:
     """Adds a model's record, and a sampler's draws, to what Keras stores for the model itself.
 
     Args:
         model: The model.
         store: What Keras gave to `save_own_variables`.
         draws: Draws, if there are any.
+        rows: Fingerprints of the rows of the last fit, by name, where weights belong to them.
     """
     store[RECORD] = make_record(model).to_array()
+    if rows:
+        store[ROWS] = np.frombuffer(json.dumps(dict(rows)).encode(), "uint8")
     if draws is not None:
         store[DRAWS] = np.frombuffer(draws, "uint8")
 
@@ -86,7 +95,7 @@ def read_own_variables(
         ArchiveError: The model has other variables than the one that was saved.
     """
     contents = {name: store[name] for name in store.keys()}
-    stored, draws = contents.pop(RECORD, None), contents.pop(DRAWS, None)
+    stored, draws, rows = (contents.pop(name, None) for name in (RECORD, DRAWS, ROWS))
     if stored is not None:
         record = Record.from_array(np.asarray(stored)).without(unwanted)
         check_layout(model, record)
@@ -94,4 +103,5 @@ def read_own_variables(
         records = _LOADING.get()
         if records is not None:
             records.add(model, record)
-    return OwnVariables(contents, None if draws is None else np.asarray(draws).tobytes())
+    known = {} if rows is None else json.loads(np.asarray(rows).tobytes())
+    return OwnVariables(contents, None if draws is None else np.asarray(draws).tobytes(), known)

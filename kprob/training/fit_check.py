@@ -45,6 +45,8 @@ def check_fit(networks: Networks, objective: Objective, history: keras.callbacks
             FitWarning,
         )
         return
+    if not spec.latents:  # there are no weights: the ELBO is a density
+        return
     if steps > 1 or spec.local or type(objective) not in (ELBO, FunctionObjective):
         return
     if objective.num_samples > 1 or len(record) < 2 * LEAST_WEIGHTS:

@@ -12,10 +12,19 @@ import numpy as np
 from kprob.backend import random, training
 from kprob.data import Data, batches_of
 from kprob.data.batch import KERAS_BATCH_SIZE
+from kprob.data.fingerprint import of_each
 from kprob.data.streams import Stream, stream_of
-from kprob.engine import Networks, find_structure, prepare_data
-from kprob.engine.agreement import check_batches_of_rows, check_rows_of_guide, check_whole_sums, rows_at_a_time
-from kprob.errors import CompileError, DataError, KprobError, explain, names
+from kprob.engine import Networks, prepare_data
+from kprob.engine.agreement import (
+    check_batches_of_rows,
+    check_not_empty,
+    check_rows_of_guide,
+    check_same_rows,
+    check_whole_sums,
+    rows_at_a_time,
+)
+from kprob.engine.building import note_trained
+from kprob.errors import CompileError, DataError, KprobError, explain
 from kprob.options import check_optional_count
 from kprob.training.callback_needs import listed, savers_last
 from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
@@ -52,7 +61,11 @@ def fit(trainee: Trainee, x: Any, y: Any, **options: Any) -> keras.callbacks.His
     stream = stream_of(x)
     if stream is not None:
         check_stream_options(stream, "fit", {"y": y, **vars(plan)})
-    history, steps = _fit_arrays(trainee, x, y, plan) if stream is None else _fit_stream(trainee, stream, plan)
+    trainee.networks.weights_checked = False
+    try:
+        history, steps = _fit_arrays(trainee, x, y, plan) if stream is None else _fit_stream(trainee, stream, plan)
+    finally:  # a callback may have asked, and have found them well
+        trainee.networks.weights_checked = False
     if plan.check:
         check_fit(trainee.networks, trainee.objective, history, steps)
     return history
@@ -64,6 +77,9 @@ def _fit_arrays(trainee: Trainee, x: Any, y: Any, plan: FitPlan) -> tuple[keras.
     _check_given(trainee, x, data, plan)
     data, validation = _split(trainee, data, plan)
     trainee.build(data)
+    note_trained(networks, data)
+    guide = networks.guide
+    networks.fitted_rows = of_each(data.rows) if guide is not None and guide.has_rows else {}
     _begin_guide(trainee)
     if validation is not None:
         check_rows_of_guide(networks, validation, validation=True)
@@ -92,6 +108,7 @@ def _fit_stream(trainee: Trainee, stream: Stream, plan: FitPlan) -> tuple[keras.
     check_end(stream, "steps_per_epoch", plan.steps_per_epoch)
     batches = _stream_batches(trainee, stream, plan.num_data)
     _require_end(trainee, batches)
+    note_trained(trainee.networks, batches.first_data())
     _begin_guide(trainee)
     trainee.monitors.non_finite.clear()
     validation = plan.validation_data
@@ -155,6 +172,7 @@ def _evaluate_arrays(
 ) -> Logs:
     data = prepare_data(trainee.networks, x, y, weights)
     trainee.build(data)
+    check_same_rows(trainee.networks, data)
     with _fixed_seed(trainee.model, seed):
         return evaluate_data(trainee, data, _batch_size(trainee.networks, data, batch_size), steps)
 
@@ -205,17 +223,7 @@ def _stream_batches(trainee: Trainee, stream: Stream, num_data: int | None) -> S
 
 
 def _check_given(trainee: Trainee, x: Any, data: Data, plan: FitPlan) -> None:
-    if x is not None and not data.rows and not data.whole:
-        known = find_structure(trainee.networks).random_sites()
-        raise DataError(
-            explain(
-                "The data is empty.",
-                received=repr(x),
-                expected=f"values by name, of {names([*trainee.networks.generative_arguments, *known])}",
-                fix=f'pass what was observed, such as fit({{"{(known or ["name"])[-1]}": values}}); a model of which '
-                "nothing is observed is fitted by `fit()`",
-            )
-        )
+    check_not_empty(trainee.networks, x, data)
     if plan.num_data is not None and plan.num_data != data.num_rows:
         raise CompileError(
             explain(

@@ -126,7 +126,7 @@ register_family(
         discrete=True,
         distribution_class=tfd.FiniteDiscrete,
         sampler=categorical.finite_discrete,
-        support=Support("outcomes", _is_outcome, values=_outcomes),
+        support=Support("outcomes", _is_outcome, values=_outcomes, fixed=False),
         settings={"num_classes": None},
     )
 )

@@ -50,6 +50,7 @@ def _zero_inflated(inner: Callable[..., Distribution]) -> Callable[..., Distribu
 INFLATED = Support(
     "counts",
     lambda d, x: ops.logical_or(ops.equal(x, d.inflated_loc), contains(d.distribution, x)),
+    fixed=False,
 )
 
 register_family(

@@ -10,6 +10,13 @@ from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import gamma, real
 from kprob.distributions.supports.continuous import REAL, TOLERANCE
 from kprob.distributions.supports.support import Support, numbers
+from kprob.types import ArrayLike, Distribution, Tensor
+
+
+def _is_location(distribution: Distribution, value: ArrayLike) -> Tensor:
+    place = distribution.loc
+    return ops.abs(numbers(distribution, value) - place) <= TOLERANCE * (1.0 + ops.abs(place))
+
 
 register_family(
     Family(
@@ -107,6 +114,6 @@ register_family(
         {"loc": Parameter()},
         distribution_class=tfd.Deterministic,
         sampler=real.deterministic,
-        support=Support("one value", lambda d, x: ops.abs(numbers(d, x) - d.loc) <= TOLERANCE * (1.0 + ops.abs(d.loc))),
+        support=Support("one value", _is_location, fixed=False),
     )
 )

@@ -30,7 +30,8 @@ def counts(total: Callable[[Distribution], Tensor] | None = None, values: AllVal
         value = numbers(distribution, value)
         return _is_count(value) if total is None else ops.logical_and(_is_count(value), value <= total(distribution))
 
-    return Support("counts" if total is None else "counts up to a total", contains, values=values)
+    name = "counts" if total is None else "counts up to a total"
+    return Support(name, contains, values=values, fixed=total is None)
 
 
 def classes(number: Callable[[Distribution], int]) -> Support:
@@ -51,7 +52,7 @@ def count_vectors(total: Callable[[Distribution], Tensor]) -> Support:
         right_total = ops.abs(ops.sum(value, axis=-1) - total(distribution)) <= TOLERANCE
         return ops.logical_and(ops.all(_is_count(value), axis=-1), right_total)
 
-    return Support("vectors of counts with a total", contains)
+    return Support("vectors of counts with a total", contains, fixed=False)
 
 
 def _one_hot_contains(distribution: Distribution, value: ArrayLike) -> Tensor:

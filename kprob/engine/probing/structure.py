@@ -1,7 +1,9 @@
 """What a model is made of, found by running its generative network once: sites, shapes, plates."""
 
+import dataclasses
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,11 @@ import numpy as np
 from kprob import distributions
 from kprob.checks import known_size
 from kprob.distributions.names import family_name
+from kprob.distributions.wrappers import unwrapped
 from kprob.effects import HasKind, Site, SiteKind, Trace
 
 PROBE_ROWS = 1000
+UNBOUNDED = ("real numbers", "real vectors", "real matrices", "angles")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,10 @@ class SiteInfo(HasKind):
         discrete: Whether its values are discrete.
         in_data_plate: Whether it has a value for each row of the data.
         fixed: Whether the network itself fixes its value by `do`.
+        is_bounded: Whether some numbers are no values of it, as far as is known.
+        possible: Which values are, `values -> bool for each`, where that is the same for all parameters; values may have
+            any axes before those of one value.
+        value_ndims: Axes of one value, for `possible`.
     """
 
     name: str
@@ -39,6 +47,9 @@ class SiteInfo(HasKind):
     discrete: bool
     in_data_plate: bool
     fixed: bool = False
+    is_bounded: bool = False
+    possible: Callable | None = field(default=None, compare=False, repr=False)
+    value_ndims: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,20 @@ def site_info(site: Site) -> SiteInfo:
         value_shape = tuple(site.value.shape) if hasattr(site.value, "shape") else np.shape(site.value)
         shape, family, discrete = value_shape[len(plates) :], str(site.kind), False
     dtype, inside = _dtype_name(site.value), site.in_data_plate
-    return SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, inside, site.intervened)
+    info = SiteInfo(site.name, site.kind, family, plates, shape, dtype, discrete, inside, site.intervened)
+    return _with_support(info, site) if site.is_random else info
+
+
+def _with_support(info: SiteInfo, site: Site) -> SiteInfo:
+    inner = unwrapped(site.distribution)
+    known = distributions.family_of(inner)
+    support = None if known is None else known.support
+    name = distributions.support_name(site.distribution)
+    bounded = name is not None and name not in UNBOUNDED
+    if support is None or not bounded or not support.fixed:
+        return dataclasses.replace(info, is_bounded=bounded)
+    possible = functools.partial(support.contains, inner)
+    return dataclasses.replace(info, is_bounded=True, possible=possible, value_ndims=len(inner.event_shape))
 
 
 def _dtype_name(value: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kprob.samplers.chains.origin import Origin
 from kprob.samplers.kernels.kernel import Info
 
 _EVIDENCE = "log_evidence_"  # and the number of the population: a key in saved files
@@ -27,6 +28,8 @@ class Draws:
         fingerprint: Of the data: other data has another one.
         sampler: Identity of the sampler (`Sampler.identity`): chains of another one have states of another kind.
         log_evidence: Each population's estimate of the log-evidence, where a sampler has populations.
+        origin: What they are draws of, beside the data.
+        anchors: Places at which the chains' log-density is known, and the log-density in the last column, (places, d + 1).
     """
 
     positions: np.ndarray
@@ -40,6 +43,8 @@ class Draws:
     fingerprint: str = ""
     sampler: str = ""
     log_evidence: np.ndarray | None = None
+    origin: Origin = field(default_factory=Origin)
+    anchors: np.ndarray | None = None
 
     @property
     def num_chains(self) -> int:
@@ -77,7 +82,10 @@ class Draws:
             "sampler": self.sampler,
             "record": {f"{_EVIDENCE}{i}": value for i, value in enumerate(estimates)},
         }
+        if self.origin.to_json():
+            about["origin"] = self.origin.to_json()
         arrays = {"positions": self.positions, "infos": self.infos}
+        arrays |= {} if self.anchors is None else {"anchors": self.anchors}
         arrays |= {f"value/{name}": value for name, value in self.values.items()}
         arrays |= {f"seed/{i}": seed for i, seed in enumerate(self.seeds)}
         arrays |= {f"state/{i}/{j}": leaf for i, leaves in enumerate(self.states) for j, leaf in enumerate(leaves)}
@@ -109,6 +117,8 @@ class Draws:
                 about["fingerprint"],
                 about.get("sampler", ""),
                 _read_evidence(about.get("record", {})),
+                Origin.from_json(about.get("origin", {})),
+                stored["anchors"] if "anchors" in names else None,
             )
 
     def pooled(self) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from kprob.types import Tensor
 
 TRIES = 100
 RADIUS = 2.0
+NEAR_TRIES, TRIES_PER_DOUBLING = 20, 5
 
 
 def find_starting_points(
@@ -43,6 +44,7 @@ def find_starting_points(
     for chain in range(num_chains):
         for attempt in range(TRIES):
             vector = _propose(density, strategy, draw_start, generator, chain * TRIES + attempt)
+            vector = vector if isinstance(strategy, Mapping) else _widened(density, vector, generator, attempt)
             if strategy == "pathfinder":
                 vector = _along_path(vector, lambda u: _numbers(evaluate, u, batch), generator)
             value, gradient = _numbers(evaluate, vector, batch)
@@ -68,6 +70,19 @@ def _propose(
     # Chains that start at one place would look as if they agreed.
     spread = 0.0 if strategy in ("prior", "guide") else 0.1
     return (vector + np.where(discrete, 0.0, spread) * generator.normal(size=vector.shape)).astype(float_type())
+
+
+def _widened(density: LogDensity, vector: np.ndarray, generator: np.random.Generator, attempt: int) -> np.ndarray:
+    # Where draws of the prior aren't possible, counts go further and further out: data may be what hardly any count of the
+    # prior allows, such as more successes than there are trials.
+    for latent in density.latents:
+        if latent.discrete and not latent.support and attempt >= NEAR_TRIES:
+            farthest = 2.0 ** ((attempt - NEAR_TRIES) // TRIES_PER_DOUBLING)
+            steps = generator.uniform(0.5, 1.0, latent.size) * farthest
+            signs = 1.0 if latent.counts else generator.choice([-1.0, 1.0], latent.size)
+            vector = vector.copy()
+            vector[latent.start : latent.start + latent.size] += np.round(signs * steps).astype(vector.dtype)
+    return vector
 
 
 def _numbers(evaluate: Callable, vector: np.ndarray, batch: dict) -> tuple[float, np.ndarray]:
@@ -97,8 +112,19 @@ def _no_start_message(density: LogDensity, vector: np.ndarray, batch: dict, stra
         f"No chain can start: {TRIES} positions from init={how} have no finite log-density and gradient.",
         received=f"at the last one, {at}, {what}",
         expected="a position where every site is possible",
-        fix='check the data and the support of that site, or say where to start: init="median", or init={"site": value}',
+        fix=_where_to_start(density, strategy),
     )
+
+
+def _where_to_start(density: LogDensity, strategy: str | Mapping) -> str:
+    if isinstance(strategy, Mapping):
+        return "correct the values of init, which must be possible together and with the data, or leave `init` out"
+    discrete = [latent.name for latent in density.latents if latent.discrete]
+    if discrete:
+        return (
+            f'say where to start: init={{"{discrete[0]}": value}}, with which the data is possible; or check the data'
+        )
+    return 'check the data and the support of that site, or say where to start: init="median", or init={"site": value}'
 
 
 def _brief(value: Tensor) -> str:
