@@ -21,18 +21,19 @@ from kprob.engine.matching import check_supports
 from kprob.engine.networks import Networks
 from kprob.engine.probing.dependencies import latent_parents
 from kprob.engine.probing.dependency_search import find_dependencies
+from kprob.engine.probing.foreign_weights import without_foreign_weights
 from kprob.engine.probing.repeatability import check_repeatable
 from kprob.engine.probing.structure import Structure, run_on_covariates, structure_of
+from kprob.engine.renewal import follow_changes
 from kprob.engine.reparameterizing import check_sites, choose
-from kprob.engine.shared_inference import can_share
 from kprob.engine.spec import Spec
+from kprob.engine.spec_of_runs import branches, latents_of, spec_of
 from kprob.guides import Guide
 from kprob.guides.running.start_values import StartValues, center
 from kprob.layers import RandomVariable
 from kprob.types import Seed
 
 BUILD_ROWS = 1000
-BRANCH_RUNS = 20
 
 
 class StandIn(Handler):
@@ -70,6 +71,13 @@ def find_structure(networks: Networks, named: Mapping | None = None) -> Structur
         named: Data by name: covariates, and what is observed.
     """
     named = dict(named or {})
+    networks.refresh()
+    if networks.changed and networks.built:
+        follow_changes(networks)
+        known = networks.sample
+        networks.structure = _structure_by_running(
+            networks, {**known.rows, **{n: Whole(v) for n, v in known.whole.items()}}
+        )
     if networks.structure is None:
         networks.structure = _structure_by_running(networks, named)
         check_sites(networks.reparam, networks.structure, networks.model_name)
@@ -94,7 +102,7 @@ def _structure_by_running(networks: Networks, named: dict) -> Structure:
         return networks.run_generative(batch, random.seed(seed), size=size, extra=_stand_in(networks))
 
     sites = structure_of(run_on_covariates(run, covariates, whole)).sites
-    for seed in _branches(networks):
+    for seed in branches(networks):
         other = structure_of(run_on_covariates(functools.partial(run, seed=seed), covariates, whole))
         sites = {**other.sites, **sites}
     return Structure(sites)
@@ -102,11 +110,6 @@ def _structure_by_running(networks: Networks, named: dict) -> Structure:
 
 def _stand_in(networks: Networks) -> Handler | None:
     return None if networks.run_eagerly else StandIn()
-
-
-def _branches(networks: Networks) -> range:
-    # Networks that run eagerly may take other branches in other runs, with sites and parameters of their own.
-    return range(1, BRANCH_RUNS) if networks.run_eagerly else range(0)
 
 
 def _split(values: dict, whole: set) -> tuple[dict, dict]:
@@ -133,6 +136,7 @@ def build(networks: Networks, data: Data, num_data: int | None = None, check_val
         if fingerprint is None or fingerprint != networks.checked:
             check_again(networks, data)
             networks.checked = fingerprint
+            networks.keep_sample(data)
         return None
     host, num_data = networks.host, num_data or data.num_rows
     sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
@@ -147,42 +151,19 @@ def build(networks: Networks, data: Data, num_data: int | None = None, check_val
     q = networks.run_inference(batch, random.seed(1))
     check_networks(networks, batch, p, q, data)
     networks.plan = find_plan(networks, batch, q)  # discrete latents that q lacks are summed out from here on
-    latents = _latents(networks, batch, q)
-    p = networks.run_generative(batch, random.seed(2), latents=q)
+    latents = latents_of(networks, batch, q)
+    if networks.guide is None:
+        without_foreign_weights(networks, "inference", lambda: networks.run_inference(batch, random.seed(1)))
+    p = without_foreign_weights(
+        networks, "generative", lambda: networks.run_generative(batch, random.seed(2), latents=q)
+    )
     if check_values:
         if networks.guide is None:  # a guide takes its supports from p
             check_supports(p, q)
         check_repeatable(networks, batch, q, p)
-    networks.spec = _spec_of(networks, batch, p, q, latents, data, num_data)
-    host.built = True
+    networks.spec = spec_of(networks, batch, p, q, latents, data, num_data)
+    networks.note_built(data)
     return batch
-
-
-def _spec_of(
-    networks: Networks, batch: dict, p: Trace, q: Trace, latents: tuple[str, ...], data: Data, num_data: int | None
-) -> Spec:
-    latent_sites = [site for site in q.random_sites() if not site.intervened]
-    summed = () if networks.plan is None else networks.plan.sites
-    inside = all(site.in_data_plate for site in [*latent_sites, *(p[name] for name in summed)])
-    foldable = p.data_plate is not None and inside
-    guide = networks.guide
-    shared = foldable and can_share(q, independent=guide is not None and guide.independent)
-    if summed:
-        p = networks.replay(batch, random.seed(2), q)
-    terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
-    terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
-    rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
-    whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
-    return Spec(rows, whole, num_data, latents, foldable, shared, tuple(terms), summed=summed)
-
-
-def _latents(networks: Networks, batch: dict, q: Trace) -> tuple[str, ...]:
-    latents = [site.name for site in q.random_sites() if not site.intervened]
-    for seed in _branches(networks):
-        other = networks.run_inference(batch, random.seed(seed))
-        latents += [site.name for site in other.random_sites() if not site.intervened]
-        networks.run_generative(batch, random.seed(seed), latents=other)
-    return tuple(dict.fromkeys(latents))
 
 
 @_with_any_past
@@ -211,7 +192,7 @@ def build_generative(networks: Networks, data: Data, num_data: int | None = None
     whole = {name: (value.shape, _own_type(value, variable_dtype)) for name, value in data.whole.items()}
     terms = tuple(f"{site.name} (generative)" for site in p.weighed_sites())
     networks.spec = Spec(rows, whole, num_data, latents, False, False, terms, sampled=True)
-    networks.host.built = True
+    networks.note_built(data)
     return True
 
 
@@ -237,9 +218,10 @@ def check_again(networks: Networks, data: Data) -> None:
 
 
 def _set_up_guide(networks: Networks, guide: Guide, batch: dict, data: Data, num_data: int | None) -> None:
+    host = networks.host
+    guide.claim(host, networks.model_name)
     if guide.built:
         return
-    host = networks.host
     seed = random.from_generator(host.seed_generator) if guide.starts_at_random else random.seed(0)
     trace = networks.run_generative(batch, seed, extra=StartValues(guide.start_of))
     latents = [site for site in trace.random_sites(observed=False) if not enumerable(site)]

@@ -20,6 +20,7 @@ class Context:
         monitors: Its metrics.
         freezing: Which of its parts aren't trained.
         draws: What a sampler has drawn so far.
+        num_changes: How often the networks had changed when the last run of a sampler began.
     """
 
     model: keras.Model
@@ -27,3 +28,4 @@ class Context:
     monitors: Monitors
     freezing: Freezing
     draws: Draws | None = None
+    num_changes: int = 0

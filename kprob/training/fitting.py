@@ -16,7 +16,8 @@ from kprob.data.streams import Stream, stream_of
 from kprob.engine import find_structure, prepare_data
 from kprob.engine.agreement import check_rows_of_guide, check_whole_sums
 from kprob.errors import CompileError, DataError, KprobError, explain, names
-from kprob.training.callback_needs import listed, savers_last
+from kprob.training.callback_needs import listed, may_change_model, savers_last
+from kprob.training.changes import FollowCallbacks
 from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
 from kprob.training.epochs import Logs
 from kprob.training.fit_check import check_fit
@@ -65,7 +66,7 @@ def _fit_arrays(trainee: Trainee, x: Any, y: Any, plan: FitPlan) -> tuple[keras.
     trainee.monitors.non_finite.clear()
     size = _batch_size(data, plan.batch_size)
     check_whole_sums(networks, data.num_rows, size)
-    if plan.steps_per_epoch is None and _compilable(trainee.model):
+    if plan.steps_per_epoch is None and _compilable(trainee.model) and not trainee.model.own_steps("train"):
         ends = _epoch_ends(trainee, validation, plan, max(size, KERAS_BATCH_SIZE))
         ends.set_model(trainee.model)
         loop = CompiledLoop(trainee, data, plan, size, ends.on_epoch_end, validation is not None)
@@ -138,12 +139,21 @@ def _evaluate_arrays(
     data = prepare_data(trainee.networks, x, y, weights)
     trainee.build(data)
     with _fixed_seed(trainee.model, seed):
-        return evaluate_data(trainee, data, _batch_size(data, batch_size), steps)
+        return _evaluate_data(trainee, data, _batch_size(data, batch_size), steps)
 
 
 def _evaluate_stream(trainee: Trainee, stream: Stream, num_data: int | None = None, **options: Any) -> Logs:
     dataset = _stream_batches(trainee, stream, num_data).dataset()
     return trainee.model.keras_loop("evaluate", dataset, return_dict=True, **options)
+
+
+def _evaluate_data(trainee: Trainee, data: Data, size: int, steps: int | None = None) -> Logs:
+    # By Keras's own steps where the model has others than these.
+    if not trainee.model.own_steps("test"):
+        return evaluate_data(trainee, data, size, steps)
+    dataset = array_dataset(data, size, lambda: None)
+    found: Logs = trainee.model.keras_loop("evaluate", dataset, return_dict=True, verbose=0, steps=steps)
+    return found
 
 
 def evaluate_data(trainee: Trainee, data: Data, size: int, steps: int | None = None) -> Logs:
@@ -237,7 +247,7 @@ def _epoch_ends(
 
     def validate() -> Logs:
         if stream is None:
-            return evaluate_data(trainee, validation, plan.validation_batch_size or size, plan.validation_steps)
+            return _evaluate_data(trainee, validation, plan.validation_batch_size or size, plan.validation_steps)
         return _evaluate_stream(trainee, stream, verbose=0, steps=plan.validation_steps)
 
     def check(logs: Logs, epoch: int) -> None:
@@ -247,12 +257,13 @@ def _epoch_ends(
 
 
 def _keras_loop(trainee: Trainee, dataset: Any, ends: EpochEnds, plan: FitPlan) -> keras.callbacks.History:
+    watching = [FollowCallbacks(trainee)] if may_change_model(plan.callbacks) else []
     return trainee.model.keras_loop(
         "fit",
         dataset,
         epochs=plan.epochs,
         verbose=plan.verbose,
-        callbacks=[ends, *listed(plan.callbacks)],
+        callbacks=[ends, *listed(plan.callbacks), *watching],
         initial_epoch=plan.initial_epoch,
         steps_per_epoch=plan.steps_per_epoch,
         shuffle=False,
