@@ -156,7 +156,8 @@ class Networks:
             return
         if changes:
             self.forget(changes)
-        self.surroundings = Surroundings(self._roots(), self.variables(), self._restless)
+        of_seekers = [variable for one in self.seekers.values() for variable in getattr(one, "variables", ())]
+        self.surroundings = Surroundings(self._roots(), [*self.variables(), *of_seekers], self._restless)
 
     def forget(self, changes: Iterable[str] = ()) -> None:
         """Forgets what was compiled and found out.

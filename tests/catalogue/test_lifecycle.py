@@ -290,7 +290,9 @@ def an_optimizer_of_two_models():
 @programs.wrong("The optimizer['rest'] of Model belongs to another model".replace("rest", "guide"))
 def an_optimizer_of_parts_of_two_models():
     optimizer = keras.optimizers.Adam(0.1)
-    both = [Model().compile(kprob.ELBO(), kprob.optimizers.Optimizers({"guide": optimizer}, rest="adam")) for _ in range(2)]
+    both = [
+        Model().compile(kprob.ELBO(), kprob.optimizers.Optimizers({"guide": optimizer}, rest="adam")) for _ in range(2)
+    ]
     for each in both:
         built(each)
 

@@ -355,7 +355,9 @@ def test_a_callback_changes_a_number_freezes_a_layer_and_sets_the_learning_rate(
 
     history = model.fit(ROWS, batch_size=4, epochs=6, verbose=0, callbacks=[AfterEpoch(act)]).history
     assert np.abs(np.diff(np.stack(decoders), axis=0)).max(axis=(1, 2)).astype(bool).tolist() == [True] + 4 * [False]
-    assert np.abs(np.diff(np.stack(encoders), axis=0)).max(axis=(1, 2)).astype(bool).tolist() == 3 * [True] + 2 * [False]
+    assert np.abs(np.diff(np.stack(encoders), axis=0)).max(axis=(1, 2)).astype(bool).tolist() == 3 * [True] + 2 * [
+        False
+    ]
     expected = stats.norm(0.0, 100.0).logpdf(0.0)  # the data is nothing against a scale of 100
     assert history["log_likelihood"][2:] == pytest.approx([expected] * 4, rel=1e-2)
     assert min(history["log_likelihood"][:2]) > expected + 1.0
@@ -364,7 +366,12 @@ def test_a_callback_changes_a_number_freezes_a_layer_and_sets_the_learning_rate(
 def test_a_callback_changes_a_number_in_the_loop_of_keras():
     model = trained()
     model.fit(
-        ROWS, batch_size=4, epochs=2, steps_per_epoch=1, verbose=0, callbacks=[AfterEpoch(lambda m, _: setattr(m, "size", 100.0))]
+        ROWS,
+        batch_size=4,
+        epochs=2,
+        steps_per_epoch=1,
+        verbose=0,
+        callbacks=[AfterEpoch(lambda m, _: setattr(m, "size", 100.0))],
     )
     expected = stats.norm(0.0, 100.0).logpdf(0.0)
     assert model.history.history["log_likelihood"][1] == pytest.approx(expected, rel=1e-2)

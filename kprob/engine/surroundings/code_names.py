@@ -5,7 +5,7 @@ import sys
 from types import CodeType
 
 # Packages whose functions no user rewrites while a model lives.
-_LIBRARIES = frozenset(sys.stdlib_module_names) | {
+_PACKAGES = {
     "arviz",
     "jax",
     "jaxlib",
@@ -23,14 +23,23 @@ _LIBRARIES = frozenset(sys.stdlib_module_names) | {
 }
 
 
+def is_of_package(module_name: str | None) -> bool:
+    """Whether a module is of a package that models are written with.
+
+    Args:
+        module_name: Its name.
+    """
+    return (module_name or "").split(".")[0] in _PACKAGES
+
+
 def is_of_library(module_name: str | None) -> bool:
-    """Whether a module isn't the user's own.
+    """Whether a module isn't the user's own, but Python's or of such a package.
 
     Args:
         module_name: Its name.
     """
     top = (module_name or "").split(".")[0]
-    return top != "__main__" and top in _LIBRARIES
+    return is_of_package(module_name) or (top != "__main__" and top in sys.stdlib_module_names)
 
 
 @functools.lru_cache(maxsize=4096)

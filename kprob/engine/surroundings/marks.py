@@ -2,13 +2,14 @@
 
 import marshal
 import zlib
+from collections import deque
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 
 DEPTH = 8
-_SEQUENCES = (list, tuple, set, frozenset)
+SEQUENCES = (list, tuple, set, frozenset, deque)
 # The version of `marshal` that knows no references, of which equal values may have different ones.
 _VERSION = 2
 
@@ -50,7 +51,7 @@ def mark_of(value: Any, depth: int = DEPTH) -> Hashable:
         return _marshalled(dict(value)) or tuple(
             (mark_of(k, depth - 1), mark_of(v, depth - 1)) for k, v in value.items()
         )
-    if isinstance(value, _SEQUENCES):
+    if isinstance(value, SEQUENCES):
         return _marshalled(list(value)) or (type(value).__name__, *(mark_of(item, depth - 1) for item in value))
     if hasattr(value, "to_numpy"):  # a data frame, or a column of one
         return _mark_of_array(np.asarray(value.to_numpy()))

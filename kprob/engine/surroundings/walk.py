@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kprob.engine.surroundings.code_names import is_of_library, names_of
-from kprob.engine.surroundings.marks import mark_of
+from kprob.engine.surroundings.code_names import is_of_library, is_of_package, names_of
+from kprob.engine.surroundings.marks import SEQUENCES, mark_of
 from kprob.guides import Guide
 from kprob.objectives import Objective
 
@@ -87,7 +87,7 @@ class Walk:
                 self._visit_attributes(value, vars(value), value.__name__)
         elif isinstance(value, Mapping):
             self._visit_items((f"{label}[{key!r}]", item) for key, item in value.items())
-        elif isinstance(value, list | tuple | set | frozenset):
+        elif isinstance(value, SEQUENCES):
             self._visit_items((f"{label}[{i}]", item) for i, item in enumerate(value))
         elif isinstance(value, keras.Variable):
             self._visit_variable(value, label)
@@ -118,11 +118,15 @@ class Walk:
 
     def _visit_variable(self, variable: keras.Variable, label: str) -> None:
         self.labels.setdefault(id(variable), label)
+        self._enter_numbers(variable, label)
+
+    def _enter_numbers(self, variable: keras.Variable, label: str) -> None:
         if id(variable) not in self.own:
             # On JAX a program has the numbers in it of a variable that isn't the model's.
             self._enter(variable, label, lambda: getattr(variable, "_value", None))
 
-    def _visit_class(self, cls: type, label: str) -> None:
+    def _visit_class(self, cls: type, label: str, instance: object = None) -> None:
+        own = getattr(instance, "__dict__", {})
         for base in cls.__mro__:
             if is_of_library(base.__module__):
                 continue
@@ -132,19 +136,21 @@ class Walk:
                 functions = _functions_of(member)
                 if functions:
                     self._enter(base, f"{base.__name__}.{name}", functools.partial(held.get, name, MISSING))
+                    # And whether the object has got one of its own.
+                    self._enter(own, f"{label}.{name}", functools.partial(own.get, name, MISSING))
                 for function in functions:
                     self.visit(function, f"{base.__name__}.{name}")
                 if not functions and not hasattr(type(member), "__get__"):
-                    self._enter(base, f"{label}.{name}", functools.partial(held.get, name, MISSING))
+                    owner = base if instance is None else instance
+                    self._enter(owner, f"{label}.{name}", functools.partial(getattr, owner, name, MISSING))
 
     def _visit_object(self, value: Any, label: str) -> None:
         if isinstance(value, keras.layers.Layer):
             for variable in value.variables:
                 self.labels[id(variable)] = label  # the innermost name is the best
-                if id(variable) not in self.own:
-                    self._visit_variable(variable, f"{label} ({variable.path})")
+                self._enter_numbers(variable, f"{label} ({variable.path})")
         held = getattr(value, "__dict__", {})
-        library = is_of_library(type(value).__module__)
+        library = is_of_package(type(value).__module__)
         if isinstance(value, Objective | keras.layers.Layer | keras.optimizers.Optimizer):
             if library or not isinstance(value, keras.Model):
                 self._visit_settings(value, held, label)
@@ -153,9 +159,9 @@ class Walk:
                 self._enter(value, f"{label}.{name}", functools.partial(held.get, name, MISSING))
         if library:
             return
-        self._visit_class(type(value), label)
+        self._visit_class(type(value), label, value)
         self._visit_attributes(value, held, label)
-        for slot in self.names & set(getattr(type(value), "__slots__", ())):
+        for slot in self.names & {*_slots_of(type(value))}:
             self._enter(value, f"{label}.{slot}", functools.partial(getattr, value, slot, MISSING))
 
     def _visit_settings(self, value: Any, held: Mapping, label: str) -> None:
@@ -176,7 +182,8 @@ class Walk:
             return
         self._kept.append(owner)
         self.readings[id(owner), label] = Reading(label, read, value, mark_of(value))
-        self.visit(value, label)
+        if value is not MISSING:
+            self.visit(value, label)
 
 
 def walk_from(roots: Mapping[str, object], own: frozenset[int]) -> Walk:
@@ -194,6 +201,11 @@ def walk_from(roots: Mapping[str, object], own: frozenset[int]) -> Walk:
         if walk.names == {*names, *_CALLED}:
             return walk
         names = walk.names
+
+
+def _slots_of(cls: type) -> Iterable[str]:
+    slots = getattr(cls, "__slots__", ())
+    return (slots,) if isinstance(slots, str) else slots
 
 
 def _content(cell: types.CellType) -> Any:
