@@ -52,7 +52,8 @@ def compile_model(
     """
     _check_options(options)
     model, networks = context.model, context.networks
-    networks.refresh()  # a change that nobody has looked for yet
+    if networks.surroundings is not None:
+        networks.refresh()  # a change that nobody has looked for yet
     inference = inference_by(objective, context)
     hold_layers(model, inference.layers)
     networks.dtype, networks.jit = inference.dtype, options["jit_compile"] is not False

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kprob.engine.surroundings.marks import mark_of
+from kprob.engine.surroundings.marks import Same, mark_of
 from kprob.engine.surroundings.walk import Reading, walk_from
 
 
@@ -37,12 +37,12 @@ class Surroundings:
         self._readings = [reading for reading in self._readings if reading.label not in set(labels)]
 
 
-# Of these, a value that is the same object is the same value.
+# Of these, and of what is only ever compared by its identity, the same object is the same value.
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes)
 
 
 def _differs(reading: Reading) -> bool:
     now = reading.read()
-    if now is reading.value and type(now) in _IMMUTABLE:
+    if now is reading.value and (type(now) in _IMMUTABLE or type(reading.mark) is Same):
         return False
     return mark_of(now) != reading.mark
