@@ -107,7 +107,14 @@ class KerasSteps(keras.Model):
             )
 
     def train_on_batch(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Isn't there: a batch alone doesn't say how many rows the whole data set has."""
+        """Isn't there: a batch alone doesn't say how many rows the whole data set has.
+
+        Args:
+            x: What Keras's method takes.
+
+        Raises:
+            CompileError: Always.
+        """
         raise CompileError(
             explain(
                 "A kprob model has no `train_on_batch`: a batch alone doesn't say of how many rows it is a part, which the "

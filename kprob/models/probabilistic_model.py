@@ -210,11 +210,22 @@ class ProbabilisticModel(KerasSteps):
     def test_on_batch(
         self, x: Any = None, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> dict[str, float] | list[float]:
-        """Evaluates the objective on rows that are one batch: `evaluate` of these rows."""
+        """Evaluates the objective on rows that are one batch: `evaluate` of these rows.
+
+        Args:
+            x: Data by name.
+            y: Observed values, where `x` has only the covariates.
+            sample_weight: A weight for each row.
+            return_dict: Whether to return a dict rather than a list.
+        """
         return self.evaluate(x, y, sample_weight=sample_weight, batch_size=ALL_ROWS, return_dict=return_dict)
 
     def predict_on_batch(self, x: Any = None) -> Any:
-        """Predicts for rows that are one batch: `predict` of these rows."""
+        """Predicts for rows that are one batch: `predict` of these rows.
+
+        Args:
+            x: Data by name.
+        """
         return self.predict(x)
 
     def structure(self, data: Any = None) -> Structure:

@@ -242,6 +242,13 @@ def test_whatever_a_network_reads_is_seen_to_change(way):
     change(1.0)  # globals and classes as they were
 
 
+def test_a_global_of_the_name_of_an_attribute_is_none_of_the_networks():
+    model = Scaled()
+    model.networks.refresh()
+    globals().update(spread=1.0, x=2.0)  # as `self.spread` and `self.x`
+    assert model.networks.surroundings.changes() == []
+
+
 @pytest.mark.parametrize("way", [of_attribute, of_dict_of_dicts, of_closure, of_layer], ids=lambda way: way.__name__)
 def test_a_number_that_a_network_reads_may_change(way):
     model, change = way()
@@ -280,6 +287,9 @@ def test_nothing_is_compiled_anew_where_nothing_changed():
         elbo(model)
     assert model.networks.programs.entries == programs
     assert model.runs == before
+
+
+spread = x = 0.0
 
 
 class Trained(kprob.ProbabilisticModel):

@@ -1,5 +1,6 @@
 """Which names a function's code mentions, and which code is the user's own."""
 
+import dis
 import functools
 import sys
 from types import CodeType
@@ -56,3 +57,17 @@ def names_of(code: CodeType) -> frozenset[str]:
         elif isinstance(constant, str) and constant.isidentifier():
             names.add(constant)
     return frozenset(names)
+
+
+@functools.lru_cache(maxsize=4096)
+def globals_of(code: CodeType) -> frozenset[str]:
+    """Returns the names that code looks up among the globals of its module, or Python's own.
+
+    Args:
+        code: The code of a function.
+    """
+    found = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= globals_of(constant)
+    return frozenset(found)

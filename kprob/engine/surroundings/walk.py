@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kprob.engine.surroundings.code_names import is_of_library, is_of_package, names_of
+from kprob.engine.surroundings.code_names import globals_of, is_of_library, is_of_package, names_of
 from kprob.engine.surroundings.marks import SEQUENCES, mark_of
 from kprob.guides import Guide
 from kprob.objectives import Objective
@@ -97,11 +97,10 @@ class Walk:
             self._visit_object(value, label)
 
     def _visit_function(self, function: types.FunctionType, label: str) -> None:
-        mentioned = names_of(function.__code__)
         if not is_of_library(function.__module__):
-            self.names |= mentioned
+            self.names |= names_of(function.__code__)
             scope = function.__globals__
-            for name in mentioned & scope.keys():
+            for name in globals_of(function.__code__) & scope.keys():
                 self._enter(scope, name, functools.partial(scope.get, name, MISSING))
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._enter(cell, name, functools.partial(_content, cell))
