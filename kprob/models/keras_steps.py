@@ -106,11 +106,13 @@ class KerasSteps(keras.Model):
                 )
             )
 
-    def train_on_batch(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def train_on_batch(self, x: Any = None, y: Any = None, **options: Any) -> Any:
         """Isn't there: a batch alone doesn't say how many rows the whole data set has.
 
         Args:
             x: What Keras's method takes.
+            y: The same.
+            **options: The same.
 
         Raises:
             CompileError: Always.
