@@ -62,6 +62,12 @@ class Data:
         return Data(taken, self.whole, number, weights)
 
 
+def is_batch(value: object) -> bool:
+    """Whether something is a batch, rather than a user's data by name."""
+    parts = (value.get("rows"), value.get("whole")) if isinstance(value, dict) and "num_data" in value else ()
+    return bool(parts) and all(isinstance(part, dict) for part in parts)
+
+
 def batch_of(data: Data, num_data: int | None = None, with_index: bool = True) -> dict:
     """Returns all of a data set as one batch of tensors.
 

@@ -18,7 +18,6 @@ from kprob.effects import AnyPast, Handler, Site, Trace
 from kprob.engine.agreement import (
     check_covariates,
     check_data,
-    check_independent_rows,
     check_inference,
     check_networks,
     check_rows_of_guide,
@@ -29,22 +28,21 @@ from kprob.engine.impossible_parameters import check_parameters
 from kprob.engine.index_ranges import check_indices
 from kprob.engine.matching import check_supports
 from kprob.engine.networks import Networks
-from kprob.engine.probing.coupled_plates import find_coupling
 from kprob.engine.probing.dependencies import latent_parents
 from kprob.engine.probing.dependency_search import find_dependencies
-from kprob.engine.probing.folding import find_folding
+from kprob.engine.probing.foreign_weights import without_foreign_weights
 from kprob.engine.probing.repeatability import check_repeatable
 from kprob.engine.probing.structure import Structure, run_on_covariates, structure_of
+from kprob.engine.renewal import follow_changes
 from kprob.engine.reparameterizing import check_sites, choose
-from kprob.engine.shared_inference import can_share
 from kprob.engine.spec import Spec
+from kprob.engine.spec_of_runs import branches, latents_of, spec_of, try_out
 from kprob.guides import Guide
 from kprob.guides.running.start_values import StartValues, center
 from kprob.layers import RandomVariable
 from kprob.types import Seed
 
 BUILD_ROWS = 1000
-BRANCH_RUNS = 20
 
 
 class StandIn(Handler):
@@ -83,6 +81,13 @@ def find_structure(networks: Networks, named: Mapping | None = None, check_value
         check_values: Whether parameters must be possible.
     """
     named = dict(named or {})
+    networks.refresh()
+    if networks.changed and networks.built:
+        follow_changes(networks)
+        known = networks.sample
+        networks.structure = _structure_by_running(
+            networks, {**known.rows, **{n: Whole(v) for n, v in known.whole.items()}}, check_values
+        )
     if networks.structure is None:
         networks.structure = _structure_by_running(networks, named, check_values)
         check_sites(networks.reparam, networks.structure, networks.model_name)
@@ -110,7 +115,7 @@ def _structure_by_running(networks: Networks, named: dict, check_values: bool) -
     if check_values:
         check_parameters(trace, lambda seed: run_on_covariates(functools.partial(run, seed=seed), covariates, whole))
     sites = structure_of(trace).sites
-    for seed in _branches(networks):
+    for seed in branches(networks):
         other = structure_of(run_on_covariates(functools.partial(run, seed=seed), covariates, whole))
         sites = {**other.sites, **sites}
     return Structure(sites)
@@ -118,11 +123,6 @@ def _structure_by_running(networks: Networks, named: dict, check_values: bool) -
 
 def _stand_in(networks: Networks) -> Handler | None:
     return None if networks.run_eagerly else StandIn()
-
-
-def _branches(networks: Networks) -> range:
-    # Networks that run eagerly may take other branches in other runs, with sites and parameters of their own.
-    return range(1, BRANCH_RUNS) if networks.run_eagerly else range(0)
 
 
 def _split(values: dict, whole: set) -> tuple[dict, dict]:
@@ -149,6 +149,7 @@ def build(networks: Networks, data: Data, num_data: int | None = None, check_val
         if fingerprint is None or fingerprint != networks.checked:
             check_again(networks, data)
             networks.checked = fingerprint
+            networks.keep_sample(data)
         return None
     host, num_data = networks.host, num_data or data.num_rows
     sample = data if data.num_rows is None else data.take(slice(0, BUILD_ROWS))
@@ -163,53 +164,23 @@ def build(networks: Networks, data: Data, num_data: int | None = None, check_val
     q = networks.run_inference(batch, random.seed(1))
     check_networks(networks, batch, p, q, data)
     networks.plan = find_plan(networks, batch, q)  # discrete latents that q lacks are summed out from here on
-    latents = _latents(networks, batch, q)
-    p = networks.run_generative(batch, random.seed(2), latents=q)
-    local = _is_local(networks, p, q)
-    networks.folding = find_folding(networks, data) if local and not networks.run_eagerly else None
+    latents = latents_of(networks, batch, q)
+    if networks.guide is None:
+        without_foreign_weights(networks, "inference", lambda: networks.run_inference(batch, random.seed(1)))
+    p = without_foreign_weights(
+        networks, "generative", lambda: networks.run_generative(batch, random.seed(2), latents=q)
+    )
+    try_out(networks, data, p, q)
     if check_values:
         check_inference(networks, batch, q)
         if networks.guide is None:  # a guide takes its supports from p
             check_supports(p, q)
         if networks.folding is None or not networks.folding.of_both:  # else they were the same in several runs
             check_repeatable(networks, batch, q, p)
-    networks.spec = _spec_of(networks, batch, p, q, latents, data, num_data, local)
-    host.built = True
+    networks.spec = spec_of(networks, batch, p, q, latents, data, num_data)
+    networks.note_built(data)
     check_indices(networks, data)  # of q's, whose layers are built now
     return batch
-
-
-def _is_local(networks: Networks, p: Trace, q: Trace) -> bool:
-    # Whether every latent, drawn or summed out, is inside the data plate.
-    latents = [site for site in q.random_sites() if not site.intervened]
-    summed = () if networks.plan is None else networks.plan.sites
-    return p.data_plate is not None and all(site.in_data_plate for site in [*latents, *(p[name] for name in summed)])
-
-
-def _spec_of(
-    networks: Networks,
-    batch: dict,
-    p: Trace,
-    q: Trace,
-    latents: tuple[str, ...],
-    data: Data,
-    num_data: int | None,
-    local: bool,
-) -> Spec:
-    summed = () if networks.plan is None else networks.plan.sites
-    networks.coupling = find_coupling(networks, data, q)
-    guide = networks.guide
-    if guide is not None and guide.needs_independent_rows:
-        check_independent_rows(networks, p)
-    shared = local and can_share(q, independent=guide is not None and guide.independent)
-    if summed:
-        p = networks.replay(batch, random.seed(2), q)
-    terms = [f"{site.name} (inference)" for site in q.weighed_sites()]
-    terms += [f"{site.name} (generative)" for site in p.weighed_sites()]
-    rows = {name: (value.shape[1:], value.dtype.name) for name, value in data.rows.items()}
-    whole = {name: (value.shape, value.dtype.name) for name, value in data.whole.items()}
-    inferred = tuple(site.name for site in q.random_sites())
-    return Spec(rows, whole, num_data, latents, local, shared, tuple(terms), summed=summed, inferred=inferred)
 
 
 def note_trained(networks: Networks, data: Data) -> None:
@@ -228,9 +199,8 @@ def note_trained(networks: Networks, data: Data) -> None:
     batch = batch_of(sample, data.num_rows)
     q = networks.run_inference(batch, random.seed(1))
     p = networks.run_generative(batch, random.seed(2), latents=q)
-    local = _is_local(networks, p, q)
-    networks.folding = find_folding(networks, data) if local and not networks.run_eagerly else None
-    found = _spec_of(networks, batch, p, q, (*spec.latents, *new), data, data.num_rows, local)
+    try_out(networks, data, p, q)
+    found = spec_of(networks, batch, p, q, (*spec.latents, *new), data, data.num_rows)
     networks.spec = dataclasses.replace(
         spec,
         latents=found.latents,
@@ -239,15 +209,6 @@ def note_trained(networks: Networks, data: Data) -> None:
         terms=found.terms,
     )
     networks.programs.clear()
-
-
-def _latents(networks: Networks, batch: dict, q: Trace) -> tuple[str, ...]:
-    latents = [site.name for site in q.random_sites() if not site.intervened]
-    for seed in _branches(networks):
-        other = networks.run_inference(batch, random.seed(seed))
-        latents += [site.name for site in other.random_sites() if not site.intervened]
-        networks.run_generative(batch, random.seed(seed), latents=other)
-    return tuple(dict.fromkeys(latents))
 
 
 @_with_any_past
@@ -276,7 +237,7 @@ def build_generative(networks: Networks, data: Data, num_data: int | None = None
     whole = {name: (value.shape, _own_type(value, variable_dtype)) for name, value in data.whole.items()}
     terms = tuple(f"{site.name} (generative)" for site in p.weighed_sites())
     networks.spec = Spec(rows, whole, num_data, latents, False, False, terms, sampled=True)
-    networks.host.built = True
+    networks.note_built(data)
     return True
 
 
@@ -303,9 +264,10 @@ def check_again(networks: Networks, data: Data) -> None:
 
 
 def _set_up_guide(networks: Networks, guide: Guide, batch: dict, data: Data, num_data: int | None) -> None:
+    host = networks.host
+    guide.claim(host, networks.model_name)
     if guide.built:
         return
-    host = networks.host
     seed = random.from_generator(host.seed_generator) if guide.starts_at_random else random.seed(0)
     trace = networks.run_generative(batch, seed, extra=StartValues(guide.start_of))
     latents = [site for site in trace.random_sites(observed=False) if not enumerable(site)]

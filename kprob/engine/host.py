@@ -20,7 +20,9 @@ class Host(Protocol):
         modules: Layers that its networks named by `kprob.module`, or that its functions refer to.
         seed_generator: Its random numbers.
         variable_dtype: The type of its variables.
-        trainable_variables: The variables that training moves.
+        train_function: Keras's own program of a step, or None before it is made.
+        test_function: Keras's own program of a step of evaluation.
+        predict_function: Keras's own program of a prediction.
     """
 
     name: str
@@ -31,7 +33,13 @@ class Host(Protocol):
     modules: dict[str, keras.layers.Layer]
     seed_generator: keras.random.SeedGenerator
     variable_dtype: str
-    trainable_variables: list
+    train_function: Callable | None
+    test_function: Callable | None
+    predict_function: Callable | None
+
+    @property
+    def trainable_variables(self) -> list:
+        """The variables that are trained."""
 
     @property
     def variables(self) -> list:

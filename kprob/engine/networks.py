@@ -4,27 +4,30 @@ One run is about one draw, or about several draws that are folded into the rows 
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from kprob.backend import map_draws
+from kprob.data import Data
 from kprob.data.batch import data_of, repeat_rows, rows_of
 from kprob.effects import Handler, LocScale, Trace, Transform, handlers, reparam
-from kprob.engine.arguments import arguments_of, bind
+from kprob.engine.arguments import bind
 from kprob.engine.enumeration import SummationPlan, collapse
 from kprob.engine.given_data import RefuseSecondValues
 from kprob.engine.host import Host
 from kprob.engine.network_errors import explained
+from kprob.engine.network_functions import NetworkFunctions
 from kprob.engine.paired_run import PairedRun
 from kprob.engine.parameters import NamedParameters, ParameterHandler
 from kprob.engine.precision import in_precision
 from kprob.engine.probing.structure import Structure
 from kprob.engine.programs import Programs
 from kprob.engine.spec import Coupling, Folding, Spec
+from kprob.engine.surroundings import Surroundings
 from kprob.errors import KprobError, explain
 from kprob.guides import Guide
 from kprob.types import Seed
@@ -57,12 +60,24 @@ class Networks:
         guide_is_automatic: Whether the guide, where there is one, stands in for an inference network that nobody gave.
         dtype: Type of numbers that the model is computed in, where its inference asks for more digits.
         jit: Whether to compile with XLA.
+        surroundings: What the networks read from Python, as it was when programs were compiled; None before that.
+        changed: Names of what has changed of it since the networks were last checked.
+        num_changes: How often something has changed of it.
+        sample: A few rows of the data that the model has seen.
+        weights: Addresses of the variables that the model was built with.
+        seekers: The objective or sampler and the optimizers, by name: programs have their settings in them too.
     """
 
     def __init__(self, host: Host, model_name: str) -> None:
-        self.host, self.model_name = host, model_name
+        self.host, self._functions = host, NetworkFunctions(host, model_name)
         self.parameters = NamedParameters()
-        self.programs = Programs(self.variables, lambda: self.phase, lambda: self.run_eagerly)
+        self.programs = Programs(self.variables, lambda: self.phase, lambda: self.run_eagerly, self.refresh)
+        self.surroundings: Surroundings | None = None
+        self.changed: tuple[str, ...] = ()
+        self.num_changes = 0
+        self.seekers: dict[str, object] = {}
+        self.sample, self.weights = Data(), set[int]()
+        self._restless: set[str] = set()
         self.reparam: dict[str, Reparameterization] = {}
         self.reparam_is_open = False
         self.structure: Structure | None = None
@@ -77,15 +92,24 @@ class Networks:
         self.guide_is_automatic = True
         self.dtype, self.jit = "float32", True
 
-    @cached_property
+    @property
+    def model_name(self) -> str:
+        """Name of the model, for messages."""
+        return self._functions.model_name
+
+    @model_name.setter
+    def model_name(self, name: str) -> None:
+        self._functions = NetworkFunctions(self.host, name)
+
+    @property
     def generative(self) -> Callable:
         """The generative network, a function of covariates."""
-        return self.host.generative
+        return self._functions.generative
 
     @property
     def inference(self) -> Callable | Guide | None:
         """The inference network: a guide, a function of data, or None while there is none."""
-        return self._handwritten if self.guide is None else self.guide
+        return self._functions.inference if self.guide is None else self.guide
 
     @property
     def guide(self) -> Guide | None:
@@ -97,15 +121,15 @@ class Networks:
         """What the guide does at the moment, where that changes."""
         return None if self.guide is None else self.guide.phase
 
-    @cached_property
+    @property
     def generative_arguments(self) -> dict[str, bool]:
         """Arguments of the generative network: whether each is required."""
-        return arguments_of(self.generative, f"the generative network of {self.model_name}")
+        return self._functions.generative_arguments
 
     @property
     def inference_arguments(self) -> dict[str, bool]:
         """Arguments of a handwritten inference network: whether each is required."""
-        return {} if self.guide is not None else self._handwritten_arguments
+        return {} if self.guide is not None else self._functions.inference_arguments
 
     @property
     def run_eagerly(self) -> bool:
@@ -137,6 +161,57 @@ class Networks:
     def variables(self) -> list:
         """Returns the variables that the networks may read."""
         return self.host.variables
+
+    def refresh(self) -> None:
+        """Forgets what was compiled and found out, where what the networks read from Python isn't what it was."""
+        changes = [] if self.surroundings is None else self.surroundings.changes()
+        if self.surroundings is not None and not changes:
+            return
+        if changes:
+            self.forget(changes)
+        of_seekers = [variable for one in self.seekers.values() for variable in getattr(one, "variables", ())]
+        self.surroundings = Surroundings(self._roots(), [*self.variables(), *of_seekers], self._restless)
+
+    def forget(self, changes: Iterable[str] = ()) -> None:
+        """Forgets what was compiled and found out.
+
+        Args:
+            changes: Names of what has changed, by which the networks are to be checked again.
+        """
+        self.programs.clear()
+        self.surroundings, self.checked = None, None
+        self.host.train_function = self.host.test_function = self.host.predict_function = None
+        self._functions = NetworkFunctions(self.host, self.model_name)
+        if changes:
+            self.changed, self.num_changes = tuple(dict.fromkeys((*self.changed, *changes))), self.num_changes + 1
+            if not self.built:
+                self.structure = None
+
+    def note_built(self, data: Data) -> None:
+        """Takes note that all variables have been made.
+
+        Args:
+            data: The data of the build.
+        """
+        self.host.built = True
+        self.surroundings, self.changed = None, ()  # layers have been built since
+        self.weights = {id(variable) for variable in self.variables()}
+        self.keep_sample(data)
+
+    def keep_sample(self, data: Data) -> None:
+        """Keeps a few rows of data, on which the networks can be checked later.
+
+        Args:
+            data: Data of the model.
+        """
+        few = data if data.num_rows is None else data.take(np.arange(min(data.num_rows, 2)))
+        self.sample = few
+
+    def _roots(self) -> dict[str, object]:
+        layers = {layer.name: layer for layer in self.host._flatten_layers(include_self=False)}
+        network = self.inference
+        own = {self.model_name: self.host, "generative": self.generative, "inference": network}
+        return {**own, **self.seekers, **layers}
 
     def store(self) -> Handler:
         """Returns the handler that gives the networks their parameters, for one run."""
@@ -273,14 +348,17 @@ class Networks:
                     self._call("generative", trace, self._generate, {"batch": batch}, batch)
         return trace.result
 
-    @cached_property
-    def _handwritten(self) -> Callable | None:
-        return self.host.inference
-
-    @cached_property
-    def _handwritten_arguments(self) -> dict[str, bool]:
-        network = self._handwritten
-        return {} if network is None else arguments_of(network, f"the inference network of {self.model_name}")
+    @contextmanager
+    def _own_changes_ignored(self) -> Iterator[None]:
+        # What a network itself changes when it runs, such as a counter of its runs, is no change of what it is.
+        surroundings = self.surroundings
+        before = set() if surroundings is None else set(surroundings.changes())
+        yield
+        if surroundings is not None:
+            changed = set(surroundings.changes()) - before
+            if changed:
+                surroundings.ignore(changed)
+                self._restless |= changed
 
     def require_handwritten(self) -> Callable:
         """Returns the handwritten inference network.
@@ -288,7 +366,7 @@ class Networks:
         Raises:
             KprobError: There is none.
         """
-        if self._handwritten is None:
+        if self._functions.inference is None:
             raise KprobError(
                 explain(
                     f"{self.model_name} has no inference network yet.",
@@ -297,7 +375,7 @@ class Networks:
                     fix='call model.compile(kprob.ELBO(), "adam").fit(data) on a new model first',
                 )
             )
-        return self._handwritten
+        return self._functions.inference
 
     def _rewritten(self, batch: dict) -> None:
         with reparam(config=self.reparam):
@@ -307,7 +385,7 @@ class Networks:
         return self.generative(**bind(self.generative_arguments, data_of(batch), "generative", self.model_name))
 
     def _call(self, network: str, trace: handlers.trace, function: Callable, arguments: dict, batch: dict) -> None:
-        with explained(network, self.model_name, trace, data_of(batch)):
+        with explained(network, self.model_name, trace, data_of(batch)), self._own_changes_ignored():
             function(**arguments)
 
 

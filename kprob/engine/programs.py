@@ -15,11 +15,18 @@ class Programs:
         variables: Returns the variables that the programs read.
         phase: Returns the guide's phase.
         eagerly: Returns whether Python decides what runs, so that nothing is compiled.
+        refresh: Called before a program is looked up: it clears them all where what they have in them is no more so.
     """
 
-    def __init__(self, variables: Callable[[], list], phase: Callable[[], str | None], eagerly: Callable[[], bool]):
+    def __init__(
+        self,
+        variables: Callable[[], list],
+        phase: Callable[[], str | None],
+        eagerly: Callable[[], bool],
+        refresh: Callable[[], object] = lambda: None,
+    ):
         self.entries: dict[tuple, Any] = {}
-        self._variables, self._phase, self._eagerly = variables, phase, eagerly
+        self._variables, self._phase, self._eagerly, self._refresh = variables, phase, eagerly, refresh
 
     def cached(self, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
         """Returns what `make()` made when it was first asked for, for the guide as it is now.
@@ -28,6 +35,7 @@ class Programs:
             key: What tells it from the model's other programs.
             make: Makes it.
         """
+        self._refresh()
         key = (*key, self._phase())
         if key not in self.entries:
             self.entries[key] = make()

@@ -152,6 +152,7 @@ class Group(Guide):
             self._records.draw_posterior = draws
         self.owners.update({name: self._owner(name) for name in latents})
         for guide in self._used():
+            guide.claim(self, "a Group")
             own_sites = {site.name: site for site in sites if self.owners[site.name] is guide}
             own_parents = {
                 name: tuple(parent for parent in each if parent in own_sites)

@@ -83,6 +83,10 @@ class Guide(keras.layers.Layer):
         """The variables by the parameters' names, without those that heads on an encoder make."""
         return self._records.parameters
 
+    def claim(self, owner: object, owner_name: str) -> None:
+        """Takes note of the model, or the group of guides, that this is the guide of; another one's is an error."""
+        self._records.claim(owner, owner_name, type(self).__name__, self.built)
+
     def setup(
         self,
         sites: list[effects.Site],

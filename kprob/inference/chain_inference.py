@@ -22,7 +22,9 @@ class ChainInference(SampledInference[Sampler]):
         self._data_of_density = ""
 
     def run(self, data: Data, plan: FitPlan, epochs: int | None) -> keras.callbacks.History:
-        of_data = fingerprint(data)
+        of_data, changes = fingerprint(data), self.networks.num_changes
+        if changes != self.context.num_changes:  # draws of another density aren't gone on with
+            self.context.draws, self.context.num_changes, self._density = None, changes, None
         if self._density is None or of_data != self._data_of_density:
             # A second fit to the same data finds its density: to check it again takes several runs of the network.
             self.build(data)

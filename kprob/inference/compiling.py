@@ -16,6 +16,7 @@ from kprob.inspection.named_parts import variables_named
 from kprob.training.freezing import keep_state
 from kprob.training.objective_state import build_objective, hold_layers
 from kprob.training.optimizers import bound
+from kprob.training.ownership import check_optimizer, optimizers_of
 
 KERAS_LOSSES = ("loss", "metrics", "loss_weights", "weighted_metrics")
 
@@ -51,6 +52,8 @@ def compile_model(
     """
     _check_options(options)
     model, networks = context.model, context.networks
+    if networks.surroundings is not None:
+        networks.refresh()  # a change that nobody has looked for yet
     inference = inference_by(objective, context)
     hold_layers(model, inference.layers)
     networks.dtype, networks.jit = inference.dtype, options["jit_compile"] is not False
@@ -58,6 +61,9 @@ def compile_model(
     with _explained_optimizer(optimizer):
         optimizer = bound(optimizer, lambda name: variables_named(networks, name))
         keras_compile(optimizer=optimizer, **options)
+    networks.seekers = {"objective": inference.method, **optimizers_of(model.optimizer)}
+    networks.surroundings = None
+    check_optimizer(model.optimizer, networks)
     if networks.built:
         if inference.objective is not None:
             build_objective(networks, inference.objective)
@@ -96,7 +102,7 @@ def _set_form(networks: Networks, reparam: object) -> None:
     # What was compiled of the networks in another form is forgotten.
     if reparam is not None:
         set_reparam(networks, reparam)
-    networks.programs.clear()
+    networks.forget()
     if not networks.built:
         networks.structure = None  # running eagerly, a network may take more than one branch
 

@@ -24,6 +24,7 @@ class Context:
         draws: What a sampler has drawn so far.
         reads: The variables that the generative network reads, where that has been found out.
         constants: Fingerprints of what the model was made with, by name, where they have been made.
+        num_changes: How often the networks had changed when the last run of a sampler began.
     """
 
     model: keras.Model
@@ -43,3 +44,5 @@ class Context:
         self.draws = None if own.draws is None else Draws.from_bytes(own.draws)
         self.networks.fitted_rows, self.networks.weights_checked = own.rows, False
         return own.variables
+
+    num_changes: int = 0

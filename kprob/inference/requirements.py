@@ -1,10 +1,15 @@
 """What a model must have before it can be fitted, saved or asked, and what is said where it hasn't."""
 
+from collections.abc import Mapping
+
 import keras
 
 from kprob import saving
 from kprob.engine import Networks
 from kprob.errors import ArchiveError, CompileError, KprobError, SiteError, explain, names
+
+# What kprob itself renews in a model that is built.
+_RENEWED = ("objective_state", "optimizer")
 
 
 def require_initialised(model: keras.Model) -> None:
@@ -19,6 +24,34 @@ def require_initialised(model: keras.Model) -> None:
                 fix="write def __init__(self, ..., **kwargs): super().__init__(**kwargs)",
             )
         )
+
+
+def require_same_layers(model: keras.Model, name: str, value: object) -> None:
+    """Raises where a layer or a variable of a built model is replaced, added or taken away."""
+    held = vars(model)
+    if not held.get("built") or name.startswith("_") or name in _RENEWED or "_state" not in held:
+        return
+    before = held.get(name)
+    if not (_has_state(value) or _has_state(before)) or value is before:
+        return
+    new = f"self.{name} = {type(value).__name__}" if value is not None else f"del self.{name}"
+    raise SiteError(
+        explain(
+            f"The layers of {type(model).__name__} can't change any more: guide, optimizer and saved files know those that it was "
+            "built with.",
+            received=f"{new}, where it was {'nothing' if before is None else type(before).__name__}",
+            expected="the layers that were made in `__init__`",
+            fix=f"make a new model with other layers, or take over weights: model.{name}.set_weights(other.get_weights())",
+        )
+    )
+
+
+def _has_state(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_state(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(_has_state(item) for item in value)
+    return isinstance(value, keras.layers.Layer | keras.Variable) and not isinstance(value, keras.metrics.Metric)
 
 
 def require_compiled(model: keras.Model, model_name: str, verb: str) -> None:

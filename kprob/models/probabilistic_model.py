@@ -12,10 +12,8 @@ from typing import Any
 import keras
 
 from kprob import saving
-from kprob.backend import random
-from kprob.data import batch_of
 from kprob.delegation import documented_by
-from kprob.engine import Networks, Structure, find_structure, prepare_data
+from kprob.engine import Networks, Structure, find_structure
 from kprob.engine.building import track_closures
 from kprob.evaluation import evidence
 from kprob.evaluation.evidence import Estimate
@@ -26,6 +24,7 @@ from kprob.inference.build_config import build_from_config, get_build_config
 from kprob.inference.compiling import compile_model, renew_optimizer
 from kprob.inspection.summary import print_summary
 from kprob.layers.naming import claim_names
+from kprob.models.keras_steps import KerasSteps
 from kprob.models.state import ModelState
 from kprob.objectives import Objective
 from kprob.queries import Query
@@ -35,10 +34,13 @@ from kprob.samplers.chains.draws import Draws
 from kprob.training.freezing import Freezing
 from kprob.training.metrics import Monitors
 from kprob.training.objective_state import ObjectiveState
+from kprob.training.ownership import lacks_variables
+
+ALL_ROWS = 2**31 - 1
 
 
 @saving.register
-class ProbabilisticModel(keras.Model):
+class ProbabilisticModel(KerasSteps):
     """A probabilistic model: random variables as Keras layers, trained by `compile(...).fit(...)`.
 
     To subclass, make layers in `__init__` and override `generative`, which declares every random variable; its arguments
@@ -107,8 +109,13 @@ class ProbabilisticModel(keras.Model):
         self._state = ModelState(self._arguments, context, inference_by("elbo", context))
 
     def __setattr__(self, name: Any, value: Any) -> None:
+        requirements.require_same_layers(self, name, value)
         claim_names(self, name, value)
         super().__setattr__(name, value)
+
+    def __delattr__(self, name: Any) -> None:
+        requirements.require_same_layers(self, name, None)
+        super().__delattr__(name)
 
     def generative(self, **covariates: Any) -> None:
         """The generative network: declares every random variable. To be overridden."""
@@ -160,53 +167,12 @@ class ProbabilisticModel(keras.Model):
         state.compile_options = options
         return self
 
-    # Keras's own loop. Its steps serve every backend; they only tell `call` that its input is a batch to be evaluated.
-
-    def train_step(self, *args: Any) -> Any:
-        with self._state.in_phase("train"):
-            return super().train_step(*args)
-
-    def test_step(self, *args: Any) -> Any:
-        with self._state.in_phase("test"):
-            return super().test_step(*args)
-
-    def call(self, data: Any, training: Any = None) -> Any:
-        state = self._state
-        if state.phase is not None:
-            seed = random.from_generator(self.seed_generator)
-            return state.inference.loss.evaluate(data, seed, state.phase == "train")
-        batch = batch_of(prepare_data(self.networks, data))
-        generative_trace, _ = self.networks.pair(batch, random.from_generator(self.seed_generator))
-        return generative_trace.values()
-
-    def __call__(self, data: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._state.phase is not None:
-            return super().__call__(data, *args, **kwargs)
-        return self.call(data)
-
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
-        loss = self._state.inference.loss
-        loss.note(self._state.context.monitors, x, y_pred)
-        return loss.of_evaluation(x, y_pred)
-
-    @property
-    def metrics(self) -> list:
-        return [*super().metrics, *self._state.context.monitors.metrics] if self.compiled else []
-
-    def get_metrics_result(self) -> dict:
-        non_finite = self._state.context.monitors.non_finite
-        return {metric.name: metric.result() for metric in self.metrics if metric is not non_finite}
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
-        return self.get_metrics_result()
-
-    def keras_loop(self, verb: str, dataset: Any, **options: Any) -> Any:
-        """Runs Keras's own "fit" or "evaluate" over batches of the engine."""
-        return getattr(super(), verb)(dataset, **options)
-
     @documented_by(Inference.fit)
     def fit(self, x: Any = None, y: Any = None, **options: Any) -> keras.callbacks.History:
-        return self._compiled_inference("fit").fit(x, y, **options)
+        self._compiled_inference("fit")
+        if lacks_variables(self.optimizer, self):
+            self._with_new_optimizer()
+        return self._inference.fit(x, y, **options)
 
     @documented_by(Inference.evaluate)
     def evaluate(self, x: Any = None, y: Any = None, **options: Any) -> Any:
@@ -238,7 +204,29 @@ class ProbabilisticModel(keras.Model):
     def predict(
         self, x: Any = None, *, num_samples: int = 100, seed: Any = None, batch_size: Any = None, verbose: Any = None
     ) -> Any:
+        self.require_no_steps("predict")
         return self._inference.predict(x, num_samples, seed, batch_size)
+
+    def test_on_batch(
+        self, x: Any = None, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> dict[str, float] | list[float]:
+        """Evaluates the objective on rows that are one batch: `evaluate` of these rows.
+
+        Args:
+            x: Data by name.
+            y: Observed values, where `x` has only the covariates.
+            sample_weight: A weight for each row.
+            return_dict: Whether to return a dict rather than a list.
+        """
+        return self.evaluate(x, y, sample_weight=sample_weight, batch_size=ALL_ROWS, return_dict=return_dict)
+
+    def predict_on_batch(self, x: Any = None) -> Any:
+        """Predicts for rows that are one batch: `predict` of these rows.
+
+        Args:
+            x: Data by name.
+        """
+        return self.predict(x)
 
     def structure(self, data: Any = None) -> Structure:
         """Returns the sites of the generative network, running it once where that hasn't been done."""

@@ -208,7 +208,9 @@ class PriorQuery(NetworkQuery):
         batch = repeated(batch, num_draws)
         # Values that are given stand before the data's; and a covariate that has the name of a site is no value of the site,
         # unless its density is asked for.
-        drawn = [name for name in target.names if name in networks.generative_arguments] if given is None else list(given)
+        drawn = (
+            [name for name in target.names if name in networks.generative_arguments] if given is None else list(given)
+        )
         return networks.run_generative(batch, seed, None, num_draws, target.size, given=given, unobserved=drawn)
 
     def batch_of(self, data: Data, start: int = 0) -> dict:

@@ -46,6 +46,12 @@ def epochs_between(callbacks: Any) -> list[int]:
     return [getattr(callback, "epochs_between", 1) for callback in callbacks if type(callback) not in _RECORDERS]
 
 
+def may_change_model(callbacks: Any) -> bool:
+    """Whether any callback may change attributes, settings or layers of the model: all may but those of Keras."""
+    harmless = (*_CONTENT_WITH_EPOCHS, *_SAVERS, keras.callbacks.TensorBoard)
+    return any(type(callback) not in harmless for callback in listed(callbacks))
+
+
 def savers_last(callbacks: Any) -> Any:
     """Puts callbacks that save the model behind History, so that what they save has the epoch that just ended.
 

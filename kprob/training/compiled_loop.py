@@ -10,7 +10,8 @@ import numpy as np
 from kprob.backend import compile_with_fallback, training
 from kprob.data import Data, batch_of
 from kprob.data.row_order import shuffled_rows
-from kprob.training.callback_needs import epochs_between, needs_every_batch
+from kprob.training.callback_needs import epochs_between, may_change_model, needs_every_batch
+from kprob.training.changes import follow_callbacks
 from kprob.training.epochs import EpochDriver, Logs
 from kprob.training.impossible_data import check_possible
 from kprob.training.loss import LOG_NAMES
@@ -60,6 +61,7 @@ class CompiledLoop:
         self.every_batch = needs_every_batch(callbacks)
         self.between = [*epochs_between(callbacks.callbacks), *([1] if every_epoch else [])]
         self.many = 1 not in self.between and not self.every_batch
+        self.watched = may_change_model(plan.callbacks)
 
     def run(self) -> keras.callbacks.History:
         """Trains, and returns Keras's History."""
@@ -83,6 +85,7 @@ class CompiledLoop:
         return driver.end(logs)
 
     def _many_epochs(self, epoch: int, number: int) -> Logs:
+        self._follow()
         logs, carry = self.program(self.device_data, self._orders(number), number, 0, self.steps, self._fresh())
         self._note(carry)
         each: Logs = {}
@@ -99,6 +102,7 @@ class CompiledLoop:
         while done < self.steps and not driver.stopped:
             upto = min(self.steps, done + chunk)
             driver.begin_batch(done)
+            self._follow()
             started = time.perf_counter()
             found, carry = self.program(self.device_data, orders, 1, done, upto, carry)
             self._note(carry)
@@ -110,6 +114,12 @@ class CompiledLoop:
         self.end_epoch(epoch, logs)
         driver.end_epoch(epoch, logs)
         return logs
+
+    def _follow(self) -> None:
+        # A callback may have changed what is compiled into the program: a number, a setting, what is trained.
+        if self.watched:
+            follow_callbacks(self.trainee)
+            self.program = _cached_program(self.trainee, self.data, self.size)
 
     def _fresh(self) -> tuple:
         # Sums of the epoch so far, their weight, and the number of the first term that wasn't finite.
@@ -156,8 +166,10 @@ def order_of_epoch(model: keras.Model, num_rows: int, steps_ahead: int, shuffle:
 
 
 def _cached_program(trainee: Trainee, data: Data, size: int) -> Callable:
-    names = (tuple(data.rows), tuple(data.whole), data.weights is None)
-    key = ("fit", names, data.num_rows, size, tuple(id(v) for v in trainee.model.trainable_variables))
+    names, model = (tuple(data.rows), tuple(data.whole), data.weights is None), trainee.model
+    # Layers such as batch normalization do something else where they aren't trained.
+    trained = (tuple(id(v) for v in model.trainable_variables), tuple(x.trainable for x in model._flatten_layers()))
+    key = ("fit", names, data.num_rows, size, trained)
     return trainee.networks.programs.cached(key, lambda: _make_program(trainee, data, size))
 
 

@@ -26,7 +26,8 @@ from kprob.engine.agreement import (
 from kprob.engine.building import note_trained
 from kprob.errors import CompileError, DataError, KprobError, explain
 from kprob.options import check_optional_count
-from kprob.training.callback_needs import listed, savers_last
+from kprob.training.callback_needs import listed, may_change_model, savers_last
+from kprob.training.changes import FollowCallbacks
 from kprob.training.compiled_loop import CompiledLoop, order_of_epoch
 from kprob.training.epochs import Logs
 from kprob.training.fit_check import check_fit
@@ -88,7 +89,7 @@ def _fit_arrays(trainee: Trainee, x: Any, y: Any, plan: FitPlan) -> tuple[keras.
     size = _batch_size(networks, data, plan.batch_size)
     check_whole_sums(networks, data.num_rows, size)
     check_batches_of_rows(networks, data.num_rows, size)
-    if plan.steps_per_epoch is None and _compilable(trainee.model):
+    if plan.steps_per_epoch is None and _compilable(trainee.model) and not trainee.model.own_steps("train"):
         ends = _epoch_ends(trainee, validation, plan, max(size, KERAS_BATCH_SIZE))
         ends.set_model(trainee.model)
         loop = CompiledLoop(trainee, data, plan, size, ends.on_epoch_end, validation is not None)
@@ -174,7 +175,7 @@ def _evaluate_arrays(
     trainee.build(data)
     check_same_rows(trainee.networks, data)
     with _fixed_seed(trainee.model, seed):
-        return evaluate_data(trainee, data, _batch_size(trainee.networks, data, batch_size), steps)
+        return _evaluate_data(trainee, data, _batch_size(trainee.networks, data, batch_size), steps)
 
 
 def _evaluate_stream(trainee: Trainee, stream: Stream, num_data: int | None = None, **options: Any) -> Logs:
@@ -186,6 +187,15 @@ def _evaluate_stream(trainee: Trainee, stream: Stream, num_data: int | None = No
         found: Logs = trainee.model.keras_loop("evaluate", batches.dataset(), return_dict=True, **options)
         check_possible(trainee.networks, trainee.monitors.first_fault())
     batches.end_pass(steps)
+    return found
+
+
+def _evaluate_data(trainee: Trainee, data: Data, size: int, steps: int | None = None) -> Logs:
+    # By Keras's own steps where the model has others than these.
+    if not trainee.model.own_steps("test"):
+        return evaluate_data(trainee, data, size, steps)
+    dataset = array_dataset(data, size, lambda: None)
+    found: Logs = trainee.model.keras_loop("evaluate", dataset, return_dict=True, verbose=0, steps=steps)
     return found
 
 
@@ -273,7 +283,7 @@ def _epoch_ends(
     def validate() -> Logs:
         if stream is None:
             own = plan.validation_batch_size or rows_at_a_time(trainee.networks, validation.num_rows, size)
-            return evaluate_data(trainee, validation, own, plan.validation_steps)
+            return _evaluate_data(trainee, validation, own, plan.validation_steps)
         return _evaluate_stream(trainee, stream, verbose=0, steps=plan.validation_steps)
 
     def check(logs: Logs, epoch: int) -> None:
@@ -285,12 +295,13 @@ def _epoch_ends(
 
 
 def _keras_loop(trainee: Trainee, dataset: Any, ends: EpochEnds, plan: FitPlan) -> keras.callbacks.History:
+    watching = [FollowCallbacks(trainee)] if may_change_model(plan.callbacks) else []
     return trainee.model.keras_loop(
         "fit",
         dataset,
         epochs=plan.epochs,
         verbose=plan.verbose,
-        callbacks=[ends, *listed(plan.callbacks)],
+        callbacks=[ends, *listed(plan.callbacks), *watching],
         initial_epoch=plan.initial_epoch,
         steps_per_epoch=plan.steps_per_epoch,
         shuffle=False,

@@ -61,6 +61,7 @@ class Optimizers(keras.optimizers.Optimizer):
                     fix="pass one entry for each part of the model",
                 )
             )
+        _check_distinct([*groups.values(), rest])
         # Past Keras's tracking: `variables` says what belongs to it.
         self._record = _Record(
             {key: keras.optimizers.get(optimizer) for key, optimizer in groups.items()},
@@ -120,7 +121,8 @@ class Optimizers(keras.optimizers.Optimizer):
             self.build(variables)
         place = {id(variable): i for i, variable in enumerate(variables)}
         for key, optimizer in self.parts():
-            chosen = [place[id(self._trainable_variables[i])] for i in self._record.members[key or None]]
+            members = [id(self._trainable_variables[i]) for i in self._record.members[key or None]]
+            chosen = [place[member] for member in members if member in place]  # others have been frozen since
             chosen = [i for i in chosen if grads[i] is not None]
             if chosen:
                 optimizer.apply([grads[i] for i in chosen], [variables[i] for i in chosen])
@@ -173,6 +175,19 @@ class Optimizers(keras.optimizers.Optimizer):
         groups = {key: load(optimizer, custom_objects) for key, optimizer in config["groups"].items()}
         rest = None if config["rest"] is None else load(config["rest"], custom_objects)
         return cls(groups, rest, config["name"])
+
+
+def _check_distinct(optimizers: list) -> None:
+    objects = [id(one) for one in optimizers if isinstance(one, keras.optimizers.Optimizer)]
+    if len(objects) != len(set(objects)):
+        raise CompileError(
+            explain(
+                "`Optimizers` got one optimizer for two parts of the model: it has moments for the variables of one.",
+                received="the same object twice",
+                expected="an optimizer of its own for each part",
+                fix='make one for each: {"guide": keras.optimizers.Adam(1e-2), "decoder": keras.optimizers.Adam(1e-2)}',
+            )
+        )
 
 
 def bound(optimizer: object, find: Callable[[str], list]) -> object:

@@ -11,6 +11,7 @@ from kprob.training.freezing import Freezing
 from kprob.training.loss import Loss
 from kprob.training.metrics import Monitors
 from kprob.training.objective_state import build_objective
+from kprob.training.ownership import check_optimizer
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class Trainee:
             num_data: Rows of the whole data set, where `data` is only a part of it.
             check_values: Whether observed values must lie in their supports.
         """
+        if self.model.compiled:
+            check_optimizer(self.model.optimizer, self.networks)
         batch = build(self.networks, data, num_data, check_values)
         if batch is None:
             return

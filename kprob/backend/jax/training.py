@@ -51,7 +51,7 @@ class _Loops(EpochLoops):
         gradient = jax.grad(self.loss, has_aux=True)
         found, (logs, bad, non_trainable) = gradient(trainable, non_trainable, optimizer, self.take(data, rows))
         if trainable:  # all latents may be summed out, and all parameters known
-            trainable, optimizer = self.model.optimizer.stateless_apply(optimizer, found, trainable)
+            trainable, optimizer = _apply(self.model, optimizer, found, trainable)
         return (list(trainable), list(non_trainable), list(optimizer)), _add(carry, logs, bad, float(size))
 
     def epoch(self, state: Any, data: dict, order: Any, first: Any, last: Any, carry: tuple) -> Any:
@@ -92,6 +92,19 @@ class _Loops(EpochLoops):
 
         used = (epochs + BLOCK - 1) // BLOCK
         return jax.lax.fori_loop(0, used, body, (state, jnp.zeros((blocks * BLOCK, self.width)), carry))
+
+
+def _apply(model: keras.Model, optimizer: list, gradients: list, trainable: list) -> tuple[list, list]:
+    # Keras's own step takes all variables that the optimizer was built with; some may have been frozen since.
+    variables = model.trainable_variables
+    if len(variables) == len(model.optimizer._trainable_variables):
+        result: tuple[list, list] = model.optimizer.stateless_apply(optimizer, gradients, trainable)
+        return result
+    values = [*zip(variables, trainable, strict=True), *zip(model.optimizer.variables, optimizer, strict=True)]
+    with keras.StatelessScope(state_mapping=values) as scope:
+        model.optimizer.apply(gradients, variables)
+    after = [scope.get_current_value(variable) for variable, _ in values]
+    return after[: len(variables)], after[len(variables) :]
 
 
 def _stateless_loss(

@@ -1,6 +1,7 @@
 """What a guide knows of its latents and parameters beside the variables themselves."""
 
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import keras
 
 from kprob.effects import Site
+from kprob.errors import MismatchError, explain, names
 from kprob.types import Bijector
 
 
@@ -49,6 +51,7 @@ class GuideRecords:
         head_shapes: By parameter that a head on the encoder makes, its shape in one row.
         num_features: Length of the encoder's vector for a row.
         draw_posterior: `(number, data, seed) -> dict` of draws by latent.
+        owner: The model, or the group of guides, that it is the guide of; it may be gone.
     """
 
     init: str | dict[str, Any]
@@ -60,6 +63,32 @@ class GuideRecords:
     head_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     num_features: int = 0
     draw_posterior: Callable[..., dict] = lambda number, data, seed: {}
+    owner: weakref.ref | None = None
+
+    def claim(self, owner: object, owner_name: str, guide_name: str, built: bool) -> None:
+        """Takes note of what the guide belongs to.
+
+        Args:
+            owner: A model, or a group of guides.
+            owner_name: Its name, for messages.
+            guide_name: The guide's class, for messages.
+            built: Whether the guide has its variables.
+
+        Raises:
+            MismatchError: It has them for another owner.
+        """
+        before = None if self.owner is None else self.owner()
+        if built and before is not None and before is not owner:
+            raise MismatchError(
+                explain(
+                    f"The guide {guide_name} of {owner_name} is another model's guide: fitting the one would change the other's "
+                    "posterior.",
+                    received=f"a guide of the latents {names(self.latents)} of {getattr(before, 'name', 'a model')}",
+                    expected="a guide of its own for each model",
+                    fix=f"make another one: inference=kprob.guides.{guide_name}(...)",
+                )
+            )
+        self.owner = weakref.ref(owner)
 
 
 def describe_latent(site: Site, start_shape: tuple[int, ...]) -> GuideLatent:
