@@ -73,7 +73,7 @@ class Monitor(keras.callbacks.Callback):
             self._writer.scalar(name, float(value), epoch)
         if (epoch + 1) % self.every == 0:
             if self.data is not None:
-                k_hat = self.model.diagnose(self.data, num_samples=self.num_samples, seed=self.seed).k_hat
+                k_hat = self.model.diagnose(self.data, num_samples=self.num_samples, seed=self.seed, num_chains=0).k_hat
                 self.k_hats[epoch] = float(np.quantile(k_hat, 0.9))
                 self._writer.scalar("k_hat", self.k_hats[epoch], epoch)
             self._writer.flush()

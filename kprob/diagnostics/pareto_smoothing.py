@@ -23,11 +23,13 @@ class Smoothed:
         log_weights: Logarithms of weights that sum to one over the draws, axis 0.
         k_hat: Shape of the tail; infinite where there are too few draws to tell.
         ess: Effective number of draws.
+        k_hat_error: Standard error of `k_hat`, that of a tail's shape found from as many draws: (1 + k) / √M.
     """
 
     log_weights: np.ndarray
     k_hat: np.ndarray
     ess: np.ndarray
+    k_hat_error: np.ndarray
 
     @property
     def weights(self) -> np.ndarray:
@@ -63,7 +65,8 @@ def pareto_smooth(log_weights: np.ndarray, relative_efficiency: float = 1.0) -> 
     columns = [_smooth(column, relative_efficiency) for column in flat.T]
     smoothed = np.stack([weights for weights, _ in columns], axis=-1).reshape(log_weights.shape)
     k_hat = np.array([k for _, k in columns]).reshape(log_weights.shape[1:])
-    return Smoothed(smoothed, k_hat, 1 / np.sum(np.exp(2 * smoothed), axis=0))
+    error = np.maximum(1.0 + k_hat, 0.5) / np.sqrt(max(1, _tail_size(len(log_weights), relative_efficiency)))
+    return Smoothed(smoothed, k_hat, 1 / np.sum(np.exp(2 * smoothed), axis=0), error)
 
 
 def systematic_resample(weights: np.ndarray, number: int, generator: np.random.Generator) -> np.ndarray:
@@ -92,7 +95,7 @@ def systematic_resample(weights: np.ndarray, number: int, generator: np.random.G
 def _smooth(log_weights: np.ndarray, relative_efficiency: float) -> tuple[np.ndarray, float]:
     number = len(log_weights)
     shifted = log_weights - np.max(log_weights)
-    tail = int(np.ceil(min(0.2 * number, 3 * np.sqrt(number / relative_efficiency))))
+    tail = _tail_size(number, relative_efficiency)
     order = np.argsort(shifted, kind="stable")
     smoothed, k = shifted.copy(), np.inf
     if np.all(np.isfinite(shifted)) and np.ptp(shifted) < 1e-9:
@@ -108,3 +111,7 @@ def _smooth(log_weights: np.ndarray, relative_efficiency: float) -> tuple[np.nda
                 smoothed[rest] = np.minimum(np.log(quantiles + np.exp(threshold)), 0.0)
     total = np.log(np.sum(np.exp(smoothed)))
     return smoothed - total, k
+
+
+def _tail_size(number: int, relative_efficiency: float) -> int:
+    return int(np.ceil(min(0.2 * number, 3 * np.sqrt(number / relative_efficiency))))
