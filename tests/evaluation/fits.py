@@ -153,7 +153,9 @@ def terrain_q(full_rank):
         w = kprob.sample("w", tfd.MultivariateNormalTriL(mean[:3], factor[:3, :3]))
         noise = ops.solve_triangular(factor[:3, :3], (w - mean[:3])[:, None], lower=True)[:, 0]
         b = kprob.sample("b", tfd.Normal(mean[3] + ops.sum(factor[3, :3] * noise), factor[3, 3]))
-        noise = ops.concatenate([noise, ops.reshape((b - mean[3] - ops.sum(factor[3, :3] * noise)) / factor[3, 3], (1,))])
+        noise = ops.concatenate(
+            [noise, ops.reshape((b - mean[3] - ops.sum(factor[3, :3] * noise)) / factor[3, 3], (1,))]
+        )
         kprob.sample("precision", tfd.LogNormal(mean[4] + ops.sum(factor[4, :4] * noise), factor[4, 4]))
 
     return incomes, q, data

@@ -2,16 +2,22 @@
 
 import numpy as np
 import pytest
+from evaluation.fits import FITS, model_of
 from scipy import stats
 
 import kprob
-from evaluation.fits import FITS, model_of
 from kprob.evaluation.fit_verdict import ChainFigures, WeightFigures, is_off, verdict
 from kprob.evaluation.guide_advice import next_guide
 from kprob.evaluation.moved_moments import Moved, moved_by_draws, moved_by_weights, widths_by_weights
 
 # k-hat alone is wrong on each of these, in some seeds or in all.
-QUICK = ("ice_cream_mean_field", "terrain_full_rank", "one_mode_of_two", "temperature_of_unfinished_descent", "rows_nearly_right")
+QUICK = (
+    "ice_cream_mean_field",
+    "terrain_full_rank",
+    "one_mode_of_two",
+    "temperature_of_unfinished_descent",
+    "rows_nearly_right",
+)
 NAMED = (
     "temperature_of_unfinished_descent",
     "ice_cream_mean_field",
@@ -162,7 +168,9 @@ def test_the_error_of_k_hat_is_that_over_sets_of_draws(k):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("guide", ["Normal", "MultivariateNormal", "LowRankMultivariateNormal", "Laplace", "NeuralSplineFlow"])
+@pytest.mark.parametrize(
+    "guide", ["Normal", "MultivariateNormal", "LowRankMultivariateNormal", "Laplace", "NeuralSplineFlow"]
+)
 def test_the_advice_isn_t_what_the_model_has(guide):
     said = next_guide(getattr(kprob.guides, guide)(), 5, False)
     assert f"guides.{guide}()" not in said and "kprob.NUTS()" in said and "reparameterise" in said
