@@ -13,6 +13,9 @@ from kprob.diagnostics.generalized_pareto import fit_generalized_pareto, general
 
 TAIL_AT_LEAST = 5
 GOOD_K = 0.7
+# Of weights of which so many count, no mean is off by more than a quarter of q's standard deviations (Cauchy and Schwarz: by at
+# most the root of χ² = 1 / share - 1). Then it doesn't matter what shape their far tail has, which k-hat is about.
+EVEN_SHARE = 0.94
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class Smoothed:
     k_hat: np.ndarray
     ess: np.ndarray
     k_hat_error: np.ndarray
+
+    @property
+    def fail(self) -> np.ndarray:
+        """Whether the weights can't be relied on: k-hat is above 0.7, and they aren't even either."""
+        return (self.k_hat > GOOD_K) & (self.ess < EVEN_SHARE * len(self.log_weights))
 
     @property
     def weights(self) -> np.ndarray:

@@ -41,11 +41,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kprob.diagnostics.pareto_smoothing import GOOD_K
+from kprob.diagnostics.pareto_smoothing import EVEN_SHARE, GOOD_K
 from kprob.evaluation.moved_moments import Moved
 
 SHIFT, RATIO = 0.25, 1.28
-EVEN_SHARE, SMALL_GAP = 0.94, 0.03
+SMALL_GAP = 0.03
 LEAST_ESS = 100
 ELSEWHERE = 0.04
 STAYED, LEAST_ACCEPTANCE = 0.9, 0.3  # chains that stay where they are, or are refused every step, say nothing

@@ -11,7 +11,7 @@ import numpy as np
 
 from kprob.backend.seeds import numpy_generator, seed_of
 from kprob.checks import check_count
-from kprob.diagnostics.pareto_smoothing import GOOD_K, Smoothed, pareto_smooth
+from kprob.diagnostics.pareto_smoothing import EVEN_SHARE, GOOD_K, Smoothed, pareto_smooth
 from kprob.diagnostics.trend import Trend, trend
 from kprob.engine import Networks
 from kprob.errors import names
@@ -19,7 +19,6 @@ from kprob.evaluation.chain_figures import chain_figures
 from kprob.evaluation.fit_verdict import (
     CLOSE,
     ELSEWHERE,
-    EVEN_SHARE,
     MENDABLE,
     ChainFigures,
     WeightFigures,

@@ -107,9 +107,10 @@ def move(
     Returns:
         Where the chains came to, or None where q's draws don't spread, so that nothing says how far a step should go.
     """
-    coordinates = _coordinates(before)
-    if coordinates is None or not np.isfinite(before).all():
+    first = _coordinates(before) if np.isfinite(before).all() else None
+    if first is None:
         return None
+    coordinates: tuple[np.ndarray, np.ndarray] = first
     begin = before[np.linspace(0, len(before) - 1, num_chains).round().astype(int)]
     far = _far_out(networks, density, batch, before, num_far, seed, generator)
     position = np.concatenate([begin, far]).astype(float_type())

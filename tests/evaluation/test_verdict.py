@@ -164,6 +164,22 @@ def test_the_error_of_k_hat_is_that_over_sets_of_draws(k):
     assert np.std([f.k_hat for f in found]) == pytest.approx(np.mean([f.k_hat_error for f in found]), rel=0.3)
 
 
+@pytest.mark.once
+def test_weights_that_are_even_don_t_fail_for_their_far_tail():
+    x = np.random.default_rng(0).normal(0, 1.08, size=1000)
+    even = kprob.diagnostics.pareto_smooth(stats.t(10).logpdf(x) - stats.norm(0, 1.08).logpdf(x))
+    assert even.k_hat > 1 and even.ess > 940 and not even.fail
+    x = np.random.default_rng(0).normal(0, 0.1, size=1000)
+    uneven = kprob.diagnostics.pareto_smooth(stats.norm.logpdf(x) - stats.norm(0, 0.1).logpdf(x))
+    assert uneven.k_hat > 0.7 and uneven.ess < 300 and uneven.fail
+
+
+def test_resampling_doesn_t_warn_of_a_far_tail():  # a warning is an error
+    model, data = model_of("normal_for_light_student")
+    draws = model.posterior("z", data).sample(1000, seed=0, importance_resample=True)
+    assert draws.std() == pytest.approx(1.25**0.5, abs=0.12)
+
+
 # Advice
 
 
