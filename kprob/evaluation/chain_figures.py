@@ -10,12 +10,13 @@ from kprob.backend.seeds import numpy_generator
 from kprob.data import Data, batch_of
 from kprob.density.log_density import UnconstrainedLatent
 from kprob.engine import Networks
-from kprob.evaluation.fit_verdict import LEAST_ACCEPTANCE, STAYED, ChainFigures, is_off
+from kprob.evaluation.fit_verdict import LEAST_ACCEPTANCE, RATIO, STAYED, ChainFigures, is_off
 from kprob.evaluation.moved_moments import Moved, moved_by_draws, widths_by_weights
 from kprob.evaluation.short_chains import density_of, move, vectors_of
 from kprob.types import Seed
 
 NUM_FAR = 64
+MANY = 5
 LEAST_CHAINS = 64
 MOST_NUMBERS = 100  # where rows have weights of their own: rows are taken until their latents are about so many numbers
 MOST_ROWS = 50
@@ -77,11 +78,21 @@ def chain_figures(
     stayed = (found.stayed < STAYED) & (found.acceptance > LEAST_ACCEPTANCE)
     return ChainFigures(
         {latent.name: _worst_of(moved, latent, rows is not None) for latent in density.latents},
-        _of_rows(is_off(moved), row_of, row_count, np.any),
+        _of_rows(is_off(moved) | _off_together(moved, density.latents), row_of, row_count, np.any),
         _of_rows(near, row_of, row_count, np.all),
         _of_rows(stayed, row_of, row_count, np.all),
         found.elsewhere,
     )
+
+
+def _off_together(moved: Moved, latents: tuple[UnconstrainedLatent, ...]) -> np.ndarray:
+    # Of many numbers of a site, the middling one is hardly noisy: it shows what all of them have in common.
+    off = np.zeros(moved.ratio.shape, bool)
+    for latent in latents:
+        own = slice(latent.start, latent.start + latent.size)
+        if latent.size >= MANY:
+            off[own] = abs(np.median(np.log(moved.ratio[own]))) > np.log(RATIO)
+    return off
 
 
 def _row_of_columns(latents: tuple[UnconstrainedLatent, ...], number: int | None) -> np.ndarray:

@@ -79,7 +79,7 @@ def vectors_of(networks: Networks, density: LogDensity, batch: dict, values: dic
         return vectorized_map(one, values, networks.variables())
 
     tensors = {name: ops.convert_to_tensor(value) for name, value in values.items()}
-    return to_numpy(networks.programs.compiled(("vectors", density.latents), program)(tensors, batch))
+    return to_numpy(networks.programs.compiled(_key("vectors", density, batch), program)(tensors, batch))
 
 
 def move(
@@ -114,7 +114,7 @@ def move(
     begin = before[np.linspace(0, len(before) - 1, num_chains).round().astype(int)]
     far = _far_out(networks, density, batch, before, num_far, seed, generator)
     position = np.concatenate([begin, far]).astype(float_type())
-    program = networks.programs.compiled(("move", density.latents), _program(networks, density))
+    program = networks.programs.compiled(_key("move", density, batch), _program(networks, density))
 
     def transition(number: int) -> tuple[np.ndarray, np.ndarray, float]:
         time = TRAJECTORY * generator.uniform(0.8, 1.2)
@@ -138,6 +138,11 @@ def move(
     after = np.concatenate(kept)
     elsewhere = _elsewhere(position, log_densities, num_chains, before)
     return MovedDraws(density.latents, before, after, float(np.mean(rates)), _correlation(begin, kept[-1]), elsewhere)
+
+
+def _key(what: str, density: LogDensity, batch: dict) -> tuple:
+    # What is observed tells which discrete latents are summed out.
+    return what, density.latents, *(tuple(sorted(batch[part])) for part in ("rows", "whole"))
 
 
 def _program(networks: Networks, density: LogDensity) -> Callable:
@@ -215,7 +220,7 @@ def _far_out(
     def program(seeds: Tensor, batch: dict) -> Tensor:
         return networks.map_draws(lambda one: density.draw_prior(batch, one), seeds)
 
-    draw = networks.programs.compiled(("prior vectors", density.latents), program)
+    draw = networks.programs.compiled(_key("prior vectors", density, batch), program)
     prior = to_numpy(draw(random.split(random.fold_in(seed, 1000), number // 2), batch))
     centre = np.mean(before, axis=0)
     chosen = before[generator.choice(len(before), number - len(prior))]
@@ -237,5 +242,5 @@ def _elsewhere(ends: np.ndarray, log_densities: np.ndarray, num_chains: int, bef
     margin = 0.25 * (high - low)
     outside = np.any((ends < low - margin) | (ends > high + margin), axis=1)
     # Of a normal mode as heavy as q's, all but a twentieth of the draws have at least this density.
-    found = outside & (log_densities > np.quantile(log_densities[:num_chains], 0.05))
+    found = outside & (log_densities > np.sort(log_densities[:num_chains])[num_chains // 20])
     return max(0.0, float(np.mean(found[num_chains:]) - np.mean(found[:num_chains])))
