@@ -34,6 +34,7 @@ from kprob.queries.importance_weights import has_row_weights, weigh, weighable_d
 RISE_NATS = 0.5
 RISE_SHARE = 0.01
 WORST = 5
+MAX_ROWS, NUM_CHAINS = 1000, 512
 ADVICE_ON_ROWS = "Try a larger inference network, a richer q, or more epochs."
 
 
@@ -205,7 +206,7 @@ def diagnose(
     num_samples: int,
     max_rows: int,
     seed: int | None,
-    num_chains: int = 512,
+    num_chains: int = NUM_CHAINS,
 ) -> Diagnosis:
     """Diagnoses the fit of an inference network.
 
@@ -257,6 +258,11 @@ def diagnose(
         number,
         networks.model_name,
     )
+
+
+def k_hat_of(networks: Networks, x: Any, num_samples: int, seed: int | None) -> np.ndarray:
+    """Returns k-hat alone, which takes no chains: a number, or one for each of up to 1,000 rows."""
+    return diagnose(networks, (), x, num_samples, MAX_ROWS, seed, num_chains=0).k_hat
 
 
 def _weight_figures(

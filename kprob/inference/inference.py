@@ -126,23 +126,18 @@ class Inference(ABC):
         """
 
     @abstractmethod
-    def diagnose(
-        self, data: Any, num_samples: int, max_rows: int, seed: int | None, num_chains: int
-    ) -> Diagnosis | SamplerDiagnosis:
+    def diagnose(self, data: Any, num_samples: int, max_rows: int, seed: int | None) -> Diagnosis | SamplerDiagnosis:
         """Returns how far the fit is to be trusted; print it for a verdict in words, and advice.
 
-        Of an inference network: whether it is close to the posterior, by importance weights and short Markov chains; the
-        ELBO's error, whether it still rises. Of a sampler's run: a table of its
-        latents with means, quantiles, Monte Carlo errors, effective sample sizes and R-hat, divergences, E-BFMI; it needs
-        no data.
+        Of an inference network: whether it is close to the posterior, by importance weights and short Markov chains from
+        its draws; the ELBO's error, whether it still rises. Of a sampler's run: a table of its latents with means,
+        quantiles, Monte Carlo errors, effective sample sizes and R-hat, divergences, E-BFMI; it needs no data.
 
         Args:
             data: The data of the fit, or other data that the inference network takes.
             num_samples: Draws of q.
             max_rows: Rows to look at, chosen by chance, where each row has its own k-hat.
             seed: Makes the result repeatable.
-            num_chains: Short chains from q's draws, at most, which see what q leaves out; 0 for k-hat and the like alone,
-                in less time.
         """
 
     @abstractmethod

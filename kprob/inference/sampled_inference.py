@@ -86,9 +86,7 @@ class SampledInference(Inference, Generic[S]):
     def predict(self, x: Any, num_samples: int, seed: int | None, batch_size: int | None) -> Answers:
         return predict(self.networks, self.draws_of_fit(), x, num_samples, seed)
 
-    def diagnose(
-        self, data: Any, num_samples: int, max_rows: int, seed: int | None, num_chains: int
-    ) -> SamplerDiagnosis:
+    def diagnose(self, data: Any, num_samples: int, max_rows: int, seed: int | None) -> SamplerDiagnosis:
         return diagnose_sampler(self.networks.model_name, self.draws_of_fit(), self.sampler)
 
     def draws_of_fit(self) -> Draws:

@@ -50,10 +50,10 @@ class VariationalInference(Inference):
     def predict(self, x: Any, num_samples: int, seed: int | None, batch_size: int | None) -> Answers:
         return predict(self.networks, x, num_samples, seed, batch_size)
 
-    def diagnose(self, data: Any, num_samples: int, max_rows: int, seed: int | None, num_chains: int) -> Diagnosis:
+    def diagnose(self, data: Any, num_samples: int, max_rows: int, seed: int | None) -> Diagnosis:
         history = self.context.model.history
         record = [] if history is None else history.history.get("elbo", [])
-        return diagnose(self.networks, record, data, num_samples, max_rows, seed, num_chains)
+        return diagnose(self.networks, record, data, num_samples, max_rows, seed)
 
     def draws_of_fit(self) -> None:
         return None

@@ -249,15 +249,8 @@ class ProbabilisticModel(keras.Model):
         print_summary(self.networks, data, print_fn or print)
 
     @documented_by(Inference.diagnose)
-    def diagnose(
-        self,
-        data: Any = None,
-        num_samples: int = 1000,
-        max_rows: int = 1000,
-        seed: int | None = None,
-        num_chains: int = 512,
-    ) -> Any:
-        return self._inference.diagnose(data, num_samples, max_rows, seed, num_chains)
+    def diagnose(self, data: Any = None, num_samples: int = 1000, max_rows: int = 1000, seed: int | None = None) -> Any:
+        return self._inference.diagnose(data, num_samples, max_rows, seed)
 
     @documented_by(evidence.log_marginal_likelihood)
     def log_marginal_likelihood(self, data: Any = None, num_samples: int = 1000, seed: int | None = None) -> Estimate:
