@@ -10,13 +10,15 @@ import numpy as np
 from kprob.backend.summaries import summary_writer
 from kprob.checks import check_count
 from kprob.errors import CompileError
+from kprob.evaluation.guide_diagnosis import k_hat_of
 
 
 class Monitor(keras.callbacks.Callback):
     """Writes what a fit logs (`elbo`, `log_likelihood`, `kl`, `loss`, `val_...`) and k-hat for TensorBoard.
 
-    k-hat is the 90 % quantile over the rows where each row has its own, else the one there is: below 0.7, q is close to
-    the posterior. Many epochs still run in one compiled program: the callback acts once in `every` epochs.
+    k-hat is the 90 % quantile over the rows where each row has its own, else the one there is: below 0.7, q covers the
+    posterior (`model.diagnose(data)` weighs more than that). Many epochs still run in one compiled program: the callback
+    acts once in `every` epochs.
 
     Args:
         log_dir: Folder of the logs; `tensorboard --logdir` shows them.
@@ -74,7 +76,7 @@ class Monitor(keras.callbacks.Callback):
             self._writer.scalar(name, float(value), epoch)
         if (epoch + 1) % self.every == 0:
             if self.data is not None:
-                k_hat = self.model.diagnose(self.data, num_samples=self.num_samples, seed=self.seed).k_hat
+                k_hat = k_hat_of(self.model.networks, self.data, self.num_samples, self.seed)
                 self.k_hats[epoch] = float(np.quantile(k_hat, 0.9))
                 self._writer.scalar("k_hat", self.k_hats[epoch], epoch)
             self._writer.flush()

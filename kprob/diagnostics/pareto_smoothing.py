@@ -15,6 +15,9 @@ from kprob.options import check_number
 
 TAIL_AT_LEAST = 5
 GOOD_K = 0.7
+# Of weights of which so many count, no mean is off by more than a quarter of q's standard deviations (Cauchy and Schwarz: by at
+# most the root of χ² = 1 / share - 1). Then it doesn't matter what shape their far tail has, which k-hat is about.
+EVEN_SHARE = 0.94
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,18 @@ class Smoothed:
         log_weights: Logarithms of weights that sum to one over the draws, axis 0.
         k_hat: Shape of the tail; infinite where there are too few draws to tell.
         ess: Effective number of draws.
+        k_hat_error: Standard error of `k_hat`, that of a tail's shape found from as many draws: (1 + k) / √M.
     """
 
     log_weights: np.ndarray
     k_hat: np.ndarray
     ess: np.ndarray
+    k_hat_error: np.ndarray
+
+    @property
+    def fail(self) -> np.ndarray:
+        """Whether the weights can't be relied on: k-hat is above 0.7, and they aren't even either."""
+        return (self.k_hat > GOOD_K) & (self.ess < EVEN_SHARE * len(self.log_weights))
 
     @property
     def weights(self) -> np.ndarray:
@@ -66,7 +76,8 @@ def pareto_smooth(log_weights: np.ndarray, relative_efficiency: float = 1.0) -> 
     columns = [_smooth(column, relative_efficiency) for column in flat.T]
     smoothed = np.stack([weights for weights, _ in columns], axis=-1).reshape(log_weights.shape)
     k_hat = np.array([k for _, k in columns]).reshape(log_weights.shape[1:])
-    return Smoothed(smoothed, k_hat, 1 / np.sum(np.exp(2 * smoothed), axis=0))
+    error = np.maximum(1.0 + k_hat, 0.5) / np.sqrt(max(1, _tail_size(len(log_weights), relative_efficiency)))
+    return Smoothed(smoothed, k_hat, 1 / np.sum(np.exp(2 * smoothed), axis=0), error)
 
 
 def systematic_resample(weights: np.ndarray, number: int, generator: np.random.Generator) -> np.ndarray:
@@ -96,7 +107,7 @@ def systematic_resample(weights: np.ndarray, number: int, generator: np.random.G
 def _smooth(log_weights: np.ndarray, relative_efficiency: float) -> tuple[np.ndarray, float]:
     number = len(log_weights)
     shifted = log_weights - np.max(log_weights)
-    tail = int(np.ceil(min(0.2 * number, 3 * np.sqrt(number / relative_efficiency))))
+    tail = _tail_size(number, relative_efficiency)
     order = np.argsort(shifted, kind="stable")
     smoothed, k = shifted.copy(), np.inf
     if np.all(np.isfinite(shifted)) and np.ptp(shifted) < 1e-9:
@@ -112,3 +123,7 @@ def _smooth(log_weights: np.ndarray, relative_efficiency: float) -> tuple[np.nda
                 smoothed[rest] = np.minimum(np.log(quantiles + np.exp(threshold)), 0.0)
     total = np.log(np.sum(np.exp(smoothed)))
     return smoothed - total, k
+
+
+def _tail_size(number: int, relative_efficiency: float) -> int:
+    return int(np.ceil(min(0.2 * number, 3 * np.sqrt(number / relative_efficiency))))

@@ -130,9 +130,9 @@ class Inference(ABC):
     def diagnose(self, data: Any, num_samples: int, max_rows: int, seed: int | None) -> Diagnosis | SamplerDiagnosis:
         """Returns how far the fit is to be trusted; print it for a verdict in words, and advice.
 
-        Of an inference network: k-hat, the ELBO's error, whether it still rises. Of a sampler's run: a table of its
-        latents with means, quantiles, Monte Carlo errors, effective sample sizes and R-hat, divergences, E-BFMI; it needs
-        no data.
+        Of an inference network: whether it is close to the posterior, by importance weights and short Markov chains from
+        its draws; the ELBO's error, whether it still rises. Of a sampler's run: a table of its latents with means,
+        quantiles, Monte Carlo errors, effective sample sizes and R-hat, divergences, E-BFMI; it needs no data.
 
         Args:
             data: The data of the fit, or other data that the inference network takes.

@@ -5,7 +5,7 @@ import numpy as np
 from kprob.backend.seeds import numpy_generator, seed_of
 from kprob.checks import check_count
 from kprob.data import Data
-from kprob.diagnostics.pareto_smoothing import GOOD_K, pareto_smooth, systematic_resample
+from kprob.diagnostics.pareto_smoothing import GOOD_K, Smoothed, pareto_smooth, systematic_resample
 from kprob.engine import Networks
 from kprob.errors import FitWarning, warn
 from kprob.queries.importance_weights import check_latents, weigh
@@ -42,7 +42,7 @@ def sample(
     sites, predicted = (target.names, ()) if posterior else ((), target.names)
     weighted = weigh(networks, data, made, key, sites, predicted)
     smoothed = pareto_smooth(weighted.log_weights)
-    _warn(networks.model_name, smoothed.k_hat)
+    _warn(networks.model_name, smoothed)
     generator = numpy_generator(key, 3)
     if smoothed.weights.ndim == 1:
         chosen = systematic_resample(smoothed.weights, number, generator)
@@ -53,8 +53,8 @@ def sample(
     return {name: value[chosen, rows] for name, value in weighted.values.items()}
 
 
-def _warn(model_name: str, k_hat: np.ndarray) -> None:
-    bad = int(np.sum(k_hat > GOOD_K))
+def _warn(model_name: str, smoothed: Smoothed) -> None:
+    bad, k_hat = int(np.sum(smoothed.fail)), smoothed.k_hat
     if bad:
         where = f"k-hat {float(np.max(k_hat)):.2f}" if k_hat.ndim == 0 else f"k-hat in {bad} of {k_hat.size} rows"
         warn(

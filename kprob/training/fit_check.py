@@ -51,8 +51,9 @@ def check_fit(networks: Networks, objective: Objective, history: keras.callbacks
         return
     if objective.num_samples > 1 or len(record) < 2 * LEAST_WEIGHTS:
         return
-    k_hat = float(pareto_smooth(number * record[-min(MOST_WEIGHTS, len(record) // 2) :]).k_hat)
-    if k_hat > BAD_K:
+    smoothed = pareto_smooth(number * record[-min(MOST_WEIGHTS, len(record) // 2) :])
+    k_hat = float(smoothed.k_hat)
+    if k_hat > BAD_K and smoothed.fail:
         warn(
             f"The posterior of {networks.model_name} isn't to be trusted: k-hat is about {k_hat:.1f}, and should be below "
             "0.7; print(model.diagnose(data)) says more, fit(check=False) says nothing.",
