@@ -1,8 +1,8 @@
 """The folder in which a file is written before it takes its place, and the folders of this kind that killed processes left.
 
-A folder holds a lock file, locked as long as its process lives: the system itself takes the lock away when a process ends,
-however it ends. Whoever gets the lock of a folder that isn't its own may therefore remove that folder. Where a file system
-has no locks, or a folder no lock file, only its age tells.
+A folder is locked as long as its process lives: the system itself takes the lock away when a process ends, however it ends.
+Whoever gets the lock of a folder that isn't its own may therefore remove that folder. Where a file system doesn't lock
+folders, only the age of one tells.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ except ImportError:  # pragma: no cover - Windows
     fcntl = None  # type: ignore[assignment]
 
 SUFFIX = ".kprob-tmp"
-LOCK = "kprob.lock"
 STALE_SECONDS = 3600.0
 
 
@@ -32,7 +31,7 @@ def working_folder(target: Path) -> Iterator[Path]:
         target: The file.
 
     Yields:
-        The folder: empty but for its lock.
+        The folder, which is empty.
     """
     _sweep(target)
     folder, lock = _make(target)
@@ -48,14 +47,16 @@ def _make(target: Path) -> tuple[Path, int | None]:
     # Another process may sweep the new folder before it is locked: then another one is made.
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=SUFFIX, dir=target.parent))
+        if fcntl is None:  # pragma: no cover - Windows
+            return folder, None
         try:
-            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(folder, os.O_RDONLY)
         except FileNotFoundError:
             continue
         if not _locks(lock, wait=True):
             os.close(lock)
             return folder, None
-        if _is_there(lock, folder / LOCK):
+        if _is_there(lock, folder):
             return folder, lock
         os.close(lock)
 
@@ -74,17 +75,16 @@ def _sweep(target: Path) -> None:
 
 
 def _remove_if_dead(folder: Path) -> None:
-    try:
-        lock = os.open(folder / LOCK, os.O_RDWR)
-    except FileNotFoundError:
+    if fcntl is None:  # pragma: no cover - Windows
         _remove_if_old(folder)
         return
+    lock = os.open(folder, os.O_RDONLY)
     try:
         if not _locks(lock, wait=False):
             _remove_if_old(folder)
-        elif _is_there(lock, folder / LOCK):
+        elif _is_there(lock, folder):
             shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:  # at work
+    except BlockingIOError:  # its process is at work
         pass
     finally:
         os.close(lock)
@@ -96,12 +96,10 @@ def _remove_if_old(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _locks(descriptor: int, wait: bool) -> bool:
-    # Locks a file and returns whether there are locks here at all.
-    if fcntl is None:  # pragma: no cover - Windows
-        return False
+def _locks(folder: int, wait: bool) -> bool:
+    # Locks an open folder, and returns whether that can be done here at all.
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(folder, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError:
@@ -109,8 +107,8 @@ def _locks(descriptor: int, wait: bool) -> bool:
     return True
 
 
-def _is_there(descriptor: int, path: Path) -> bool:
+def _is_there(folder: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.path.samestat(os.fstat(folder), os.stat(path))
     except FileNotFoundError:
         return False
