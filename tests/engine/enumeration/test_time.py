@@ -1,7 +1,5 @@
 """Markov chains: by a loop of Python, by `scan`, by the layer; exact, and in linear time."""
 
-import time
-
 import keras
 import numpy as np
 import pytest
