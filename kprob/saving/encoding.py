@@ -99,7 +99,7 @@ def _is_tracked(value: object, kind: type) -> bool:
     return isinstance(value, kind) and type(value).__module__.split(".")[0] == "keras"
 
 
-def _is_array_of_keras(value: object) -> bool:
+def _is_array_of_keras(value: Any) -> bool:
     # Arrays that Keras writes so that they come back as they were.
     simple = type(value) is np.ndarray and value.size > 0 and value.ndim > 0 and value.dtype.isnative
     return simple and value.dtype.name in _EXACT

@@ -68,7 +68,9 @@ def check_plain(file: h5py.File, name: str, size: int) -> None:
         _check_attributes(group, name)
         for key in group:
             if group.get(key, getclass=True, getlink=True) is not h5py.HardLink:
-                raise ArchiveError(_not_plain_message(name, f"{group.name.rstrip('/')}/{key}", "a link to another place"))
+                raise ArchiveError(
+                    _not_plain_message(name, f"{group.name.rstrip('/')}/{key}", "a link to another place")
+                )
             part = group[key]
             if isinstance(part, h5py.Group):
                 groups.append(part)
