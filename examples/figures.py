@@ -6,6 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
+import kprob  # noqa: F401 - before Keras: then TensorFlow is loaded without its greetings
+
 plt.switch_backend("Agg")  # a file is written, no window is needed
 
 OUT = Path("out")

@@ -19,6 +19,7 @@ The map, from the ground up; a module imports only from lines above its own:
 """
 
 from kprob import (
+    backend,  # noqa: F401 - before all others: it loads TensorFlow without its greetings
     callbacks,
     diagnostics,
     distributions,

@@ -27,6 +27,5 @@ def test_example_runs(path, tmp_path):
         env={**os.environ, "PYTHONPATH": search_path, "MPLBACKEND": "Agg"},
         capture_output=True,
         text=True,
-        timeout=600,
     )
     assert done.returncode == 0, f"{path.name}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

@@ -42,7 +42,6 @@ def run(python, code, *arguments):
         env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"},
         capture_output=True,
         text=True,
-        timeout=300,
     )
 
 

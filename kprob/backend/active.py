@@ -4,6 +4,7 @@ import keras
 
 from kprob.backend.contract import Datasets, Operations, RandomNumbers, TrainingPrograms
 from kprob.backend.patches import apply_patches
+from kprob.backend.quiet import look_for_devices
 from kprob.errors import KprobError, explain
 
 name = keras.backend.backend()
@@ -24,6 +25,7 @@ if name == "tensorflow":
 
     operations, random = tensorflow_operations, tensorflow_random
     data, training = tensorflow_data, tensorflow_training
+    look_for_devices()
 elif name == "jax":
     from kprob.backend.jax import data as jax_data
     from kprob.backend.jax import operations as jax_operations

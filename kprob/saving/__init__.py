@@ -2,7 +2,8 @@
 
 from kprob.namespaces import listing
 from kprob.saving.archive import HDF5, save_archive, save_keras, save_weights, verify
-from kprob.saving.arguments import Arguments, config_of, decode, encode, model_from_config, record_arguments
+from kprob.saving.arguments import Arguments, config_of, model_from_config, record_arguments
+from kprob.saving.encoding import decode, encode
 from kprob.saving.hooks import (
     check_target,
     compile_config,

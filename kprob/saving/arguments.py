@@ -1,21 +1,18 @@
-"""Constructor arguments of models: recorded when the model is made, written to its config, and read from there.
-
-Keras's configs are JSON: tuples come back as lists, keys as strings, and layers as dicts. Here all come back unchanged.
-"""
+"""Constructor arguments of models: recorded when the model is made, written to its config, and read from there."""
 
 import contextlib
 import inspect
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from kprob.errors import ArchiveError, explain
+from kprob.saving.encoding import PLAIN, decode, encode
+from kprob.saving.plain_content import MAX_DEPTH
 
-_PLAIN = (str, int, float, bool, type(None))
-_TUPLE, _PAIRS = "__tuple__", "__pairs__"
 _POLICY = "dtype_policy_of_layers"
 
 
@@ -46,13 +43,13 @@ def record_arguments(cls: type, args: tuple, kwargs: Mapping[str, Any]) -> Argum
     problem = None
     for name, parameter in list(signature.parameters.items())[1:]:
         if parameter.kind is parameter.VAR_KEYWORD:
-            values |= bound.arguments.get(name, {})
+            values |= _as_given(bound.arguments.get(name, {}))
         elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
             if name in bound.arguments:
                 problem = f"`{name}` of its constructor has no name to give it by"
         elif name in bound.arguments:
-            values[name] = bound.arguments[name]
-        elif isinstance(parameter.default, _PLAIN):
+            values[name] = _as_given(bound.arguments[name])
+        elif type(parameter.default) in PLAIN:
             values[name] = parameter.default
     return Arguments(values, keras.config.dtype_policy().name, problem)
 
@@ -78,6 +75,7 @@ def config_of(model: keras.Model, arguments: Arguments, strict: bool = True) -> 
                 fix="give the arguments names, or override get_config and from_config",
             )
         )
+    _check_functions(cls, arguments.values)
     config = {}
     for name, value in arguments.values.items():
         with contextlib.nullcontext() if strict else contextlib.suppress(ArchiveError):
@@ -104,68 +102,37 @@ def model_from_config(cls: type, config: Mapping[str, Any]) -> keras.Model:
         keras.config.set_dtype_policy(before)
 
 
-def encode(value: Any, what: str = "the value") -> Any:
-    """Returns a value as JSON can hold it.
-
-    Args:
-        value: Numbers, strings, arrays, Keras objects, named functions, and lists, tuples and dicts of them.
-        what: What it is, for messages.
-
-    Raises:
-        ArchiveError: It is something else.
-    """
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, tuple):
-        return {"class_name": _TUPLE, "config": {"items": [encode(item, what) for item in value]}}
-    if isinstance(value, list):
-        return [encode(item, what) for item in value]
-    if isinstance(value, Mapping):
-        if all(isinstance(key, str) for key in value) and "class_name" not in value:
-            return {key: encode(item, what) for key, item in value.items()}
-        pairs = [[encode(key, what), encode(item, what)] for key, item in value.items()]
-        return {"class_name": _PAIRS, "config": {"items": pairs}}
-    if isinstance(value, types.FunctionType):
-        return _encode_function(value, what)
+def _as_given(value: Any) -> Any:
+    # A constructor may take things out of the lists that it gets: what was given is written down, not what is left of it.
     try:
-        return keras.saving.serialize_keras_object(value)
-    except (TypeError, NotImplementedError, ValueError, AttributeError) as error:
-        raise ArchiveError(_cannot_encode(value, what)) from error
-
-
-def decode(value: Any) -> Any:
-    """Returns the value that `encode` wrote."""
-    if isinstance(value, list):
-        return [decode(item) for item in value]
-    if not isinstance(value, dict):
+        if type(value) in (list, tuple):
+            return type(value)(_as_given(item) for item in value)
+        if type(value) is dict:
+            return {key: _as_given(item) for key, item in value.items()}
+    except RecursionError:  # it contains itself, and can't be saved
         return value
-    kind = value.get("class_name")
-    if kind == _TUPLE:
-        return tuple(decode(item) for item in value["config"]["items"])
-    if kind == _PAIRS:
-        return {decode(key): decode(item) for key, item in value["config"]["items"]}
-    if kind is not None and "config" in value:
-        return keras.saving.deserialize_keras_object(value)
-    return {key: decode(item) for key, item in value.items()}
+    return set(value) if type(value) is set else value
 
 
-def _encode_function(function: types.FunctionType, what: str) -> dict:
-    name = function.__name__
-    if name == "<lambda>":
-        raise ArchiveError(_cannot_encode(function, what))
-    for module in ("ops", "activations"):
-        # Keras finds its own functions again by their public names alone.
-        if getattr(getattr(keras, module), name, None) is function:
-            return {"class_name": "function", "config": name, "module": f"keras.{module}", "registered_name": name}
-    # Keras forgets the module, which a message about a missing function wants to name.
-    return {**keras.saving.serialize_keras_object(function), "module": function.__module__}
+def _check_functions(cls: str, values: Mapping[str, Any]) -> None:
+    # A file has names of functions, and whoever loads it gives one function a name.
+    found: dict[str, types.FunctionType] = {}
+    for function in _functions_in(values):
+        name = keras.saving.get_registered_name(function)
+        if found.setdefault(name, function) is not function and name != "<lambda>":
+            raise ArchiveError(
+                explain(
+                    f"`{cls}` can't be saved: two functions among its constructor's arguments have one name.",
+                    received=f"two functions named `{name}`",
+                    expected="a name for each, by which the functions are found when the model is loaded",
+                    fix="write two functions with `def`, under different names",
+                )
+            )
 
 
-def _cannot_encode(value: object, what: str) -> str:
-    is_lambda = isinstance(value, types.FunctionType)
-    return explain(
-        f"A model can't be saved: {what} can't be written down.",
-        received=f"{'a lambda' if is_lambda else type(value).__name__}: {str(value)[:80]}",
-        expected="numbers, strings, arrays, Keras objects, functions with a name, and lists, tuples and dicts of them",
-        fix="write it as a function with `def`" if is_lambda else "override get_config and from_config of the model",
-    )
+def _functions_in(value: Any, depth: int = 0) -> Iterator[types.FunctionType]:
+    if isinstance(value, types.FunctionType):
+        yield value
+    elif isinstance(value, list | tuple | Mapping) and depth < MAX_DEPTH:
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _functions_in(item, depth + 1)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kprob.errors import ArchiveError, explain
+from kprob.saving.plain_content import parse_json
 
 HISTORY = "history.json"
 
@@ -35,7 +36,7 @@ def read_history(folder: str) -> SavedHistory | None:
     if not path.exists():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         return SavedHistory(list(content["epoch"]), dict(content["history"]))
     except (ValueError, TypeError, KeyError) as error:
         raise ArchiveError(explain("The saved history can't be read.", received=str(error))) from error

@@ -35,7 +35,7 @@ def save_model(
         ArchiveError: A constructor's argument can't be written down, or the model has some weights but not all.
     """
     if filepath.endswith(HDF5):
-        save_archive(filepath, lambda folder: write(folder, zipped=False, **kwargs))
+        save_archive(filepath, lambda file: write(file, zipped=True, **kwargs))
     elif filepath.endswith(".keras") and zipped is not False and "://" not in filepath:
         save_keras(filepath, lambda written: write(written, **kwargs))
     else:

@@ -1,7 +1,6 @@
 """Loading what kprob saves: checks the file, finds classes by their names, and checks the model that Keras made."""
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -14,9 +13,10 @@ import keras
 import numpy as np
 
 from kprob.errors import ArchiveError, KprobError, add_note, explain
-from kprob.saving.archive import CONFIG, GROUP, HDF5, WEIGHTS, verify
+from kprob.saving.archive import CONFIG, GROUP, HDF5, WEIGHTS, check_weights, verify
 from kprob.saving.names import find_objects
 from kprob.saving.own_variables import collect_records
+from kprob.saving.plain_content import parse_json
 from kprob.saving.record import check_values
 from kprob.saving.seal import check_seal, is_sealed
 
@@ -90,7 +90,11 @@ def weights_of(path: str | os.PathLike) -> Iterator[str]:
             check_seal(path)
             name = os.path.join(folder, WEIGHTS)
             _link(path, name)
+        if path.suffix == ".keras" and path.is_file():
+            verify(path)
         with _explained(path.name, "The weights in {} can't be loaded into this model."):
+            if path.suffix in HDF5 and path.is_file():
+                check_weights(path)
             yield name
 
 
@@ -154,7 +158,7 @@ def _link(path: Path, name: str) -> None:
 
 def _parse(content: bytes, file: str) -> dict:
     try:
-        return json.loads(content)
+        return parse_json(content)
     except ValueError as error:
         raise ArchiveError(explain(f"The config in {file} is damaged.", received=str(error))) from error
 

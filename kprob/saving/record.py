@@ -17,6 +17,7 @@ import numpy as np
 
 from kprob.errors import ArchiveError, explain, names
 from kprob.saving.paths import variables_of
+from kprob.saving.plain_content import parse_json
 
 VERSION = 1
 SHOWN = 4
@@ -65,7 +66,7 @@ class Record:
             ArchiveError: It is none, or of a version that this kprob doesn't know.
         """
         try:
-            content = json.loads(np.asarray(stored, dtype="uint8").tobytes())
+            content = parse_json(np.asarray(stored, dtype="uint8").tobytes())
             if content["version"] == VERSION:
                 return cls._from_content(content)
             version = content["version"]

@@ -1,15 +1,17 @@
 """Writing a file so that a crash, a full disk or a killed process never costs the file that was there before."""
 
 import contextlib
-import glob
+import errno
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-STALE_SECONDS = 3600.0
+from kprob.errors import explain
+from kprob.saving.working_folder import working_folder
+
+# What a disk says that can't take the file: it is full, a quota or a limit is reached, it is broken, or only to be read.
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @contextlib.contextmanager
@@ -18,7 +20,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     The new file lies in a folder of its own beside the old one, so that renaming it stays within one file system. It is
     flushed to the disk before the rename, and the folder that holds the name after it: whenever the machine stops,
-    either the whole old file or the whole new one is there. A symbolic link keeps pointing where it did.
+    either the whole old file or the whole new one is there. A symbolic link keeps pointing where it did. Folders that
+    killed processes left beside the file are removed.
 
     Args:
         path: The file to replace or to make.
@@ -29,23 +32,20 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         FileNotFoundError: The folder doesn't exist.
         IsADirectoryError: `path` is a folder.
+        OSError: The disk can't take the file. The old one is as it was.
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(target.parent)!r} to save {target.name!r} in. Make it first.")
     if target.is_dir():
         raise IsADirectoryError(f"{str(target)!r} is a directory. Give the name of a file in it.")
-    _remove_leftovers(target)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
+    with _refusals_explained(target), working_folder(target) as folder:
         written = folder / target.name
         yield written
         _flush(written)
         os.replace(written, target)
         if os.name == "posix":  # elsewhere a folder can't be opened
             _flush(target.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:
@@ -56,10 +56,20 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _remove_leftovers(target: Path) -> None:
-    # A killed process leaves its folder behind. One that was touched within the hour may be another process's, at work.
-    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
-        with contextlib.suppress(OSError):
-            newest = max(entry.stat().st_mtime for entry in (leftover, *leftover.rglob("*")))
-            if time.time() - newest > STALE_SECONDS:
-                shutil.rmtree(leftover, ignore_errors=True)
+@contextlib.contextmanager
+def _refusals_explained(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        free = shutil.disk_usage(target.parent).free
+        raise OSError(
+            error.errno,
+            explain(
+                f"{target.name} couldn't be saved: {os.strerror(error.errno)}.",
+                received=f"{free / 1e6:.1f} MB of free space in {str(target.parent)!r}",
+                expected="room for twice the new file, beside the old one, which is as it was",
+                fix="free some space (or raise the quota or limit), or save to another disk",
+            ),
+        ) from error

@@ -8,6 +8,7 @@ follows, config, attributes, weights and free space alike. Any HDF5 program stil
 import hashlib
 import os
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,17 +19,12 @@ HEADER_BYTES = 512
 CHUNK_BYTES = 1 << 20
 
 
-def seal(content: str | os.PathLike, sealed: str | os.PathLike) -> None:
-    """Copies an HDF5 file behind a header with its length and digest."""
-    digest, length = hashlib.sha256(), 0
-    with open(content, "rb") as source, open(sealed, "xb") as target:
-        target.write(bytes(HEADER_BYTES))
-        for chunk in _chunks(source):
-            digest.update(chunk)
-            length += len(chunk)
-            target.write(chunk)
-        target.seek(0)
-        target.write(_header(digest.hexdigest(), length))
+def seal(content: BytesIO, sealed: str | os.PathLike) -> None:
+    """Writes an HDF5 file that lies in memory behind a header with its length and digest."""
+    view = content.getbuffer()
+    with open(sealed, "xb") as target:
+        target.write(_header(hashlib.sha256(view).hexdigest(), len(view)))
+        target.write(view)
 
 
 def is_sealed(path: str | os.PathLike) -> bool:

@@ -41,7 +41,7 @@ CHAINS = {
 }
 OURS = {
     "bulk": (diagnostics.ess_bulk, lambda az, x: az.ess(x, method="bulk")),
-    "tail": (diagnostics.ess_tail, lambda az, x: az.ess(x, method="tail")),
+    "tail": (diagnostics.ess_tail, lambda az, x: az.ess(x, method="tail", prob=(0.05, 0.95))),
     "mean": (diagnostics.ess_mean, lambda az, x: az.ess(x, method="mean")),
     "quantile": (lambda x: diagnostics.ess_quantile(x, 0.3), lambda az, x: az.ess(x, method="quantile", prob=0.3)),
     "rhat": (diagnostics.rhat, lambda az, x: az.rhat(x)),

@@ -1,11 +1,13 @@
-"""Whenever a process is killed while it saves, the earlier file loads."""
+"""Wherever in a save a process is killed, the earlier file or the new one loads, and the next save sweeps up.
+
+No clock decides where. The process that is to be killed counts what it asks of the system (Python's audit events), stops by
+itself at the event that it was told, says so, and waits for its end.
+"""
 
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -17,16 +19,20 @@ import kprob
 
 TESTS = Path(__file__).parents[1]
 
-# Starting Python and TensorFlow takes seconds, so one process starts, and forks one more for each kill. The fork
-# saves without end, each time with one number in all weights, in the optimizer and in the history.
+# Starting Python and TensorFlow takes seconds, so one process starts, and forks one more for each kill. A fork saves once,
+# with one number in all weights, in the optimizer and in the history.
 SERVER = """
 import os
+import signal
 import sys
 import numpy as np
+from kprob.saving import archive
 from saving.saved_models import make_built
 
+FILES = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree")
 path = sys.argv[1]
 model, _, _ = make_built("vae")
+events = 0
 
 def save(number):
     for variable in (*model.weights, *model.optimizer.variables):
@@ -34,17 +40,37 @@ def save(number):
     model.history.history = {"loss": [float(number)] * 3}
     model.save(path)
 
+def stop():
+    os.write(1, f"{os.getpid()} stopped\\n".encode())
+    while True:
+        signal.pause()
+
+def count(event, _, last):
+    global events
+    if event in FILES:
+        events += 1
+        if events == last:
+            stop()
+
+def half(content, sealed):
+    with open(sealed, "xb") as file:
+        file.write(content.getbuffer()[:1000])
+        file.flush()
+        stop()
+
 save(0)
 print("ready", flush=True)
-number = 0
 for line in sys.stdin:
-    number = int(line)
+    number, where = line.split()
     pid = os.fork()
     if pid == 0:
-        while True:
-            number += 1
-            save(number)
-    print(pid, flush=True)
+        if where == "half":
+            archive.seal = half
+        elif where != "end":
+            sys.addaudithook(lambda event, args: count(event, args, int(where)))
+        save(int(number))
+        os.write(1, f"{os.getpid()} saved\\n".encode())
+        os._exit(0)
     os.waitpid(pid, 0)
     print("dead", flush=True)
 """
@@ -60,30 +86,55 @@ def saved_number(path):
     return int(values[0])
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+class Server:
+    """The process that forks those that are killed."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def save(self, number, where):
+        """Saves in a fork that stops at `where`, kills it there; returns whether it got to the end."""
+        print(number, where, file=self.process.stdin, flush=True)
+        pid, state = self.process.stdout.readline().split()
+        if state == "stopped":
+            os.kill(int(pid), signal.SIGKILL)
+        assert self.process.stdout.readline() == "dead\n"
+        return state == "saved"
+
+
+def leftovers(folder):
+    return [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("ending", ["h5", pytest.param("keras", marks=pytest.mark.slow)])
-def test_kill(ending, kills, tmp_path):
+def test_kill(ending, step, tmp_path):
     path = tmp_path / f"m.{ending}"
     (tmp_path / "server.py").write_text(SERVER)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
     command = [sys.executable, str(tmp_path / "server.py"), str(path)]
-    moment = random.Random(0)
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as server:
+    ) as process:
         try:
-            assert server.stdout.readline() == "ready\n"
-            number = saved_number(path)
-            for _ in range(kills):
-                print(number, file=server.stdin, flush=True)
-                child = int(server.stdout.readline())
-                time.sleep(moment.uniform(0.0, 0.3))
-                os.kill(child, signal.SIGKILL)
-                assert server.stdout.readline() == "dead\n"
-                before, number = number, saved_number(path)
-                assert number >= before
+            assert process.stdout.readline() == "ready\n"
+            server = Server(process)
+            found, most = [saved_number(path)], 0
+            if ending == "h5":
+                assert not server.save(1, "half")
+                assert saved_number(path) == 0 and leftovers(tmp_path)
+            event, ended = 1, False
+            while not ended:
+                before = len(found)
+                ended = server.save(before, event)
+                found.append(saved_number(path))
+                assert found[-1] in (found[-2], before)
+                most = max(most, len(leftovers(tmp_path)))
+                event += step
+            assert len(found) > 2 and found[-1] == len(found) - 1
+            assert most == 1, "each save sweeps up what the one before left"
+            assert server.save(len(found), "end")
+            assert saved_number(path) == len(found)
+            assert not leftovers(tmp_path)
         finally:
-            server.kill()
-    assert number > 0, "nothing was ever saved between two kills"
-    leftovers = [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
-    assert leftovers, "no kill came in the middle of a save"
+            process.kill()

@@ -68,7 +68,7 @@ def run(code, *arguments, folder, backend=None):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent), str(folder)])}
     environment["KERAS_BACKEND"] = backend or keras.backend.backend()
     done = subprocess.run(
-        [sys.executable, str(path), *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, str(path), *map(str, arguments)], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.strip()

@@ -77,7 +77,7 @@ def vectorized_map(function: Callable, elements: tf.Tensor, variables: Sequence[
 
 def accumulate(function: Callable, initial: Any, elements: Any) -> Any:
     # In a graph, even where operations run at once: thousands of steps would take seconds otherwise.
-    return tf.function(lambda: tf.scan(function, elements, initializer=initial), autograph=False)()
+    return compile_function(lambda: tf.scan(function, elements, initializer=initial))()
 
 
 def gradients(function: Callable, *arguments: tf.Tensor) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from kprob.backend.epoch_loops import BLOCK, EpochLoops, mean, restart
+from kprob.backend.tensorflow.operations import compile_function
 
 COMPILER_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError)
 
@@ -20,7 +21,7 @@ def make_program(
     loss: Callable, model: keras.Model, width: int, batch_size: int, num_rows: int | None, take: Callable, jit: bool
 ) -> Callable:
     loops = _Loops(loss, model, width, batch_size, num_rows, take)
-    program = tf.function(loops.program, jit_compile=jit, reduce_retracing=False, autograph=False)
+    program = compile_function(loops.program, jit=jit)
 
     def run(data: dict, orders: Any, epochs: int, first: int, last: int, carry: tuple) -> Any:
         numbers = (tf.constant(n, tf.int32) for n in (epochs, first, last))
@@ -90,7 +91,7 @@ def make_evaluator(loss: Callable, model: keras.Model) -> Callable:
         return loss(batch, training=False)[1]
 
     if not model.run_eagerly:
-        evaluate = tf.function(evaluate, reduce_retracing=False, autograph=False)
+        evaluate = compile_function(evaluate)
     return lambda batch: evaluate(batch).numpy()
 
 
