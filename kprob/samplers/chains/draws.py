@@ -8,6 +8,7 @@ import numpy as np
 
 from kprob.samplers.chains.origin import Origin
 from kprob.samplers.kernels.kernel import Info
+from kprob.saving.plain_content import parse_json, read_arrays
 
 _EVIDENCE = "log_evidence_"  # and the number of the population: a key in saved files
 
@@ -96,30 +97,29 @@ class Draws:
     @classmethod
     def from_bytes(cls, content: bytes) -> "Draws":
         """Makes draws from what `to_bytes` returned."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            about = json.loads(stored["about"].tobytes())
-            names = stored.files
-            chains = len([name for name in names if name.startswith("seed/")])
-            states = [
-                [stored[f"state/{i}/{j}"] for j in range(len([n for n in names if n.startswith(f"state/{i}/")]))]
-                for i in range(chains)
-            ]
-            values = {name.removeprefix("value/"): stored[name] for name in names if name.startswith("value/")}
-            return cls(
-                stored["positions"],
-                stored["infos"],
-                values,
-                states,
-                [stored[f"seed/{i}"] for i in range(chains)],
-                about["done"],
-                about["wanted"],
-                {name: tuple(shape) for name, shape in about["sites"].items()},
-                about["fingerprint"],
-                about.get("sampler", ""),
-                _read_evidence(about.get("record", {})),
-                Origin.from_json(about.get("origin", {})),
-                stored["anchors"] if "anchors" in names else None,
-            )
+        stored = read_arrays(content)
+        about = parse_json(stored["about"].tobytes())
+        chains = len([name for name in stored if name.startswith("seed/")])
+        states = [
+            [stored[f"state/{i}/{j}"] for j in range(len([n for n in stored if n.startswith(f"state/{i}/")]))]
+            for i in range(chains)
+        ]
+        values = {name.removeprefix("value/"): stored[name] for name in stored if name.startswith("value/")}
+        return cls(
+            stored["positions"],
+            stored["infos"],
+            values,
+            states,
+            [stored[f"seed/{i}"] for i in range(chains)],
+            about["done"],
+            about["wanted"],
+            {name: tuple(shape) for name, shape in about["sites"].items()},
+            about["fingerprint"],
+            about.get("sampler", ""),
+            _read_evidence(about.get("record", {})),
+            Origin.from_json(about.get("origin", {})),
+            stored.get("anchors"),
+        )
 
     def pooled(self) -> dict[str, np.ndarray]:
         """Returns the draws of all chains one after the other, by name: (chains * draws, ...)."""
