@@ -15,7 +15,7 @@ def check_integer_range(name: str, array: np.ndarray) -> None:
     """Raises where integers don't fit the largest integers that the backend has."""
     if array.dtype.itemsize < 8 or array.dtype.kind not in "iu" or not array.size:
         return
-    largest = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(array[:0]).dtype)
+    largest = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(np.zeros(0, array.dtype)).dtype)
     if largest == array.dtype.name:
         return
     limits = np.iinfo(largest)
