@@ -38,7 +38,8 @@ def smoothed_by_arviz(arviz, log_weights):
     return importlib.import_module("arviz_stats.base").array_stats.psislw(-log_weights)
 
 
-@pytest.mark.parametrize("number", [100, 1000, 5000])
+# Numbers whose tails have a whole number of draws: ArviZ rounds that up, and since 1.0 down.
+@pytest.mark.parametrize("number", [100, 900, 4900])
 @pytest.mark.parametrize("degrees", [1, 3, 30])
 def test_the_numbers_are_arviz_s(number, degrees):
     with warnings.catch_warnings():
