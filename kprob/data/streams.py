@@ -24,6 +24,8 @@ class Stream(ABC):
 
     #: Whether it can be gone through more than once.
     repeats = True
+    #: What sources of this kind are called, rather than by their class.
+    word = ""
 
     def __init__(self, source: Any):
         self.source = source
@@ -36,7 +38,7 @@ class Stream(ABC):
     @property
     def kind(self) -> str:
         """What the source is called in messages."""
-        return type(self.source).__name__
+        return self.word or type(self.source).__name__
 
     @abstractmethod
     def elements(self) -> Iterator:
@@ -87,6 +89,8 @@ class Stream(ABC):
 class DatasetStream(Stream):
     """A `tf.data.Dataset`."""
 
+    word = "tf.data.Dataset"
+
     @staticmethod
     def accepts(x: object) -> bool:
         return backend_data.is_dataset(x)
@@ -112,6 +116,8 @@ class DatasetStream(Stream):
 
 class SequenceStream(Stream):
     """A Keras `PyDataset`."""
+
+    word = "PyDataset"
 
     @staticmethod
     def accepts(x: object) -> bool:
@@ -150,6 +156,8 @@ class SequenceStream(Stream):
 
 class LoaderStream(Stream):
     """A torch `DataLoader`, or what has the same attributes."""
+
+    word = "DataLoader"
 
     @staticmethod
     def accepts(x: object) -> bool:

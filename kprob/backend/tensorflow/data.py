@@ -19,10 +19,12 @@ def map_dataset(dataset: tf.data.Dataset, function: Callable, check: Callable) -
         flat, weights = batch["rows"], batch.get("weights")
         names, optional = list(flat), [] if weights is None else [weights]
 
-        def run(*arrays: np.ndarray) -> None:
+        def run(*arrays: np.ndarray) -> np.ndarray:
             check(dict(zip(names, arrays, strict=False)), arrays[-1] if optional else None)
+            return np.zeros((), "int32")  # TensorFlow wants a value
 
-        tf.numpy_function(run, [*flat.values(), *optional], [])
+        # It has a state, so that the pipeline runs it although nothing uses its value.
+        tf.numpy_function(run, [*flat.values(), *optional], tf.int32)
         return (batch,)
 
     return dataset.map(mapped).prefetch(2)
