@@ -25,7 +25,7 @@ def check_optimizer(optimizer: keras.optimizers.Optimizer, networks: Networks) -
         CompileError: It has been built with the variables of another model.
     """
     _check_step(optimizer)
-    own = {id(variable) for variable in networks.variables()}
+    own = {id(variable) for variable in networks.variables()} | networks.weights  # a layer may have been taken out
     for name, part in optimizers_of(optimizer).items():
         foreign = [variable for variable in known_variables(part) if id(variable) not in own]
         if foreign:
