@@ -9,7 +9,16 @@ May import: errors, checks, backend, saving.
 
 from kprob.distributions import supports
 from kprob.distributions.constraints import CONSTRAINTS, Constraint, get_constraint
-from kprob.distributions.families import bounded, categorical, counts, multivariate, positive, processes, real  # noqa: F401  (they fill the registry)
+from kprob.distributions.families import (  # noqa: F401  (they fill the registry)
+    bounded,
+    categorical,
+    counts,
+    further,
+    multivariate,
+    positive,
+    processes,
+    real,
+)
 from kprob.distributions.families.from_class import family_from_class
 from kprob.distributions.families.hidden_markov import hidden_markov_family
 from kprob.distributions.families.mixture import mixture_family
@@ -17,6 +26,7 @@ from kprob.distributions.families.transformed import transformed_family
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.kl_divergence import kl_divergence
 from kprob.distributions.log_density import log_prob
+from kprob.distributions.possible_parameters import check_parameters, find_impossible
 from kprob.distributions.properties import is_discrete, is_reparameterized
 from kprob.distributions.registry import families, family_of, get_family, is_a, register_family
 from kprob.distributions.resolving import resolve_family
@@ -32,10 +42,12 @@ __all__ = [
     "Family",
     "Parameter",
     "Support",
+    "check_parameters",
     "contains",
     "draw",
     "enumerate_support",
     "families",
+    "find_impossible",
     "family_from_class",
     "family_of",
     "get_constraint",

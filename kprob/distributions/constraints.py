@@ -1,6 +1,7 @@
 """Constraints of parameters: from any real numbers, a network's output, to values that the parameter may have.
 
-Floors keep a scale or a rate away from zero, where densities and their gradients are infinite.
+Floors keep a scale or a rate away from zero, where densities and their gradients are infinite. What a user gives may be at
+that limit: `sets` says which numbers a parameter may be.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,8 @@ import keras
 from keras import ops
 
 from kprob.backend import tfp
+from kprob.distributions import sets
+from kprob.distributions.sets import NumberSet
 from kprob.types import ArrayLike, Tensor
 
 FLOOR = 1e-5
@@ -23,12 +26,14 @@ class Constraint:
     Attributes:
         forward: From unconstrained numbers onto the set.
         inverse: From the set to unconstrained numbers.
+        allowed: The numbers that a parameter may be.
         size: From the shape of one value to the shape of the unconstrained numbers behind it.
         event_ndims: Axes that one value has at least: 1 for vectors such as a simplex, 2 for matrices.
     """
 
     forward: Callable
     inverse: Callable
+    allowed: NumberSet = sets.REAL
     size: Callable[[tuple[int, ...]], tuple[int, ...]] = tuple
     event_ndims: int = 0
 
@@ -42,8 +47,10 @@ def _inverse_softplus(y: Tensor) -> Tensor:
     return y + ops.log(-ops.expm1(-y))
 
 
-def _above(bound: float) -> Constraint:
-    return Constraint(lambda x: ops.softplus(x) + bound, lambda y: _inverse_softplus(ops.convert_to_tensor(y) - bound))
+def _above(bound: float, allowed: NumberSet) -> Constraint:
+    return Constraint(
+        lambda x: ops.softplus(x) + bound, lambda y: _inverse_softplus(ops.convert_to_tensor(y) - bound), allowed
+    )
 
 
 def _unit_forward(x: Tensor) -> Tensor:
@@ -100,14 +107,16 @@ def _unit_vector(x: Tensor) -> Tensor:
 
 CONSTRAINTS: dict[str, Constraint] = {
     "real": Constraint(_identity, _identity),
-    "positive": _above(FLOOR),
-    "at_least_one": _above(1.0),
-    "unit": Constraint(_unit_forward, _unit_inverse),
-    "simplex": Constraint(lambda x: ops.softmax(x, axis=-1), ops.log, event_ndims=1),
-    "ordered": Constraint(_ordered_forward, _ordered_inverse, event_ndims=1),
-    "unit_vector": Constraint(_unit_vector, _identity, event_ndims=1),
-    "lower_triangular": Constraint(_tril_forward, _tril_inverse, _triangle_size, event_ndims=2),
-    "positive_definite": Constraint(_definite_forward, _definite_inverse, _triangle_size, event_ndims=2),
+    "positive": _above(FLOOR, sets.POSITIVE),
+    "at_least_one": _above(1.0, sets.AT_LEAST_ONE),
+    "unit": Constraint(_unit_forward, _unit_inverse, sets.UNIT),
+    "simplex": Constraint(lambda x: ops.softmax(x, axis=-1), ops.log, sets.SIMPLEX, event_ndims=1),
+    "ordered": Constraint(_ordered_forward, _ordered_inverse, sets.ORDERED, event_ndims=1),
+    "unit_vector": Constraint(_unit_vector, _identity, sets.UNIT_VECTOR, event_ndims=1),
+    "lower_triangular": Constraint(_tril_forward, _tril_inverse, sets.LOWER_TRIANGULAR, _triangle_size, event_ndims=2),
+    "positive_definite": Constraint(
+        _definite_forward, _definite_inverse, sets.POSITIVE_DEFINITE, _triangle_size, event_ndims=2
+    ),
 }
 
 

@@ -10,8 +10,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kprob.distributions.sets import NumberSet
 from kprob.distributions.supports.support import Support
 from kprob.types import Distribution, Shape
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What a parameter must be beside others.
+
+    Attributes:
+        expected: It in words, for messages.
+        holds: `(value, others) -> boolean` for each value, on NumPy arrays; `others` are the parameters by name.
+        needs: Names of those that it looks at.
+    """
+
+    expected: str
+    holds: Callable[[np.ndarray, Mapping[str, np.ndarray]], np.ndarray]
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,8 @@ class Parameter:
         tensor: Whether it is a tensor; a distribution or a function is passed on as it is.
         keep_integers: Whether integers stay integers rather than becoming floats.
         start: Where learning starts where there is no standard value: a number, or a function of the shape.
+        allowed: The numbers that it may be, where these aren't those of its constraint.
+        relation: What it must be beside others, or None.
     """
 
     standard: float | Callable | None = None
@@ -45,6 +63,8 @@ class Parameter:
     tensor: bool = True
     keep_integers: bool = False
     start: float | Callable | None = None
+    allowed: NumberSet | None = None
+    relation: Relation | None = None
 
     def own_shape(self, event: Shape, settings: Mapping[str, object]) -> Shape:
         """Returns the shape of one value of the parameter; entries that aren't known are None."""
@@ -96,6 +116,8 @@ class Family:
             batch shape, to which the distribution's own batch shape broadcasts.
         support: What values are possible.
         settings: Constructor arguments that aren't tensors, with their standard values.
+        covariance: What makes the covariance matrix that a distribution computes itself, in words for messages: it may be
+            singular though each parameter is right. None where there is none.
     """
 
     name: str
@@ -115,6 +137,7 @@ class Family:
     reparameterized: bool = False
     support: Support | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    covariance: str | None = None
 
     @property
     def own_ndims(self) -> int:

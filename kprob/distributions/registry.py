@@ -8,13 +8,15 @@ _FAMILIES: dict[str, Family] = {}
 _BY_CLASS: dict[type, Family] = {}
 
 
-def register_family(family: Family) -> Family:
+def register_family(family: Family, by_name: bool = True) -> Family:
     """Adds a family to the registry and returns it.
 
     Args:
         family: The family; one of the same name is replaced.
+        by_name: Whether it is found by its name, as a layer's family is, or only by the class of a distribution.
     """
-    _FAMILIES[family.name] = family
+    if by_name:
+        _FAMILIES[family.name] = family
     if family.distribution_class is not None:
         _BY_CLASS.setdefault(_broadest(family.distribution_class), family)
     return family

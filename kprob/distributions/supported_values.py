@@ -10,7 +10,7 @@ from kprob.backend import tfb, tfd
 from kprob.distributions.properties import is_discrete
 from kprob.distributions.registry import family_of, is_a
 from kprob.distributions.supports.finite import combinations
-from kprob.distributions.supports.support import Support
+from kprob.distributions.supports.support import Support, numbers
 from kprob.distributions.wrappers import PLAIN, TRANSPARENT, component_of, is_any, split_independent
 from kprob.errors import SiteError, explain
 from kprob.types import ArrayLike, Distribution, Tensor
@@ -86,7 +86,7 @@ def contains(distribution: Distribution, value: ArrayLike) -> Tensor | None:
         sampled = len(distribution.event_shape) - len(inner.event_shape)
         return None if len(inner.batch_shape) else _all(contains(inner, value), sampled)
     if is_a(distribution, tfd.TransformedDistribution):
-        return contains(distribution.distribution, distribution.bijector.inverse(value))
+        return _image_contains(distribution, value)
     component = component_of(distribution)
     if component is not None:
         return _component_contains(distribution, component, value)
@@ -95,6 +95,20 @@ def contains(distribution: Distribution, value: ArrayLike) -> Tensor | None:
 
 def _all(inside: Tensor | None, ndims: int) -> Tensor | None:
     return inside if inside is None or not ndims else ops.all(inside, axis=tuple(range(-ndims, 0)))
+
+
+def _image_contains(distribution: Distribution, value: ArrayLike) -> Tensor | None:
+    # A bijector of numbers may have an inverse for more than its values, as the square root has, and takes the others back
+    # elsewhere. Those of vectors may be networks, of which this would be too much to ask.
+    bijector = distribution.bijector
+    inverse = bijector.inverse(value)
+    inside = contains(distribution.distribution, inverse)
+    if inside is None or bijector.forward_min_event_ndims or len(distribution.event_shape):
+        return inside
+    value = numbers(distribution, value)
+    again = bijector.forward(inverse + ops.zeros_like(inverse))  # another tensor: bijectors remember what they inverted
+    same = ops.abs(again - value) <= 1e-3 * ops.abs(value) + 1e-6
+    return ops.logical_and(inside, same)
 
 
 def _component_contains(distribution: Distribution, component: Distribution, value: ArrayLike) -> Tensor | None:

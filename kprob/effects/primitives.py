@@ -7,6 +7,7 @@ import keras
 
 from kprob import checks
 from kprob.backend import float_type, tfd
+from kprob.distributions.corrected.replacing import corrected
 from kprob.distributions.precision import to_float64
 from kprob.effects.site import Plate, Site, SiteKind
 from kprob.effects.stack import STATE, send
@@ -39,6 +40,7 @@ def sample(name: str, distribution: Distribution = None, observed: ArrayLike = N
     """
     checks.check_name(name)
     checks.check_distribution(name, distribution)
+    distribution = corrected(distribution)
     if float_type() == "float64":
         distribution = to_float64(distribution)
     plates = tuple(STATE.plates)

@@ -44,6 +44,10 @@ class Handler:
         network: The network that calling the handler runs with the handler open; None for use in a `with` block.
     """
 
+    # Whether it belongs to a run of a model, which itself looks at parameters that are tensors: those that follow from
+    # latents may be impossible in one draw and possible in the next.
+    of_model = False
+
     def __init__(self, network: Callable | None = None):
         if network is not None and not callable(network):
             name = type(self).__name__
@@ -134,6 +138,9 @@ def send(site: Site) -> Site:
         handler.on_site(site)
         if site.hidden:
             break
+    if site.is_random and site.mask is None and not site.intervened:
+        of_model = any(handler.of_model for handler in STATE.handlers)
+        distributions.check_parameters(site.name, site.distribution, numbers_only=of_model)
     if site.value is None and site.is_random:
         seed = random.fresh_seed() if site.seed is None else site.seed
         site.value = draw_in_plates(site, seed)

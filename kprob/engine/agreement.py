@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
+
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import Trace
 from kprob.engine.data_support import check_support
+from kprob.engine.impossible_parameters import check_parameters
 from kprob.engine.matching import check_pair
 from kprob.engine.networks import Networks
 from kprob.errors import DataError, did_you_mean, explain, names
@@ -58,6 +61,7 @@ def check_data(networks: Networks, trace: Trace, data: Data, checked: int, num_d
 
     Raises:
         DataError: Nothing is observed, or a value is outside its support.
+        SiteError: A parameter of a site is impossible.
     """
     if not trace.random_sites(observed=True) and not any(site.is_factor for site in trace.sites.values()):
         if trace.data_plate is not None or data.rows or data.whole:
@@ -67,7 +71,23 @@ def check_data(networks: Networks, trace: Trace, data: Data, checked: int, num_d
         part = data if rows is None else data.take(rows)
         return networks.run_generative(batch_of(part, num_data), random.seed(seed))
 
+    rows = None if data.num_rows is None else np.arange(min(checked, data.num_rows))
+    check_parameters(trace, lambda seed: run(rows, seed))
     check_support(trace, run, data, checked)
+
+
+def check_inference(networks: Networks, batch: dict, trace: Trace) -> None:
+    """Checks that the parameters of the inference network's sites are possible.
+
+    Args:
+        networks: The networks.
+        batch: The batch that it ran on.
+        trace: A trace of it.
+
+    Raises:
+        SiteError: One isn't.
+    """
+    check_parameters(trace, lambda seed: networks.run_inference(batch, random.seed(seed)))
 
 
 def check_whole_sums(networks: Networks, rows: int | None, size: int) -> None:

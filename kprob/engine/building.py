@@ -14,9 +14,16 @@ from kprob.data import Data, Whole, batch_of, to_array
 from kprob.data.batch import data_of
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import AnyPast, Handler, Site, Trace
-from kprob.engine.agreement import check_covariates, check_data, check_networks, check_rows_of_guide
+from kprob.engine.agreement import (
+    check_covariates,
+    check_data,
+    check_inference,
+    check_networks,
+    check_rows_of_guide,
+)
 from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
 from kprob.engine.host import Host
+from kprob.engine.impossible_parameters import check_parameters
 from kprob.engine.matching import check_supports
 from kprob.engine.networks import Networks
 from kprob.engine.probing.dependencies import latent_parents
@@ -62,25 +69,26 @@ def _with_any_past(function: Callable) -> Callable:
 
 
 @_with_any_past
-def find_structure(networks: Networks, named: Mapping | None = None) -> Structure:
+def find_structure(networks: Networks, named: Mapping | None = None, check_values: bool = True) -> Structure:
     """Returns the sites of a model's generative network, found by one prior run.
 
     Args:
         networks: The model's networks, which keep them.
         named: Data by name: covariates, and what is observed.
+        check_values: Whether parameters must be possible.
     """
     named = dict(named or {})
     if networks.structure is None:
-        networks.structure = _structure_by_running(networks, named)
+        networks.structure = _structure_by_running(networks, named, check_values)
         check_sites(networks.reparam, networks.structure, networks.model_name)
     if networks.reparam_is_open and any(name in networks.structure.sites for name in named):
         networks.reparam, networks.reparam_is_open = choose(networks, named), False
         networks.structure = None
-        return find_structure(networks, named)
+        return find_structure(networks, named, check_values)
     return networks.structure
 
 
-def _structure_by_running(networks: Networks, named: dict) -> Structure:
+def _structure_by_running(networks: Networks, named: dict, check_values: bool) -> Structure:
     check_covariates(networks, named)
     covariates = {
         name: to_array(name, value.value if isinstance(value, Whole) else value)
@@ -93,7 +101,10 @@ def _structure_by_running(networks: Networks, named: dict) -> Structure:
         batch = batch_of(Data(*_split(values, whole), None), with_index=False)
         return networks.run_generative(batch, random.seed(seed), size=size, extra=_stand_in(networks))
 
-    sites = structure_of(run_on_covariates(run, covariates, whole)).sites
+    trace = run_on_covariates(run, covariates, whole)
+    if check_values:
+        check_parameters(trace, lambda seed: run_on_covariates(functools.partial(run, seed=seed), covariates, whole))
+    sites = structure_of(trace).sites
     for seed in _branches(networks):
         other = structure_of(run_on_covariates(functools.partial(run, seed=seed), covariates, whole))
         sites = {**other.sites, **sites}
@@ -150,6 +161,7 @@ def build(networks: Networks, data: Data, num_data: int | None = None, check_val
     latents = _latents(networks, batch, q)
     p = networks.run_generative(batch, random.seed(2), latents=q)
     if check_values:
+        check_inference(networks, batch, q)
         if networks.guide is None:  # a guide takes its supports from p
             check_supports(p, q)
         check_repeatable(networks, batch, q, p)
@@ -230,6 +242,7 @@ def check_again(networks: Networks, data: Data) -> None:
     q = networks.run_inference(batch, random.seed(1))
     p = networks.run_generative(batch, random.seed(2))
     check_networks(networks, batch, p, q, data)
+    check_inference(networks, batch, q)
     summed = () if networks.spec is None else networks.spec.summed
     if any(site.name not in summed for site in to_sum_out(p, q)):
         networks.plan = find_plan(networks, batch, q)

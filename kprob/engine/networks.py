@@ -17,6 +17,7 @@ from kprob.effects import Handler, LocScale, Trace, Transform, handlers, reparam
 from kprob.engine.arguments import arguments_of, bind
 from kprob.engine.enumeration import SummationPlan, collapse
 from kprob.engine.host import Host
+from kprob.engine.impossible_parameters import no_cholesky
 from kprob.engine.paired_run import PairedRun
 from kprob.engine.parameters import NamedParameters, ParameterHandler
 from kprob.engine.precision import in_precision
@@ -280,6 +281,9 @@ class Networks:
         except KprobError:
             raise
         except Exception as error:
+            if "Cholesky" in str(error):
+                reached = list(trace.result)
+                raise no_cholesky(network, self.model_name, reached[-1] if reached else None) from error
             reached = list(trace.result)
             shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in data_of(batch).items())
             add_note(

@@ -40,6 +40,8 @@ class ParameterHandler(Handler):
         parameters: Those that there are.
     """
 
+    of_model = True
+
     def __init__(self, host: Host, parameters: NamedParameters):
         super().__init__()
         self.host, self.parameters = host, parameters

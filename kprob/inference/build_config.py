@@ -43,7 +43,8 @@ def build_from_config(context: Context, inference: Inference, config: dict | Non
     networks.reparam = {n: keras.saving.deserialize_keras_object(how) for n, how in reparam.items()}
     networks.reparam_is_open = False
     data = ones(config["rows"], config["whole"], config["num_data"])
-    find_structure(networks, {**data.rows, **{name: Whole(value) for name, value in data.whole.items()}})
+    named = {**data.rows, **{name: Whole(value) for name, value in data.whole.items()}}
+    find_structure(networks, named, check_values=False)
     if config.get("sampled"):
         build_generative(networks, data, config["num_data"], check_values=False)
     else:

@@ -12,10 +12,9 @@ import numpy as np
 
 from kprob.backend import is_tensor
 from kprob.distributions import Family, Parameter
+from kprob.distributions.possible_parameters import allowed_values, known
 from kprob.errors import SiteError, did_you_mean, explain, names
 from kprob.layers.parameter_sources import learnable
-
-_TOLERANCE = 1e-3
 
 
 def check_positional(class_name: str, number: int, method: Callable) -> None:
@@ -80,11 +79,16 @@ def check_not_none(site: str, values: Mapping[str, Any]) -> None:
 
 
 def check_value(site: str, name: str, value: Any, parameter: Parameter) -> None:
-    """Raises where a parameter that isn't a tensor is no number, or outside its constraint."""
-    if not parameter.tensor or is_tensor(value) or isinstance(value, keras.KerasTensor):
+    """Raises where a parameter that isn't a tensor is no number, or outside its constraint.
+
+    A tensor is looked at with the distribution that is made of it, but for a covariance matrix: that fails before.
+    """
+    if not parameter.tensor or isinstance(value, keras.KerasTensor):
+        return
+    if is_tensor(value) and parameter.constraint != "positive_definite":
         return
     try:
-        array = np.asarray(value, dtype="float64")
+        array = known(value) if is_tensor(value) else np.asarray(value, dtype="float64")
     except (TypeError, ValueError) as error:
         raise SiteError(
             explain(
@@ -95,32 +99,21 @@ def check_value(site: str, name: str, value: Any, parameter: Parameter) -> None:
                 "from by kprob.sample",
             )
         ) from error
-    # The constraint of a parameter that is related to another is that of their difference.
-    expected = _violated(array, "real" if parameter.relate else parameter.constraint)
-    if expected is not None:
+    allowed = allowed_values(parameter)
+    if (
+        array is not None
+        and allowed is not None
+        and array.ndim >= allowed.event_ndims
+        and not np.all(allowed.holds(array))
+    ):
         raise SiteError(
             explain(
                 f"Parameter `{name}` of random variable `{site}` is outside its constraint.",
                 received=f"{name}={np.array2string(array, threshold=8)}",
-                expected=expected,
-                fix=f'correct it, or learn it: {name}="learned"',
+                expected=allowed.expected,
+                fix=f'{allowed.mend}; or learn it: {name}="learned"',
             )
         )
-
-
-def _violated(array: np.ndarray, constraint: str) -> str | None:
-    # What the constraint asks for, where the array lacks it. A scale or a rate of 0 is a limit that can be drawn from.
-    if np.isnan(array).any():
-        return "a number, not NaN"
-    if constraint == "positive" and (array < 0).any():
-        return "a positive number"
-    if constraint == "at_least_one" and (array < 1).any():
-        return "a number of 1 or more"
-    if constraint == "unit" and ((array < 0) | (array > 1)).any():
-        return "a number from 0 to 1"
-    if constraint == "simplex" and ((array < 0).any() or (abs(array.sum(-1) - 1) > _TOLERANCE).any()):
-        return "numbers from 0 to 1 that sum to 1 along the last axis"
-    return None
 
 
 def check_complete(site: str, family: Family, values: Mapping[str, Any], missing: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from kprob import effects
 from kprob.backend import is_tensor, random
-from kprob.distributions import Family, draw, get_constraint, resolve_family
+from kprob.distributions import Family, check_parameters, draw, get_constraint, resolve_family
 from kprob.distributions.resolving import FamilyLike, family_key
 from kprob.layers.argument_checks import (
     check_features,
@@ -223,6 +223,7 @@ class RandomVariable(keras.layers.Layer):
             return effects.sample(self.site_name, distribution)
         # A layer on its own, in a plain Keras model or by hand: batch axes are free, and the layer's own generator
         # draws anew at every call of a compiled function.
+        check_parameters(self.site_name, distribution)
         return draw(distribution, (), random.from_generator(self.seed_generator))
 
     def _find_heads(self, parameters: Iterable[str]) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from kprob.backend import tfd
+from kprob.distributions import sets
+from kprob.distributions.corrected.triangular import Triangular
 from kprob.distributions.corrected.truncated_normal import TruncatedNormal, truncated_normal
-from kprob.distributions.families.parameters import SHAPE
+from kprob.distributions.families.parameters import ABOVE_LOW, IN_BETWEEN, LOC, SCALE, SHAPE
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import bounded, gamma
@@ -20,11 +22,14 @@ def _in_between(value: Tensor, others: Mapping[str, Tensor]) -> Tensor:
     return others["low"] + (others["high"] - others["low"]) * value
 
 
+LOW = Parameter(0.0, allowed=sets.FINITE)
+HIGH = Parameter(1.0, "positive", relate=_above_low, allowed=sets.FINITE, relation=ABOVE_LOW)
+
 register_family(
     Family(
         "Uniform",
         tfd.Uniform,
-        {"low": Parameter(0.0), "high": Parameter(1.0, "positive", relate=_above_low)},
+        {"low": LOW, "high": HIGH},
         distribution_class=tfd.Uniform,
         sampler=bounded.uniform,
         support=interval(lambda d: d.low, lambda d: d.high),
@@ -35,10 +40,11 @@ register_family(
         "TruncatedNormal",
         TruncatedNormal,
         {
-            "loc": Parameter(0.0),
-            "scale": Parameter(1.0, "positive"),
+            "loc": LOC,
+            "scale": SCALE,
+            # They may be infinite.
             "low": Parameter(),
-            "high": Parameter(constraint="positive", relate=_above_low),
+            "high": Parameter(constraint="positive", relate=_above_low, relation=ABOVE_LOW),
         },
         learned=("loc", "scale"),
         distribution_class=tfd.TruncatedNormal,
@@ -49,11 +55,11 @@ register_family(
 register_family(
     Family(
         "Triangular",
-        tfd.Triangular,
+        Triangular,
         {
-            "low": Parameter(0.0),
-            "high": Parameter(1.0, "positive", relate=_above_low),
-            "peak": Parameter(0.5, "unit", relate=_in_between),
+            "low": LOW,
+            "high": HIGH,
+            "peak": Parameter(0.5, "unit", relate=_in_between, relation=IN_BETWEEN),
         },
         distribution_class=tfd.Triangular,
         sampler=bounded.triangular,
@@ -84,7 +90,7 @@ register_family(
     Family(
         "VonMises",
         tfd.VonMises,
-        {"loc": Parameter(0.0), "concentration": SHAPE},
+        {"loc": LOC, "concentration": SHAPE},
         distribution_class=tfd.VonMises,
         support=ANGLE,
     )

@@ -8,7 +8,8 @@ from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
-from kprob.distributions.family import Family, Parameter, sized, vector
+from kprob.distributions.families.parameters import LOC, TOTAL
+from kprob.distributions.family import Family, Parameter, Relation, sized, vector
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import categorical
 from kprob.distributions.supports.continuous import SIMPLEX, UNIT
@@ -21,6 +22,9 @@ CLASS_PROBS = Parameter(None, "simplex", 1, sized("num_classes"))
 LOGITS, PROBS = Parameter(0.0, event_ndims=1, shape=vector), Parameter(None, "simplex", 1, vector)
 TEMPERATURE = Parameter(None, "positive")
 LOGITS_OR_PROBS = (("logits", "probs"),)
+ASCENDING = Relation(
+    "different numbers in ascending order", lambda value, others: np.asarray((np.diff(value) > 0).all(-1))
+)
 
 
 def _num_classes(distribution: Distribution) -> int:
@@ -99,7 +103,7 @@ register_family(
     Family(
         "OrderedLogistic",
         _ordered_logistic,
-        {"cutpoints": Parameter(None, "ordered", 1, _num_cutpoints, start=_spread_out), "loc": Parameter(0.0)},
+        {"cutpoints": Parameter(None, "ordered", 1, _num_cutpoints, start=_spread_out), "loc": LOC},
         discrete=True,
         dtype="int32",
         distribution_class=tfd.OrderedLogistic,
@@ -113,7 +117,7 @@ register_family(
         "FiniteDiscrete",
         _finite_discrete,
         {
-            "outcomes": Parameter(event_ndims=1, keep_integers=True),
+            "outcomes": Parameter(event_ndims=1, keep_integers=True, relation=ASCENDING),
             "logits": CLASS_LOGITS,
             "probs": CLASS_PROBS,
         },
@@ -130,7 +134,7 @@ register_family(
     Family(
         "Multinomial",
         tfd.Multinomial,
-        {"total_count": Parameter(), "logits": LOGITS, "probs": PROBS},
+        {"total_count": TOTAL, "logits": LOGITS, "probs": PROBS},
         learned=("logits",),
         alternatives=LOGITS_OR_PROBS,
         event_ndims=1,
@@ -143,7 +147,7 @@ register_family(
     Family(
         "DirichletMultinomial",
         tfd.DirichletMultinomial,
-        {"total_count": Parameter(), "concentration": Parameter(None, "positive", 1, vector, start=1.0)},
+        {"total_count": TOTAL, "concentration": Parameter(None, "positive", 1, vector, start=1.0)},
         learned=("concentration",),
         event_ndims=1,
         discrete=True,

@@ -7,7 +7,8 @@ from keras import ops
 
 from kprob.backend import tfd
 from kprob.distributions.corrected.bernoulli import Bernoulli
-from kprob.distributions.families.parameters import SHAPE
+from kprob.distributions.corrected.inflated import Inflated
+from kprob.distributions.families.parameters import SHAPE, TOTAL
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import counts
@@ -40,10 +41,8 @@ def _zero_inflated(inner: Callable[..., Distribution]) -> Callable[..., Distribu
         zero = sum(ops.zeros_like(value) for value in parameters.values())
         weight = zero + (inflated_loc_probs if inflated_loc_logits is None else inflated_loc_logits)
         parameters = {name: value + ops.zeros_like(weight) for name, value in parameters.items()}
-        if inflated_loc_logits is None:
-            return tfd.Inflated(inner(**parameters), inflated_loc_probs=weight)
-        # TFP takes the log-odds twice (log-weights l and -l): halved, they are what the name says.
-        return tfd.Inflated(inner(**parameters), inflated_loc_logits=weight / 2.0)
+        scale = "probs" if inflated_loc_logits is None else "logits"
+        return Inflated(inner(**parameters), **{f"inflated_loc_{scale}": weight})
 
     return constructor
 
@@ -69,7 +68,7 @@ register_family(
     Family(
         "Binomial",
         tfd.Binomial,
-        {"total_count": Parameter(), "logits": LOGITS, "probs": PROBS},
+        {"total_count": TOTAL, "logits": LOGITS, "probs": PROBS},
         learned=("logits",),
         alternatives=(("logits", "probs"),),
         discrete=True,
@@ -81,7 +80,7 @@ register_family(
     Family(
         "BetaBinomial",
         tfd.BetaBinomial,
-        {"total_count": Parameter(), "concentration1": SHAPE, "concentration0": SHAPE},
+        {"total_count": TOTAL, "concentration1": SHAPE, "concentration0": SHAPE},
         learned=("concentration1", "concentration0"),
         discrete=True,
         distribution_class=tfd.BetaBinomial,

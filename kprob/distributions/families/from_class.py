@@ -60,12 +60,17 @@ def _parameter(properties: Any, optional: bool) -> Parameter:
     ndims = None if properties is None or not properties.is_tensor else properties.event_ndims
     if not isinstance(ndims, int):
         return Parameter(optional=optional, tensor=False)
-    constraint = _constraint_name(properties)
+    constraint = constraint_name(properties)
     shape = {1: vector, 2: matrix}.get(ndims) if constraint in ("lower_triangular", "simplex") else None
     return Parameter(None, constraint, ndims, shape, optional=optional)
 
 
-def _constraint_name(properties: Any) -> str:
+def constraint_name(properties: Any) -> str:
+    """Returns the name of the constraint that TFP's properties of a parameter amount to.
+
+    Args:
+        properties: A `tfp.util.ParameterProperties`.
+    """
     try:
         bijector = properties.default_constraining_bijector_fn()
     except (NotImplementedError, TypeError):
@@ -75,6 +80,7 @@ def _constraint_name(properties: Any) -> str:
         (tfb.Sigmoid, "unit"),
         (tfb.FillScaleTriL, "lower_triangular"),
         (tfb.SoftmaxCentered, "simplex"),
+        (tfb.Ascending, "ordered"),
     ):
         if isinstance(bijector, cls):
             return name

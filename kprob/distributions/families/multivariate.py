@@ -7,17 +7,20 @@ import numpy as np
 from keras import ops
 
 from kprob.backend import tfd
+from kprob.distributions import sets
 from kprob.distributions.corrected.von_mises_fisher import VonMisesFisher
 from kprob.distributions.families.parameters import identity
-from kprob.distributions.family import Family, Parameter, matrix, vector
+from kprob.distributions.family import Family, Parameter, Relation, matrix, vector
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import gamma, multivariate
 from kprob.distributions.supports.continuous import (
+    CHOLESKY_FACTOR,
     CORRELATION_CHOLESKY,
     POSITIVE_DEFINITE,
     REAL_VECTOR,
     SIMPLEX,
     UNIT_VECTOR,
+    either,
 )
 from kprob.types import Distribution, Shape, Tensor
 
@@ -52,9 +55,20 @@ def _cholesky_lkj(dimension: int, concentration: Tensor) -> Distribution:
     return tfd.CholeskyLKJ(dimension, concentration)
 
 
-LOC = Parameter(0.0, event_ndims=1, shape=vector)
+LOC = Parameter(0.0, event_ndims=1, shape=vector, allowed=sets.FINITE)
 DIAGONAL = Parameter(1.0, "positive", 1, vector)
 TRIANGLE = Parameter(identity, "lower_triangular", 2, matrix)
+DEGREES_OF_SIZE = Parameter(
+    None,
+    "positive",
+    relate=_degrees_above_size,
+    allowed=sets.POSITIVE,
+    relation=Relation(
+        "a number above that of rows less 1",
+        lambda value, others: value > others["scale_tril"].shape[-1] - 1,
+        ("scale_tril",),
+    ),
+)
 COVARIANCE = Parameter(identity, "positive_definite", 2, matrix)
 
 register_family(
@@ -147,7 +161,7 @@ register_family(
     Family(
         "LKJCholesky",
         _cholesky_lkj,
-        {"concentration": Parameter(1.0, "at_least_one")},
+        {"concentration": Parameter(1.0, "at_least_one", allowed=sets.POSITIVE)},
         event_ndims=2,
         event=lambda shapes, settings: (None, None),
         from_event=lambda event: {"dimension": event[-1]},
@@ -162,11 +176,11 @@ register_family(
     Family(
         "Wishart",
         tfd.WishartTriL,
-        {"scale_tril": TRIANGLE, "df": Parameter(None, "positive", relate=_degrees_above_size)},
+        {"scale_tril": TRIANGLE, "df": DEGREES_OF_SIZE},
         event_ndims=2,
         square=True,
         distribution_class=tfd.WishartTriL,
         sampler=gamma.wishart,
-        support=POSITIVE_DEFINITE,
+        support=either(lambda d: d.input_output_cholesky, CHOLESKY_FACTOR, POSITIVE_DEFINITE),
     )
 )

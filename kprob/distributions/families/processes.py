@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kprob.backend import tfd, tfp
-from kprob.distributions.families.parameters import SCALE, identity
+from kprob.distributions.families.parameters import LOC, SCALE, identity
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
 from kprob.distributions.sampling import processes
@@ -111,7 +111,7 @@ register_family(
             "index_points": Parameter(event_ndims=2),
             "amplitude": SCALE,
             "length_scale": SCALE,
-            "mean": Parameter(0.0),
+            "mean": LOC,
             "observation_noise_variance": Parameter(None, "positive", optional=True),
         },
         learned=("amplitude", "length_scale", "mean"),
@@ -121,6 +121,7 @@ register_family(
         sampler=processes.gaussian_process,
         support=REAL_VECTOR,
         settings={"kernel": "ExponentiatedQuadratic", "jitter": 1e-6},
+        covariance="index_points",
     )
 )
 register_family(

@@ -3,6 +3,7 @@
 from keras import ops
 
 from kprob.backend import tfd
+from kprob.distributions.corrected.exponentially_modified_normal import ExponentiallyModifiedGaussian
 from kprob.distributions.families.parameters import DEGREES, LOC, SCALE
 from kprob.distributions.family import Family, Parameter
 from kprob.distributions.registry import register_family
@@ -82,7 +83,7 @@ register_family(
 register_family(
     Family(
         "ExponentiallyModifiedGaussian",
-        tfd.ExponentiallyModifiedGaussian,
+        ExponentiallyModifiedGaussian,
         {"loc": LOC, "scale": SCALE, "rate": SCALE},
         distribution_class=tfd.ExponentiallyModifiedGaussian,
         sampler=real.exponentially_modified_normal,

@@ -130,13 +130,15 @@ def multivariate_student_t(distribution: Distribution, shape: Shape, seed: Seed)
 
 
 def wishart(distribution: Distribution, shape: Shape, seed: Seed) -> Tensor:
-    """L A Aᵀ Lᵀ with Bartlett's lower-triangular A: normal numbers below roots of chi-squared ones."""
+    """L A Aᵀ Lᵀ, or its factor L A, with Bartlett's lower-triangular A: normal numbers below roots of chi-squared ones."""
     tril = distribution.scale.to_dense()
     size, dtype, seeds = tril.shape[-1], tril.dtype, random.split(seed, 2)
     df = distribution.df[..., None] - ops.arange(size, dtype=dtype)
     roots = ops.exp(0.5 * (math.log(2.0) + log_gamma(0.5 * df, (*shape, size), seeds[0], dtype)))
     below = ops.tril(random.normal((*shape, size, size), seeds[1], dtype), k=-1)
     factor = ops.matmul(tril, below + roots[..., None] * ops.eye(size, dtype=dtype))
+    if distribution.input_output_cholesky:
+        return factor
     return ops.matmul(factor, ops.swapaxes(factor, -1, -2))
 
 

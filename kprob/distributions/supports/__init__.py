@@ -2,6 +2,9 @@
 
 from kprob.distributions.supports.continuous import (
     ANGLE,
+    CHOLESKY_FACTOR,
+    CLOSED_UNIT,
+    CORRELATION,
     CORRELATION_CHOLESKY,
     NONNEGATIVE,
     POSITIVE,
@@ -15,16 +18,33 @@ from kprob.distributions.supports.continuous import (
     half_line,
     interval,
 )
-from kprob.distributions.supports.discrete import BINARY, ONE_HOT, classes, count_vectors, counts
+from kprob.distributions.supports.discrete import (
+    BINARY,
+    BINARY_VECTOR,
+    COUNT_FROM_ONE,
+    INTEGER,
+    ONE_HOT,
+    PERMUTATION,
+    classes,
+    count_vectors,
+    counts,
+)
 from kprob.distributions.supports.support import Support
 from kprob.namespaces import listing
 
 __all__ = [
     "ANGLE",
     "BINARY",
+    "BINARY_VECTOR",
+    "CHOLESKY_FACTOR",
+    "CLOSED_UNIT",
+    "CORRELATION",
     "CORRELATION_CHOLESKY",
+    "COUNT_FROM_ONE",
+    "INTEGER",
     "NONNEGATIVE",
     "ONE_HOT",
+    "PERMUTATION",
     "POSITIVE",
     "POSITIVE_DEFINITE",
     "REAL",

@@ -78,9 +78,44 @@ def _cholesky_contains(distribution: Distribution, value: ArrayLike) -> Tensor:
 
 def _definite_contains(distribution: Distribution, value: ArrayLike) -> Tensor:
     value = numbers(distribution, value)
+    finite = ops.all(ops.isfinite(value), axis=(-2, -1))
+    # Nothing has the eigenvalues of NaN.
+    value = ops.where(finite[..., None, None], value, ops.zeros_like(value))
     size = ops.max(ops.abs(value), axis=(-2, -1), keepdims=True)
     skew = ops.abs(value - ops.swapaxes(value, -1, -2)) <= TOLERANCE * size
     return ops.logical_and(ops.all(skew, axis=(-2, -1)), _all_events(ops.eigh(value)[0] > 0.0))
+
+
+def _factor_contains(distribution: Distribution, value: ArrayLike) -> Tensor:
+    value = numbers(distribution, value)
+    size = ops.max(ops.abs(value), axis=(-2, -1), keepdims=True)
+    lower = ops.all(ops.abs(value - ops.tril(value)) <= TOLERANCE * size, axis=(-2, -1))
+    return ops.logical_and(lower, _all_events(ops.diagonal(value, axis1=-2, axis2=-1) > 0.0))
+
+
+def _correlation_contains(distribution: Distribution, value: ArrayLike) -> Tensor:
+    value = numbers(distribution, value)
+    ones = _all_events(ops.abs(ops.diagonal(value, axis1=-2, axis2=-1) - 1.0) <= TOLERANCE)
+    return ops.logical_and(ones, _definite_contains(distribution, value))
+
+
+def either(is_one: Callable[[Distribution], bool], one: Support, other: Support) -> Support:
+    """Returns a support that is one or another, by what a distribution was made with.
+
+    Args:
+        is_one: Whether a distribution has the first one.
+        one: The first.
+        other: The second, whose name it has.
+    """
+
+    def contains(distribution: Distribution, value: ArrayLike) -> Tensor:
+        return (one if is_one(distribution) else other).contains(distribution, value)
+
+    def bijector(distribution: Distribution) -> tfb.Bijector:
+        own = one if is_one(distribution) else other
+        return own.bijector(distribution) if own.bijector is not None else None
+
+    return Support(other.name, contains, bijector)
 
 
 REAL = Support("real numbers", lambda d, x: ops.isfinite(numbers(d, x)), lambda d: tfb.Identity())
@@ -95,6 +130,11 @@ UNIT = Support(
     lambda d, x: ops.logical_and(numbers(d, x) > 0.0, numbers(d, x) < 1.0),
     lambda d: tfb.Sigmoid(),
 )
+CLOSED_UNIT = Support(
+    "numbers between 0 and 1",
+    lambda d, x: ops.logical_and(numbers(d, x) >= 0.0, numbers(d, x) <= 1.0),
+    lambda d: tfb.Sigmoid(),
+)
 # Any number stands for its angle: the density has period 2 pi.
 ANGLE = Support(
     "angles", lambda d, x: ops.isfinite(numbers(d, x)), lambda d: tfb.Sigmoid(low=-3.1415926, high=3.1415926)
@@ -104,8 +144,18 @@ UNIT_VECTOR = Support("unit vectors", _unit_vector_contains, lambda d: Stereogra
 CORRELATION_CHOLESKY = Support(
     "Cholesky factors of correlation matrices", _cholesky_contains, lambda d: tfb.CorrelationCholesky()
 )
+CORRELATION = Support(
+    "correlation matrices",
+    _correlation_contains,
+    lambda d: tfb.Chain([tfb.CholeskyOuterProduct(), tfb.CorrelationCholesky()]),
+)
 POSITIVE_DEFINITE = Support(
     "positive definite matrices",
     _definite_contains,
     lambda d: tfb.Chain([tfb.CholeskyOuterProduct(), tfb.FillScaleTriL(diag_bijector=tfb.Exp(), diag_shift=None)]),
+)
+CHOLESKY_FACTOR = Support(
+    "Cholesky factors of positive definite matrices",
+    _factor_contains,
+    lambda d: tfb.FillScaleTriL(diag_bijector=tfb.Exp(), diag_shift=None),
 )

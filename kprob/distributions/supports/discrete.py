@@ -14,7 +14,13 @@ AllValues: TypeAlias = Callable[[Distribution], Tensor | None]
 
 
 def _is_count(value: Tensor) -> Tensor:
-    return ops.logical_and(ops.equal(value, ops.floor(value)), value >= 0.0)
+    whole = ops.logical_and(ops.equal(value, ops.floor(value)), ops.isfinite(value))
+    return ops.logical_and(whole, value >= 0.0)
+
+
+def _is_positive_count(distribution: Distribution, value: ArrayLike) -> Tensor:
+    value = numbers(distribution, value)
+    return ops.logical_and(_is_count(value), value >= 1.0)
 
 
 def counts(total: Callable[[Distribution], Tensor] | None = None, values: AllValues | None = None) -> Support:
@@ -60,6 +66,24 @@ def _one_hot_values(distribution: Distribution) -> Tensor:
     return ops.reshape(ones, (number, *[1] * len(distribution.batch_shape), number))
 
 
+def _permutation_contains(distribution: Distribution, value: ArrayLike) -> Tensor:
+    value = numbers(distribution, value)
+    places = ops.arange(value.shape[-1], dtype=value.dtype)
+    return ops.all(ops.equal(ops.sort(value, axis=-1), places), axis=-1)
+
+
+def _integer_contains(distribution: Distribution, value: ArrayLike) -> Tensor:
+    value = numbers(distribution, value)
+    return ops.logical_and(ops.equal(value, ops.floor(value)), ops.isfinite(value))
+
+
+INTEGER = Support("integers", _integer_contains)
+COUNT_FROM_ONE = Support("counts from 1", _is_positive_count)
+PERMUTATION = Support("permutations of 0, 1, ...", _permutation_contains)
+BINARY_VECTOR = Support(
+    "vectors of 0 and 1",
+    lambda d, x: ops.all(ops.logical_or(numbers(d, x) == 0.0, numbers(d, x) == 1.0), axis=-1),
+)
 ONE_HOT = Support("one-hot vectors", _one_hot_contains, values=_one_hot_values)
 BINARY = Support(
     "0 and 1",
