@@ -198,13 +198,13 @@ ARRAYS = {
     "SphericalUniform": (lambda: tfd.SphericalUniform(2), f(0.6, 0.8), f(0.6, 0.6)),
     "StudentTProcess": (lambda: tfd.StudentTProcess(3.0, kernel, index_points), f(0, 1, 2), f(0, 1, np.nan)),
     "StudentTProcessRegressionModel": (
-        lambda: tfd.StudentTProcessRegressionModel(3.0, kernel, index_points, index_points[:1], f(0.3), jitter=1e-3),
-        f(0, 1, 2),
-        f(0, 1, np.nan),
+        lambda: tfd.StudentTProcessRegressionModel(3.0, kernel, index_points[1:], index_points[:1], f(0.3)),
+        f(0, 1),
+        f(0, np.nan),
     ),
     "VariationalGaussianProcess": (
         lambda: tfd.VariationalGaussianProcess(
-            kernel, index_points, index_points, np.zeros(3, "float32"), np.eye(3, dtype="float32")
+            kernel, index_points, index_points, np.zeros(3, "float32"), np.eye(3, dtype="float32"), f(0.1)[0]
         ),
         f(0, 1, 2),
         f(0, 1, np.nan),
