@@ -36,6 +36,7 @@ DENSE, FEW = (
     300,
     5,
 )  # up to so many numbers a full covariance is used; shrunk where there are fewer draws for each number
+SURE = 3.0  # standard errors by which more of them end elsewhere
 FAR_OUT = (2.0, 8.0)  # how far draws of q are moved away from its centre
 
 
@@ -243,4 +244,7 @@ def _elsewhere(ends: np.ndarray, log_densities: np.ndarray, num_chains: int, bef
     outside = np.any((ends < low - margin) | (ends > high + margin), axis=1)
     # Of a normal mode as heavy as q's, all but a twentieth of the draws have at least this density.
     found = outside & (log_densities > np.sort(log_densities[:num_chains])[num_chains // 20])
-    return max(0.0, float(np.mean(found[num_chains:]) - np.mean(found[:num_chains])))
+    share = float(np.mean(found))
+    noise = math.sqrt(share * (1 - share) * (1 / num_chains + 1 / (len(ends) - num_chains)))
+    more = float(np.mean(found[num_chains:]) - np.mean(found[:num_chains]))
+    return more if more > SURE * noise else 0.0

@@ -185,6 +185,11 @@ def temperature_far_too_narrow():
 
 
 @fit(NOT_GOOD)
+def temperature_off_and_too_narrow():  # all chains leave q, from wherever they began: that is no other mode
+    return temperature(16.0, 0.4)
+
+
+@fit(NOT_GOOD)
 def temperature_far_too_wide():
     return temperature(17.4, 2.7)
 

@@ -63,6 +63,13 @@ def test_what_is_said_of_another_mode_and_of_the_chains():
     assert str(found) == str(model.diagnose(data, seed=0))
 
 
+def test_a_mode_that_q_misses_altogether_is_no_other_mode():
+    model, data = model_of("temperature_off_and_too_narrow")
+    for seed in range(3):
+        found = model.diagnose(data, seed=seed)
+        assert not found.good and found.chains.elsewhere == 0.0 and "higher" in str(found)
+
+
 # The table
 
 
