@@ -23,8 +23,8 @@ class ChainInference(SampledInference[Sampler]):
 
     def run(self, data: Data, plan: FitPlan, epochs: int | None) -> keras.callbacks.History:
         of_data, changes = fingerprint(data), self.networks.num_changes
-        if changes != self.context.num_changes:  # draws of another density aren't gone on with
-            self.context.draws, self.context.num_changes, self._density = None, changes, None
+        if changes != self.context.num_changes:  # the run finds out whether the draws are of another density
+            self.context.num_changes, self._density = changes, None
         if self._density is None or of_data != self._data_of_density:
             # A second fit to the same data finds its density: to check it again takes several runs of the network.
             self.build(data)

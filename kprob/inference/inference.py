@@ -121,6 +121,7 @@ class Inference(ABC):
             num_samples: Posterior draws to average over.
             seed: Makes the result repeatable.
             batch_size: Rows at a time.
+            verbose: Keras's; nothing is shown.
 
         Returns:
             An array, or a dict of arrays where several sites are predicted.

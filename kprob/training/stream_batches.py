@@ -143,6 +143,7 @@ class StreamBatches:
         return prepare_data(self.networks, x, y, weights)
 
     def _batches(self) -> Iterator[dict]:
+        self.checks.restart()  # Keras looks at the first batch and then begins again
         for element in self.stream.elements():
             yield self._numpy(element)
         self.stream.end_pass()
@@ -155,8 +156,12 @@ class StreamBatches:
 
     def _batch(self, element: Any) -> dict:
         # Runs inside a graph of tf.data: tensors in, tensors out.
-        rows, weights = self._named(element)
-        return self._assemble({name: _float32(value) for name, value in rows.items()}, weights)
+        named, weights = self._named(element)
+        rows = {name: _float32(value) for name, value in named.items()}
+        for name, value in rows.items():
+            if value.shape.rank is None:  # the checks see to it that it is as in the first batch
+                value.set_shape((None, *self.checks.shapes.get(name, ())))
+        return self._assemble(rows, weights)
 
     def _numpy(self, element: Any) -> dict:
         try:

@@ -189,10 +189,10 @@ def an_objective_that_is_not_a_number():
     def generative():
         z = kprob.sample("z", tfd.Normal(0.0, 1.0))
         with kprob.plate("data"):
-            kprob.sample("x", tfd.Normal(0.0, ops.sqrt(-1.0 - z * z)))
+            kprob.sample("x", tfd.Poisson(log_rate=200.0 + z * z))
 
     trained = kprob.ProbabilisticModel(generative=generative).compile("elbo", "adam", run_eagerly=True)
-    trained.fit({"x": Y}, verbose=0)
+    trained.fit({"x": ops.abs(ops.round(Y))}, verbose=0)
 
 
 @programs.right

@@ -204,7 +204,12 @@ ARRAYS = {
     ),
     "VariationalGaussianProcess": (
         lambda: tfd.VariationalGaussianProcess(
-            kernel, index_points, index_points, np.zeros(3, "float32"), np.eye(3, dtype="float32"), f(0.1)[0]
+            kernel,
+            index_points,
+            index_points,
+            np.zeros(3, "float32"),
+            np.eye(3, dtype="float32"),
+            observation_noise_variance=f(0.1)[0],
         ),
         f(0, 1, 2),
         f(0, 1, np.nan),

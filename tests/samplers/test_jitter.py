@@ -37,6 +37,6 @@ def test_without_jitter_the_chain_stands_still_and_with_it_it_moves():
 
 
 def test_arguments():
-    with pytest.raises(CompileError, match="`jitter` is a share"):
+    with pytest.raises(CompileError, match="`jitter` must be a number from 0 to 1"):
         kprob.samplers.HMC(jitter=2.0)
     assert kprob.samplers.HMC.from_config(kprob.samplers.HMC(jitter=0.25).get_config()).jitter == 0.25

@@ -23,9 +23,9 @@ def map_dataset(dataset: tf.data.Dataset, function: Callable, check: Callable) -
             check(dict(zip(names, arrays, strict=False)), arrays[-1] if optional else None)
             return np.zeros((), "int32")  # TensorFlow wants a value
 
-        # It has a state, so that the pipeline runs it although nothing uses its value.
-        tf.numpy_function(run, [*flat.values(), *optional], tf.int32)
-        return (batch,)
+        # It has a state, so that the pipeline runs it although nothing uses its value; and before anything else is done.
+        with tf.control_dependencies([tf.numpy_function(run, [*flat.values(), *optional], tf.int32)]):
+            return (tf.nest.map_structure(tf.identity, batch),)
 
     return dataset.map(mapped).prefetch(2)
 
