@@ -49,7 +49,9 @@ def test_the_numbers_are_arviz_s(number, degrees):
         theirs = [smoothed_by_arviz(arviz, column.copy()) for column in log_weights.T]
     ours = pareto_smooth(log_weights)
     for i, (smoothed, k) in enumerate(theirs):
-        assert ours.k_hat[i] == pytest.approx(float(k), rel=1e-8)
+        # Where one draw has all weight, ArviZ 1 has no number.
+        theirs_k = float("inf") if np.isnan(k) else float(k)
+        assert ours.k_hat[i] == pytest.approx(theirs_k, rel=1e-8)
         assert ours.log_weights[:, i] == pytest.approx(smoothed, abs=1e-8)
 
 
