@@ -183,6 +183,7 @@ def build(networks: Networks, data: Data, num_data: int | None = None, check_val
     return batch
 
 
+@_with_any_past
 def note_trained(networks: Networks, data: Data) -> None:
     """Takes note of what a fit trains of q where the data of the fits before it had those sites.
 

@@ -185,7 +185,7 @@ class Networks:
         if changes:
             self.changed, self.num_changes = tuple(dict.fromkeys((*self.changed, *changes))), self.num_changes + 1
             if not self.built:
-                self.structure = None
+                self.structure = self.folding = None
 
     def note_built(self, data: Data) -> None:
         """Takes note that all variables have been made.

@@ -59,6 +59,7 @@ def _sampled_spec(networks: Networks) -> Spec:
     latents = tuple(site.name for site in p.random_sites(observed=False))
     terms = tuple(f"{site.name} (generative)" for site in p.weighed_sites())
     _check_sites(networks, before, replace(before, latents=latents, terms=terms))
+    networks.folding = None  # of its prior, which is tried out when it is asked
     return before
 
 

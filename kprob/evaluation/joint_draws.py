@@ -14,7 +14,7 @@ import numpy as np
 from kprob.backend import map_draws, random
 from kprob.backend.seeds import seed_of
 from kprob.data import Data, batch_of
-from kprob.effects import Site, Trace
+from kprob.effects import Trace
 from kprob.engine import Networks, find_structure
 from kprob.engine.queried_data import prepare_queried_data
 from kprob.errors import DataError, explain, names
@@ -23,7 +23,7 @@ from kprob.options import check_optional_count
 from kprob.queries.draws_query import check_rows
 from kprob.queries.importance_weights import weighable_data
 from kprob.samplers.chains.draws import Draws
-from kprob.types import Seed, Tensor
+from kprob.types import Seed
 
 NUM_SAMPLES = 1000
 
@@ -109,7 +109,7 @@ def _program(networks: Networks, latents: tuple, observed: tuple, predictive: bo
             new = {name: again[name].value for name in observed}
         return {
             "posterior": {name: p[name].value for name in (*latents, *_following(p))},
-            "log_likelihood": {name: pointwise(p[name]) for name in observed},
+            "log_likelihood": {name: p[name].log_prob_of_elements() for name in observed},
             "predictive": new,
             "statistics": statistics,
         }
@@ -123,11 +123,6 @@ def _program(networks: Networks, latents: tuple, observed: tuple, predictive: bo
 
 def _following(trace: Trace) -> list[str]:
     return [site.name for site in trace.sites.values() if site.is_deterministic]
-
-
-def pointwise(site: Site) -> Tensor:
-    """Returns an observed site's log-density, one number for each element of its plates."""
-    return keras.ops.broadcast_to(site.log_prob(), tuple(plate.size for plate in site.plates))
 
 
 def log_likelihood(

@@ -53,16 +53,18 @@ def axis_of(site: Site, plate: str) -> int | None:
 
 def densities(site: Site) -> np.ndarray:
     """Returns a site's log-density in each place of its plates."""
-    # Terms that all places share have one number.
-    return np.broadcast_to(numbers(site.log_prob()), tuple(int(plate.size) for plate in site.plates))
+    return numbers(site.log_prob_of_elements())
 
 
-def close(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether arrays are the same but for the last digits: products of matrices of other lengths differ there."""
+def close(first: np.ndarray, second: np.ndarray, tolerance: float = TOLERANCE) -> bool:
+    """Whether arrays are the same but for the last digits.
+
+    Sums in parallel come in any order, and products of matrices of other lengths differ there.
+    """
     if first.shape != second.shape:
         return False
     largest = np.max(np.abs(first), initial=0.0, where=np.isfinite(first))
-    return np.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True)
+    return np.allclose(first, second, rtol=tolerance, atol=tolerance * largest, equal_nan=True)
 
 
 def numbers(value: ArrayLike) -> np.ndarray:

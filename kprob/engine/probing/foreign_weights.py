@@ -6,22 +6,10 @@ from typing import TypeVar
 import keras
 
 from kprob.engine.networks import Networks
+from kprob.engine.probing.variable_reads import VariableReads
 from kprob.errors import SiteError, explain, names
-from kprob.types import Tensor
 
 T = TypeVar("T")
-
-
-class _Reader(keras.StatelessScope):
-    # Keras asks the scope for the value of every variable that is read.
-    def __init__(self) -> None:
-        super().__init__()
-        self.read: dict[int, keras.Variable] = {}
-
-    def get_current_value(self, variable: keras.Variable) -> Tensor | None:
-        self.read[id(variable)] = variable
-        value: Tensor | None = super().get_current_value(variable)
-        return value
 
 
 def without_foreign_weights(networks: Networks, network: str, run: Callable[[], T]) -> T:
@@ -35,10 +23,10 @@ def without_foreign_weights(networks: Networks, network: str, run: Callable[[], 
     Raises:
         SiteError: It reads trainable weights that aren't the model's.
     """
-    with _Reader() as reader:
+    with VariableReads() as reads:
         result = run()
     own = {id(variable) for variable in networks.variables()}
-    foreign = [v for v in reader.read.values() if v.trainable and id(v) not in own]
+    foreign = [v for v in reads.variables.values() if v.trainable and id(v) not in own]
     if foreign:
         raise SiteError(_message(networks, network, foreign))
     return result

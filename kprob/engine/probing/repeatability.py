@@ -10,9 +10,8 @@ import numpy as np
 from kprob.backend import random
 from kprob.effects import Site, Trace
 from kprob.engine.networks import Networks
+from kprob.engine.probing.coupling import close, numbers
 from kprob.errors import SiteError, explain
-from kprob.numerics import to_numpy
-from kprob.types import ArrayLike
 
 TOLERANCE = 1e-3
 
@@ -60,18 +59,6 @@ def _compare(networks: Networks, network: str, first: Trace, second: Trace, befo
 
 
 def _same(first: Site, second: Site) -> bool:
-    return _close(_numbers(first.value), _numbers(second.value)) and _close(
-        _numbers(first.log_prob()), _numbers(second.log_prob())
-    )
-
-
-def _close(first: np.ndarray, second: np.ndarray) -> bool:
-    # Sums in parallel come in any order, and differ in their last digits.
-    if first.shape != second.shape:
-        return False
-    largest = np.max(np.abs(first), initial=0.0, where=np.isfinite(first))
-    return np.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True)
-
-
-def _numbers(value: ArrayLike) -> np.ndarray:
-    return to_numpy(keras.ops.convert_to_tensor(value)).astype("float64")
+    pairs = (first.value, second.value), (first.log_prob(), second.log_prob())
+    as_numbers = ([numbers(keras.ops.convert_to_tensor(one)) for one in pair] for pair in pairs)
+    return all(close(one, other, TOLERANCE) for one, other in as_numbers)
