@@ -44,7 +44,12 @@ def _spec(networks: Networks) -> Spec:
     plan, networks.plan = networks.plan, find_plan(networks, batch, q)
     try:
         p = networks.run_generative(batch, random.seed(2), latents=q)
+        folding, coupling = networks.folding, networks.coupling
         try_out(networks, data, p, q)
+        # These are few rows: what was found of more of them stays in force.
+        if networks.folding is not None and folding is not None:
+            networks.folding = networks.folding.and_also(folding)
+        networks.coupling = networks.coupling.and_also(coupling)
         found = spec_of(networks, batch, p, q, latents_of(networks, batch, q), data, before.num_data)
         _check_sites(networks, before, found)
     except Exception:

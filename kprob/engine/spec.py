@@ -1,6 +1,6 @@
 """What a build was made from, and what it found."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Folding:
         """Of both, while layers aren't trained."""
         return self.generative and self.inference
 
+    def and_also(self, other: "Folding") -> "Folding":
+        """Returns what holds by two trials."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Folding(*(one and another for one, another in pairs))
+
 
 @dataclass(frozen=True)
 class Coupling:
@@ -34,6 +39,10 @@ class Coupling:
 
     plates: frozenset[str] = frozenset()
     across_rows: str | None = None
+
+    def and_also(self, other: "Coupling") -> "Coupling":
+        """Returns what either of two trials has shown."""
+        return Coupling(self.plates | other.plates, self.across_rows or other.across_rows)
 
 
 @dataclass(frozen=True)

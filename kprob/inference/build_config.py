@@ -1,11 +1,14 @@
 """What rebuilds a model's variables without data, in its saved config."""
 
+from dataclasses import astuple
+
 import keras
 
 from kprob import saving
 from kprob.data import Whole
-from kprob.engine import build_generative, find_structure
+from kprob.engine import Networks, build_generative, find_structure
 from kprob.engine.building import ones
+from kprob.engine.spec import Coupling, Folding
 from kprob.inference.context import Context
 from kprob.inference.inference import Inference
 
@@ -22,6 +25,8 @@ def get_build_config(context: Context) -> dict | None:
         "num_data": spec.num_data,
         "frozen": saving.frozen_layers(context.model),
         "sampled": spec.sampled,
+        "folding": None if networks.folding is None else list(astuple(networks.folding)),
+        "coupling": [sorted(networks.coupling.plates), networks.coupling.across_rows],
         "reparam": {name: keras.saving.serialize_keras_object(how) for name, how in networks.reparam.items()},
         "frozen_names": list(context.freezing.parts),
     }
@@ -52,7 +57,17 @@ def build_from_config(context: Context, inference: Inference, config: dict | Non
         build_generative(networks, data, config["num_data"], check_values=False)
     else:
         inference.build(data, config["num_data"], check_values=False)
+        _restore_trials(networks, config)
     saving.freeze_layers(context.model, config["frozen"])
+
+
+def _restore_trials(networks: Networks, config: dict) -> None:
+    # What was found on the data, which rows of ones needn't show.
+    if "coupling" in config:
+        plates, across_rows = config["coupling"]
+        networks.coupling = networks.coupling.and_also(Coupling(frozenset(plates), across_rows))
+    if config.get("folding") is not None and networks.folding is not None:
+        networks.folding = networks.folding.and_also(Folding(*config["folding"]))
 
 
 def _without(shapes: dict, names: list[str]) -> dict:

@@ -57,17 +57,13 @@ def _check_step(optimizer: keras.optimizers.Optimizer) -> None:
 
 def lacks_variables(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> bool:
     """Whether a built optimizer doesn't know variables that are trained now, such as those of a layer that was frozen."""
-    if not optimizer.built:
-        return False
-    known = {id(variable) for variable in optimizer._trainable_variables}
-    return any(id(variable) not in known for variable in model.trainable_variables)
+    return bool(_unknown_paths(optimizer, model))
 
 
 def require_known(networks: Networks, model: keras.Model) -> None:
     """Raises where a callback has let variables be trained, in the middle of a fit, that the optimizer doesn't know."""
-    if lacks_variables(model.optimizer, model):
-        known = {id(variable) for variable in model.optimizer._trainable_variables}
-        new = [variable.path for variable in model.trainable_variables if id(variable) not in known]
+    new = _unknown_paths(model.optimizer, model)
+    if new:
         raise CompileError(
             explain(
                 f"A callback has set `trainable = True` in the middle of a fit of {networks.model_name}, of variables that the "
@@ -77,6 +73,13 @@ def require_known(networks: Networks, model: keras.Model) -> None:
                 fix="end this fit, set `trainable = True`, and call `fit` again: it goes on from here",
             )
         )
+
+
+def _unknown_paths(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> list[str]:
+    if not optimizer.built:
+        return []
+    known = {id(variable) for variable in known_variables(optimizer)}
+    return [variable.path for variable in model.trainable_variables if id(variable) not in known]
 
 
 def known_variables(optimizer: object) -> list[keras.Variable]:
