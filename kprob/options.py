@@ -53,14 +53,7 @@ def check_number(
         if math.isfinite(number) and (at_end or low < number < high):
             return
     kind = _interval_text(low, high, ends)
-    raise error(
-        explain(
-            f"`{what}` must be {kind}.",
-            received=f"{what}={value!r}",
-            expected=kind,
-            fix=f"write {what}={example}",
-        )
-    )
+    raise error(_refused(what, value, kind, kind, f"write {what}={example}"))
 
 
 def check_units(what: str, value: object, error: type[KprobError] = KprobError) -> None:
@@ -73,14 +66,8 @@ def check_units(what: str, value: object, error: type[KprobError] = KprobError) 
     """
     listed = list(value) if isinstance(value, list | tuple | np.ndarray) else [None]
     if any(isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 1 for units in listed):
-        raise error(
-            explain(
-                f"`{what}` must be the units of each hidden layer.",
-                received=f"{what}={value!r}",
-                expected="a tuple or list of positive ints",
-                fix=f"write {what}=(32, 32)",
-            )
-        )
+        expected = "a tuple or list of positive ints"
+        raise error(_refused(what, value, "the units of each hidden layer", expected, f"write {what}=(32, 32)"))
 
 
 def check_flag(what: str, value: object, error: type[KprobError] = KprobError) -> None:
@@ -92,14 +79,12 @@ def check_flag(what: str, value: object, error: type[KprobError] = KprobError) -
         error: Class of the error.
     """
     if not isinstance(value, bool | int | np.bool_) or value not in (False, True):
-        raise error(
-            explain(
-                f"`{what}` must be True or False.",
-                received=f"{what}={value!r}",
-                expected="True or False",
-                fix=f"write {what}=True, or leave it out",
-            )
-        )
+        expected = "True or False"
+        raise error(_refused(what, value, expected, expected, f"write {what}=True, or leave it out"))
+
+
+def _refused(what: str, value: object, must_be: str, expected: str, fix: str) -> str:
+    return explain(f"`{what}` must be {must_be}.", received=f"{what}={value!r}", expected=expected, fix=fix)
 
 
 def _interval_text(low: float, high: float, ends: str) -> str:

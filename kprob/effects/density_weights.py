@@ -18,6 +18,8 @@ from kprob.types import ArrayLike, Tensor
 
 ops = keras.ops
 
+NUMERIC = "biuf"  # kinds of NumPy's types
+
 
 class WeighedSite(Protocol):
     """What is asked of a site here.
@@ -42,16 +44,14 @@ def checked_mask(site: WeighedSite, mask: ArrayLike) -> Tensor:
         SiteError: It is no mask.
     """
     expected = "a boolean or a boolean tensor: which elements count"
-    numbers = _numbers(mask)
+    numbers = _numeric(site, "mask", mask, expected, "compare the values, such as `mask=values > 0`")
     if numbers is None:
         return mask
-    if numbers.dtype.kind not in "biuf":
-        raise SiteError(_wrong(site, "mask", mask, expected, "compare the values, such as `mask=values > 0`"))
     odd = ~((numbers == 0) | (numbers == 1))
     if odd.any():
         received = f"{numbers[odd].ravel()[0]}, and {int(odd.sum())} of {numbers.size} values that are neither 0 nor 1"
         fix = "compare the values, such as `mask=values > 0`; a weight between 0 and 1 is `kprob.handlers.scale(factor=weight)`"
-        raise SiteError(_wrong(site, "mask", received, expected, fix, said=True))
+        raise SiteError(_wrong(site, "mask", received, expected, fix))
     return ops.convert_to_tensor(numbers != 0)
 
 
@@ -66,26 +66,20 @@ def checked_scale(site: WeighedSite, factor: ArrayLike) -> Tensor:
         SiteError: It is no scale.
     """
     expected = "a finite number that isn't negative, or a tensor of them"
-    numbers = _numbers(factor)
+    numbers = _numeric(site, "scale", factor, expected, "write `factor=2.0`")
     if numbers is None:
         factor = ops.cast(factor, float_type())
         return ops.where(
             ops.logical_and(factor >= 0.0, ops.isfinite(factor)), factor, ops.full_like(factor, float("nan"))
         )
-    if numbers.dtype.kind not in "biuf":
-        raise SiteError(_wrong(site, "scale", factor, expected, "write `factor=2.0`"))
     odd = ~(np.isfinite(numbers) & (numbers >= 0))
     if odd.any():
         received = f"{numbers[odd].ravel()[0]}" + (f", and {int(odd.sum())} such values" if numbers.ndim else "")
         fix = "take the absolute value or drop the elements by a weight of 0; a term to subtract is kprob.factor"
-        raise SiteError(_wrong(site, "scale", received, expected, fix, said=True))
-    return (
-        factor
-        if is_tensor(factor)
-        else ops.convert_to_tensor(numbers, float_type())
-        if numbers.ndim
-        else float(numbers)
-    )
+        raise SiteError(_wrong(site, "scale", received, expected, fix))
+    if is_tensor(factor):
+        return factor
+    return ops.convert_to_tensor(numbers, float_type()) if numbers.ndim else float(numbers)
 
 
 def check_fits(site: WeighedSite, weight: Tensor, what: str) -> None:
@@ -150,7 +144,7 @@ def checked_log_weight(name: str, log_weight: ArrayLike, plates: Sequence[Any]) 
         SiteError: It is no number, or doesn't fit the plates.
     """
     numbers = _numbers(log_weight)
-    if numbers is not None and numbers.dtype.kind not in "biuf":
+    if numbers is not None and numbers.dtype.kind not in NUMERIC:
         raise SiteError(
             explain(
                 f"The log-weight of factor `{name}` is no number.",
@@ -177,13 +171,16 @@ def _numbers(value: Any) -> np.ndarray | None:
         return None
 
 
-def _wrong(site: WeighedSite, what: str, received: Any, expected: str, fix: str, said: bool = False) -> str:
-    return explain(
-        f"The {what} around site `{site.name}` is none.",
-        received=received if said else _shown(received),
-        expected=expected,
-        fix=fix,
-    )
+def _numeric(site: WeighedSite, what: str, value: Any, expected: str, fix: str) -> np.ndarray | None:
+    # The numbers of a mask or a scale, where they are known.
+    numbers = _numbers(value)
+    if numbers is not None and numbers.dtype.kind not in NUMERIC:
+        raise SiteError(_wrong(site, what, _shown(value), expected, fix))
+    return numbers
+
+
+def _wrong(site: WeighedSite, what: str, received: str, expected: str, fix: str) -> str:
+    return explain(f"The {what} around site `{site.name}` is none.", received=received, expected=expected, fix=fix)
 
 
 def _shown(value: Any) -> str:
