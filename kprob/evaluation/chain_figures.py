@@ -11,7 +11,7 @@ from kprob.data import Data, batch_of
 from kprob.density.log_density import UnconstrainedLatent
 from kprob.engine import Networks
 from kprob.evaluation.fit_verdict import LEAST_ACCEPTANCE, RATIO, STAYED, ChainFigures, is_off
-from kprob.evaluation.moved_moments import Moved, moved_by_draws, widths_by_weights
+from kprob.evaluation.moved_moments import Moved, moved_by_draws, widths_by_weights, worst_of
 from kprob.evaluation.short_chains import density_of, move, vectors_of
 from kprob.types import Seed
 
@@ -77,7 +77,7 @@ def chain_figures(
     near = (np.abs(shift - moved.shift) < AGREE_SHIFT) & (np.abs(np.log(ratio / moved.ratio)) < np.log(AGREE_RATIO))
     stayed = (found.stayed < STAYED) & (found.acceptance > LEAST_ACCEPTANCE)
     return ChainFigures(
-        {latent.name: _worst_of(moved, latent, rows is not None) for latent in density.latents},
+        {latent.name: worst_of(_of_latent(moved, latent), rows is not None) for latent in density.latents},
         _of_rows(is_off(moved) | _off_together(moved, density.latents), row_of, row_count, np.any),
         _of_rows(near, row_of, row_count, np.all),
         _of_rows(stayed, row_of, row_count, np.all),
@@ -89,10 +89,14 @@ def _off_together(moved: Moved, latents: tuple[UnconstrainedLatent, ...]) -> np.
     # Of many numbers of a site, the middling one is hardly noisy: it shows what all of them have in common.
     off = np.zeros(moved.ratio.shape, bool)
     for latent in latents:
-        own = slice(latent.start, latent.start + latent.size)
         if latent.size >= MANY:
-            off[own] = abs(np.median(np.log(moved.ratio[own]))) > np.log(RATIO)
+            own = np.median(np.log(_of_latent(moved, latent).ratio))
+            off[latent.start : latent.start + latent.size] = abs(own) > np.log(RATIO)
     return off
+
+
+def _of_latent(moved: Moved, latent: UnconstrainedLatent) -> Moved:
+    return Moved(*(figure[latent.start : latent.start + latent.size] for figure in moved))
 
 
 def _row_of_columns(latents: tuple[UnconstrainedLatent, ...], number: int | None) -> np.ndarray:
@@ -104,14 +108,3 @@ def _row_of_columns(latents: tuple[UnconstrainedLatent, ...], number: int | None
 
 def _of_rows(figure: np.ndarray, row_of: np.ndarray, number: int, reduce: Callable) -> np.ndarray:
     return np.array([reduce(figure[row_of == row]) for row in range(number)])
-
-
-def _worst_of(moved: Moved, latent: UnconstrainedLatent, per_row: bool) -> tuple[float, float]:
-    own = slice(latent.start, latent.start + latent.size)
-    shift, ratio = moved.shift[own], moved.ratio[own]
-    if not shift.size:
-        return 0.0, 1.0
-    if per_row:
-        return float(np.median(shift)), float(np.median(ratio))
-    worst = int(np.argmax(np.abs(shift) + np.abs(np.log(ratio))))
-    return float(shift[worst]), float(ratio[worst])

@@ -26,7 +26,7 @@ from kprob.evaluation.fit_verdict import (
     verdict,
 )
 from kprob.evaluation.guide_advice import NUTS, next_guide
-from kprob.evaluation.moved_moments import Moved, moved_by_weights
+from kprob.evaluation.moved_moments import Moved, moved_by_weights, worst_of
 from kprob.numerics import log_mean_exp
 from kprob.queries.importance_weights import has_row_weights, weigh, weighable_data
 
@@ -251,7 +251,7 @@ def diagnose(
         smoothed.k_hat_error,
         verdict(weight_figures, chains),
         trend(np.asarray(record)) if len(record) else None,
-        {name: _worst_of(moved, rows is not None) for name, moved in moves.items()},
+        {name: worst_of(moved, rows is not None) for name, moved in moves.items()},
         chains,
         ADVICE_ON_ROWS if rows is not None else next_guide(networks.inference, size, bool(networks.reparam)),
         num_samples,
@@ -275,15 +275,6 @@ def _weight_figures(
     spreads = all(np.all(np.ptp(value, axis=0) > 0) for value in values.values())
     number = len(log_weights)
     return WeightFigures(smoothed.k_hat, smoothed.k_hat_error, smoothed.ess, number, gap, off, spreads)
-
-
-def _worst_of(moved: Moved, per_row: bool) -> tuple[float, float]:
-    if not moved.shift.size:
-        return 0.0, 1.0
-    if per_row:  # of many rows, the one in the middle: single rows are named by their k-hat
-        return float(np.median(moved.shift)), float(np.median(moved.ratio))
-    worst = int(np.argmax(np.abs(moved.shift) + np.abs(np.log(moved.ratio))))
-    return float(moved.shift[worst]), float(moved.ratio[worst])
 
 
 def _listed(rows: np.ndarray) -> str:

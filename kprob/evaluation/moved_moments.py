@@ -76,6 +76,22 @@ def moved_by_weights(values: np.ndarray, weights: np.ndarray) -> Moved:
     return Moved(shift, ratio, error + np.zeros_like(shift), error + np.zeros_like(shift))
 
 
+def worst_of(moved: Moved, per_row: bool) -> tuple[float, float]:
+    """Returns the shift and the ratio of the number that moves most.
+
+    Args:
+        moved: The moves of some numbers.
+        per_row: Whether they are of many rows: then those of the one in the middle, since single rows are named by their k-hat.
+    """
+    shift, ratio = moved.shift, moved.ratio
+    if not shift.size:
+        return 0.0, 1.0
+    if per_row:
+        return float(np.median(shift)), float(np.median(ratio))
+    worst = int(np.argmax(np.abs(shift) + np.abs(np.log(ratio))))
+    return float(shift.ravel()[worst]), float(ratio.ravel()[worst])
+
+
 def widths_by_weights(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the shift of the median and the ratio of the central 90 %'s widths that weights make, by column.
 

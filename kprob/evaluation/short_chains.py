@@ -32,10 +32,8 @@ MAX_STEPS = 16
 TUNING, KEPT = 5, 4  # transitions that tune the step size, and those whose ends are kept
 MORE_TUNING = 10  # at most, where few proposals are accepted
 GOOD_ACCEPTANCE, LEAST_ACCEPTANCE = 0.8, 0.6
-DENSE, FEW = (
-    300,
-    5,
-)  # up to so many numbers a full covariance is used; shrunk where there are fewer draws for each number
+DENSE = 300  # up to so many numbers a full covariance is used
+FEW = 5  # draws for each number, below which it is shrunk
 SURE = 3.0  # standard errors by which more of them end elsewhere
 FAR_OUT = (2.0, 8.0)  # how far draws of q are moved away from its centre
 
