@@ -15,18 +15,18 @@ from kprob.data import Data, Whole, batch_of, to_array
 from kprob.data.batch import data_of
 from kprob.distributions.wrappers import unwrapped
 from kprob.effects import AnyPast, Handler, Site, Trace
-from kprob.engine.agreement import (
+from kprob.engine.checking.agreement import (
     check_covariates,
     check_data,
     check_inference,
     check_networks,
     check_rows_of_guide,
 )
+from kprob.engine.checking.impossible_parameters import check_parameters
+from kprob.engine.checking.index_ranges import check_indices
+from kprob.engine.checking.matching import check_supports
 from kprob.engine.enumeration import enumerable, find_plan, to_sum_out
 from kprob.engine.host import Host
-from kprob.engine.impossible_parameters import check_parameters
-from kprob.engine.index_ranges import check_indices
-from kprob.engine.matching import check_supports
 from kprob.engine.networks import Networks
 from kprob.engine.probing.dependencies import latent_parents
 from kprob.engine.probing.dependency_search import find_dependencies

@@ -8,7 +8,7 @@ import keras
 from kprob.backend import map_draws, random
 from kprob.data.batch import is_of_stream
 from kprob.effects import Trace
-from kprob.engine.impossible_values import first_impossible
+from kprob.engine.checking.impossible_values import first_impossible
 from kprob.engine.network_errors import NOTE, annotate
 from kprob.engine.networks import Networks
 from kprob.guides import Guide

@@ -12,7 +12,7 @@ import keras
 
 from kprob.backend import failures
 from kprob.effects import Trace, handlers
-from kprob.engine.impossible_parameters import no_cholesky
+from kprob.engine.checking.impossible_parameters import no_cholesky
 from kprob.errors import KprobError, SiteError, add_note, explain
 
 NOTE = "kprob: this happened in"

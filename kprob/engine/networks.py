@@ -16,8 +16,8 @@ from kprob.data import Data
 from kprob.data.batch import data_of, repeat_rows, rows_of
 from kprob.effects import Handler, LocScale, Trace, Transform, handlers, reparam
 from kprob.engine.arguments import bind
+from kprob.engine.checking.given_data import RefuseSecondValues
 from kprob.engine.enumeration import SummationPlan, collapse
-from kprob.engine.given_data import RefuseSecondValues
 from kprob.engine.host import Host
 from kprob.engine.network_errors import explained
 from kprob.engine.network_functions import NetworkFunctions

@@ -4,7 +4,7 @@ from typing import Any
 
 from kprob.data import Data
 from kprob.engine.building import find_structure
-from kprob.engine.index_ranges import check_indices
+from kprob.engine.checking.index_ranges import check_indices
 from kprob.engine.inputs import Inputs, name_data
 from kprob.engine.networks import Networks
 

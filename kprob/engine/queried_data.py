@@ -7,7 +7,7 @@ import numpy as np
 from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.effects import AnyPast, Trace
-from kprob.engine.data_support import check_fixed_support, check_support
+from kprob.engine.checking.data_support import check_fixed_support, check_support
 from kprob.engine.networks import Networks
 from kprob.engine.preparation import prepare_data
 

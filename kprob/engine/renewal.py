@@ -9,8 +9,8 @@ from dataclasses import replace
 from kprob.backend import random
 from kprob.data import batch_of
 from kprob.effects import Trace
+from kprob.engine.checking.matching import check_pair
 from kprob.engine.enumeration import find_plan
-from kprob.engine.matching import check_pair
 from kprob.engine.networks import Networks
 from kprob.engine.spec import Spec
 from kprob.engine.spec_of_runs import latents_of, spec_of, try_out

@@ -14,7 +14,7 @@ from kprob.checks import check_count
 from kprob.data import batches_of
 from kprob.diagnostics.pareto_smoothing import pareto_smooth
 from kprob.engine import Networks
-from kprob.engine.agreement import rows_at_a_time
+from kprob.engine.checking.agreement import rows_at_a_time
 from kprob.errors import KprobError, explain
 from kprob.numerics import log_mean_exp, to_numpy
 from kprob.queries import importance_weights

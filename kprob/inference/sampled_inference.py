@@ -8,7 +8,7 @@ import keras
 from kprob.checks import check_count
 from kprob.data import Data
 from kprob.engine import build_generative, prepare_data
-from kprob.engine.agreement import check_not_empty
+from kprob.engine.checking.agreement import check_not_empty
 from kprob.errors import CompileError, explain
 from kprob.evaluation.sampler_diagnosis import SamplerDiagnosis, diagnose_sampler
 from kprob.inference.context import Context

@@ -4,7 +4,7 @@ from typing import Any
 
 from kprob import checks
 from kprob.engine import Networks
-from kprob.engine.agreement import check_same_rows
+from kprob.engine.checking.agreement import check_same_rows
 from kprob.engine.queried_data import prepare_queried_data
 from kprob.queries.checks import check_weights, require_fitted, wanted_names
 from kprob.queries.inference_query import InferenceQuery

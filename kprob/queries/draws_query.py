@@ -13,7 +13,7 @@ from kprob.data import Data, batch_of
 from kprob.density import only
 from kprob.effects import Site
 from kprob.engine import Networks, find_structure
-from kprob.engine.agreement import other_rows
+from kprob.engine.checking.agreement import other_rows
 from kprob.engine.enumeration import SummationPlan, conditional, find_factors, find_plan
 from kprob.engine.queried_data import prepare_queried_data
 from kprob.engine.reparameterizing import shown_names

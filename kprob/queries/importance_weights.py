@@ -17,7 +17,7 @@ from kprob.data import Data, batch_of, batches_of
 from kprob.data.batch import MAX_FOLDED_ROWS, repeat_rows
 from kprob.effects import Trace
 from kprob.engine import Networks, find_structure
-from kprob.engine.agreement import check_same_rows
+from kprob.engine.checking.agreement import check_same_rows
 from kprob.engine.enumeration import num_runs
 from kprob.engine.queried_data import prepare_queried_data
 from kprob.errors import DataError, SiteError, explain, names

@@ -11,7 +11,7 @@ from kprob.backend.seeds import seed_of
 from kprob.data.batch import MAX_FOLDED_ROWS
 from kprob.effects import Site
 from kprob.engine import Networks, find_structure
-from kprob.engine.agreement import check_batches_of_rows, check_same_rows, rows_at_a_time
+from kprob.engine.checking.agreement import check_batches_of_rows, check_same_rows, rows_at_a_time
 from kprob.engine.queried_data import prepare_queried_data
 from kprob.numerics import to_numpy
 from kprob.options import check_optional_count

@@ -1,6 +1,6 @@
 """Whether the batches of a stream that follow the first one are like it: on the host, in a few microseconds for each.
 
-What needs the networks, whether values are possible, is found on the device: see `kprob.engine.impossible_values`.
+What needs the networks, whether values are possible, is found on the device: see `kprob.engine.checking.impossible_values`.
 """
 
 from collections import deque

@@ -15,7 +15,8 @@ from kprob.data.batch import KERAS_BATCH_SIZE
 from kprob.data.fingerprint import of_each
 from kprob.data.streams import Stream, stream_of
 from kprob.engine import Networks, prepare_data
-from kprob.engine.agreement import (
+from kprob.engine.building import note_trained
+from kprob.engine.checking.agreement import (
     check_batches_of_rows,
     check_not_empty,
     check_rows_of_guide,
@@ -23,7 +24,6 @@ from kprob.engine.agreement import (
     check_whole_sums,
     rows_at_a_time,
 )
-from kprob.engine.building import note_trained
 from kprob.errors import CompileError, DataError, KprobError, explain
 from kprob.options import check_optional_count
 from kprob.training.callback_needs import listed, may_change_model, savers_last

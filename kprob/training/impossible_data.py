@@ -1,7 +1,7 @@
 """What `fit` says of values outside their supports that were found on the device."""
 
 from kprob.engine import Networks, find_structure
-from kprob.engine.impossible_values import IMPOSSIBLE
+from kprob.engine.checking.impossible_values import IMPOSSIBLE
 from kprob.errors import DataError, explain
 
 

@@ -16,7 +16,7 @@ from kprob.backend import random
 from kprob.data import Data, Whole, batch_of, to_array
 from kprob.data.streams import DatasetStream, Stream, parts_of_element, rows_of_element
 from kprob.engine import Networks, find_structure, named_data, prepare_data
-from kprob.engine.impossible_values import first_impossible
+from kprob.engine.checking.impossible_values import first_impossible
 from kprob.errors import DataError, KprobError, explain, names
 from kprob.training.batch_checks import BatchChecks
 from kprob.training.impossible_data import check_possible

@@ -9,9 +9,9 @@ from kprob.backend import random
 from kprob.data import Data, batch_of
 from kprob.data.fingerprint import of_each
 from kprob.effects import Trace
-from kprob.engine.data_support import check_support
-from kprob.engine.impossible_parameters import check_parameters
-from kprob.engine.matching import check_pair
+from kprob.engine.checking.data_support import check_support
+from kprob.engine.checking.impossible_parameters import check_parameters
+from kprob.engine.checking.matching import check_pair
 from kprob.engine.networks import Networks
 from kprob.errors import DataError, MismatchError, did_you_mean, explain, names
 

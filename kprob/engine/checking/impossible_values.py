@@ -1,8 +1,8 @@
 """Observed values outside their supports, found on the device while a model is trained.
 
 A coin that shows 200 has a density by the formula, and a very good one: nothing becomes infinite. Before the fit, values are
-checked by `kprob.engine.data_support`: all kinds of the first rows, and the extremes of the others. What that can't know is
-looked at in every step: the later batches of a stream, and rows whose support is their own, such as successes out of trials.
+checked by `data_support`: all kinds of the first rows, and the extremes of the others. What that can't know is looked at in
+every step: the later batches of a stream, and rows whose support is their own, such as successes out of trials.
 """
 
 from collections.abc import Sequence
